@@ -1,0 +1,45 @@
+# Every target does its own set-up: a fresh machine needs only Python 3.10+, make and a package index.
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test lint type bench docs clean ready
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# What running the package needs. The stamp makes a second run work without the package index.
+$(VENV)/.run: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --upgrade 'pip>=25.1'
+	$(PIP) install -e '.[local,cli]'
+	@touch $@
+
+# What testing and checking it needs besides.
+$(VENV)/.dev: $(VENV)/.run
+	$(PIP) install --group test --group lint -e '.[all]'
+	@touch $@
+
+ready: $(VENV)/.dev
+
+demo: $(VENV)/.run
+	$(PY) examples/quickstart.py
+
+test: $(VENV)/.dev
+	$(PY) -m pytest
+
+lint: $(VENV)/.dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+type: $(VENV)/.dev
+	$(PY) -m mypy
+
+bench: $(VENV)/.dev
+	$(PY) -m benchmarks
+
+docs: $(VENV)/.dev
+	$(PY) -m pytest tests/unit/test_docs.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage*

@@ -1,0 +1,25 @@
+"""Python SDK for AIStore, with an embedded ETL toolkit and a single-machine AIStore.
+
+Importing this package imports nothing else: `Client` is loaded on first use.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from aistore.version import __version__
+
+if TYPE_CHECKING:
+    from aistore.sdk.client import Client as Client
+
+__all__ = ["Client", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Client":
+        from aistore.sdk.client import Client
+
+        return Client
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
