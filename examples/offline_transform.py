@@ -2,8 +2,8 @@
 
     python offline_transform.py SRC_BUCKET DST_BUCKET --etl my_etl.py:MyServer --endpoint http://host:port
 
-Buckets are `name` or `provider://name`. Exit status: 0 all objects transformed, 1 some weren't (each is named on
-stderr), 2 wrong arguments, 3 the cluster can't be used, 130 interrupted. The ETL is removed in every case.
+Buckets are `name` or `provider://name`. Exit status: 0 all objects transformed, 1 some weren't (each is
+named on stderr), 2 wrong arguments, 3 the cluster can't be used, 130 interrupted. The ETL is always removed.
 """
 
 import argparse
@@ -33,6 +33,9 @@ def load_class(spec: str) -> type[ETLServer]:
     )
     if not name or module_spec is None or module_spec.loader is None:
         raise argparse.ArgumentTypeError(f"want FILE.py:CLASS with an existing file, got {spec!r}")
+    module_spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+    assert module_spec is not None
+    assert module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_spec.name] = module
     module_spec.loader.exec_module(module)
@@ -122,9 +125,7 @@ def main() -> int:
         "--dependency", action="append", default=[], metavar="PACKAGE", help="what the class imports"
     )
     parser.add_argument("--comm-type", default="hpush", choices=["hpush", "hpull", "ws"])
-    parser.add_argument(
-        "--num-workers", type=int, default=0, help="workers a target (default: the cluster decides)"
-    )
+    parser.add_argument("--num-workers", type=int, default=0, help="workers a target (0: automatic)")
     parser.add_argument("--retries", type=int, default=2, help="runs after one with failures (default: 2)")
     parser.add_argument("--timeout", type=float, default=3600, help="seconds a run may take (default: 3600)")
     parser.add_argument("--dry-run", action="store_true", help="transform, but store nothing")
