@@ -1,10 +1,11 @@
 # Every target does its own set-up: a fresh machine needs only Python 3.10+, make and a package index.
 PYTHON ?= python3
 VENV   := .venv
+PEER   := .venv-peer
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint type bench docs clean ready
+.PHONY: demo test lint type bench docs clean ready peer
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -20,12 +21,20 @@ $(VENV)/.dev: $(VENV)/.run
 	$(PIP) install --group test --group lint -e '.[all]'
 	@touch $@
 
+# The 2.0.0 package in an environment of its own: a peer to run against, never part of ours.
+$(PEER)/.ready: | $(VENV)/bin/python
+	$(PYTHON) -m venv $(PEER)
+	$(PEER)/bin/python -m pip --disable-pip-version-check --quiet install 'aistore[etl]==2.0.0'
+	@touch $@
+
 ready: $(VENV)/.dev
+
+peer: $(PEER)/.ready
 
 demo: $(VENV)/.run
 	$(PY) examples/quickstart.py
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(PEER)/.ready
 	$(PY) -m pytest
 
 lint: $(VENV)/.dev
@@ -42,4 +51,4 @@ docs: $(VENV)/.dev
 	$(PY) -m pytest tests/unit/test_docs.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage*
+	rm -rf $(VENV) $(PEER) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage*
