@@ -48,7 +48,7 @@ bench: $(VENV)/.dev
 	$(PY) -m benchmarks
 
 docs: $(VENV)/.dev
-	$(PY) -m pytest tests/unit/test_docs.py
+	$(PY) -m pytest tests/integration/test_docs.py
 
 clean:
 	rm -rf $(VENV) $(PEER) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage*
