@@ -1,4 +1,4 @@
-"""What goes wrong in the main job: each failure is a clear error of ours, in time, and leaves nothing behind."""
+"""What goes wrong in the main job: each failure is a clear error of ours, in time, leaving nothing behind."""
 
 import errno
 import socket
