@@ -1,0 +1,182 @@
+"""The base of everything that travels as JSON or msgpack: validated, mutable value objects on `msgspec`."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+
+import msgspec
+
+from aistore.sdk.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+T = TypeVar("T")
+
+
+def _checked(data: Any, cls: type[T]) -> T:
+    """Convert plain data into `cls`; what is wrong is named by an error of ours."""
+    try:
+        return msgspec.convert(data, cls, strict=False, dec_hook=decode_hook)
+    except msgspec.ValidationError as err:
+        raise InvalidArgument(f"{cls.__name__}: {err}") from err
+
+
+def _without_enums(value: Any) -> Any:
+    # `msgspec.convert` makes members of an enum from their values, and takes nothing else.
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, (list, tuple)):
+        return [_without_enums(item) for item in value]
+    return value
+
+
+def decode_hook(cls: type[Any], data: Any) -> Any:
+    """Build the types that `msgspec` does not know: pass it as `dec_hook` to every decoder of models."""
+    if issubclass(cls, RootModel):
+        return cls.model_validate(data)
+    raise NotImplementedError(f"{cls.__name__} cannot be decoded")
+
+
+def to_plain(value: Any, *, by_alias: bool = False, exclude_none: bool = False) -> Any:
+    """Return `value` with every model in it turned into a dictionary."""
+    if isinstance(value, RootModel):
+        value = value.root
+    if isinstance(value, msgspec.Struct):
+        names = value.__struct_encode_fields__ if by_alias else value.__struct_fields__
+        pairs = (
+            (key, getattr(value, field)) for key, field in zip(names, value.__struct_fields__, strict=True)
+        )
+        return {
+            key: to_plain(item, by_alias=by_alias, exclude_none=exclude_none)
+            for key, item in pairs
+            if not (exclude_none and item is None)
+        }
+    if isinstance(value, dict):
+        return {k: to_plain(v, by_alias=by_alias, exclude_none=exclude_none) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item, by_alias=by_alias, exclude_none=exclude_none) for item in value]
+    return value
+
+
+if TYPE_CHECKING:
+    _Struct = msgspec.Struct  # the type checker sees the constructor that the fields define
+else:
+
+    class _ModelMeta(type(msgspec.Struct)):
+        """Makes the constructor take what a decoder takes: nested dictionaries, wire names, unknown keys.
+
+        `msgspec` does not call it when it decodes, so that decoding costs nothing more.
+        """
+
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            if args:  # how pickle and copy rebuild a struct
+                kwargs.update(zip(cls.__struct_fields__, args, strict=False))
+            return cls.model_validate(kwargs)
+
+    class _Struct(msgspec.Struct, metaclass=_ModelMeta):
+        pass
+
+
+class Model(_Struct):
+    """A value object with named fields.
+
+    Construct it with keyword arguments (field names or wire names; values are checked and nested dictionaries
+    converted) or from the wire with `model_validate` and `model_validate_json`. Unknown keys are ignored:
+    newer clusters send more than this package knows.
+
+    Raises:
+        InvalidArgument: A value is missing or has the wrong type (also a `ValueError`).
+    """
+
+    @classmethod
+    def model_validate(cls, obj: Any) -> Self:
+        """Make an instance from a dictionary with field names or wire names, or return `obj` if it is one."""
+        if isinstance(obj, cls):
+            return obj
+        if isinstance(obj, dict):
+            wire = dict(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True))
+            obj = {wire.get(k, k): _without_enums(v) for k, v in obj.items()}
+        return _checked(obj, cls)
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes) -> Self:
+        """Make an instance from JSON text."""
+        return cls.model_validate(_from_json(json_data))
+
+    parse_obj = model_validate
+    parse_raw = model_validate_json
+
+    def model_dump(self, *, by_alias: bool = False, exclude_none: bool = False) -> dict[str, Any]:
+        """Return the fields as a dictionary, nested models too.
+
+        Args:
+            by_alias: Use the names on the wire instead of those of the fields. Default: `False`.
+            exclude_none: Leave out fields that are `None`. Default: `False`.
+        """
+        return cast("dict[str, Any]", to_plain(self, by_alias=by_alias, exclude_none=exclude_none))
+
+    def model_dump_json(self, *, by_alias: bool = False, exclude_none: bool = False) -> str:
+        """Return the fields as compact JSON text."""
+        return msgspec.json.encode(self.model_dump(by_alias=by_alias, exclude_none=exclude_none)).decode()
+
+    def dict(self, **kwargs: bool) -> dict[str, Any]:
+        """Return `model_dump(**kwargs)`."""
+        return self.model_dump(**kwargs)
+
+    def json(self, **kwargs: bool) -> str:
+        """Return `model_dump_json(**kwargs)`."""
+        return self.model_dump_json(**kwargs)
+
+
+def _from_json(data: str | bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError as err:
+        raise InvalidArgument(f"not JSON: {err}") from err
+
+
+class RootModel(Generic[T]):
+    """A model that is one list or map on the wire, kept as the attribute `root`.
+
+    A subclass names the type of `root` as `root_type`.
+    """
+
+    __slots__ = ("root",)
+
+    root_type: ClassVar[Any] = Any
+
+    root: T
+
+    def __init__(self, root: T) -> None:
+        self.root = cast("T", _checked(root, self.root_type))
+
+    @classmethod
+    def model_validate(cls, obj: Any) -> Self:
+        """Make an instance from plain data, or return `obj` if it is one."""
+        return obj if isinstance(obj, cls) else cls(obj)
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes) -> Self:
+        """Make an instance from JSON text."""
+        return cls(_from_json(json_data))
+
+    parse_obj = model_validate
+    parse_raw = model_validate_json
+
+    def model_dump(self, *, by_alias: bool = False, exclude_none: bool = False) -> Any:
+        """Return the list or map with every model in it as a dictionary."""
+        return to_plain(self.root, by_alias=by_alias, exclude_none=exclude_none)
+
+    def model_dump_json(self, *, by_alias: bool = False, exclude_none: bool = False) -> str:
+        """Return the list or map as compact JSON text."""
+        return msgspec.json.encode(self.model_dump(by_alias=by_alias, exclude_none=exclude_none)).decode()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.root == self.root
+
+    __hash__ = None  # type: ignore[assignment]  # mutable, like the list or map it holds
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(root={self.root!r})"
