@@ -1,0 +1,1 @@
+"""Objects: reading, writing, multipart upload, attributes."""

@@ -1,0 +1,189 @@
+"""An object's bytes read as ranges by several threads, straight into one buffer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aistore.sdk.const import DEFAULT_PARALLEL_CHUNK_SIZE, PROPS_CHUNKED
+from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.obj.byte_range import split_ranges
+from aistore.sdk.obj.content_iterator.base import BaseContentIterProvider, StreamBounds
+from aistore.sdk.obj.content_iterator.buffer import ParallelBuffer, RingBuffer
+from aistore.sdk.obj.content_iterator.range_reader import RangeReader
+from aistore.sdk.obj.identity import ObjectIdentity
+
+if TYPE_CHECKING:
+    from aistore.sdk.obj.object_client import ObjectClient
+
+
+@dataclass
+class WorkerState(threading.local):
+    """What a worker thread works with; every thread sees its own values.
+
+    Attributes:
+        client: Sends the requests.
+        shm: Where the bytes go.
+        slot_ready: For iteration: an event for each slot, set when its chunk is there or has failed.
+        reader: Reads ranges of the one version of the object that all workers of a download agree on.
+    """
+
+    client: ObjectClient | None = None
+    shm: ParallelBuffer | None = None
+    slot_ready: list[threading.Event] = field(default_factory=list)
+    reader: RangeReader | None = None
+
+
+worker_state = WorkerState()
+
+
+def _start_worker(client: ObjectClient, shm: ParallelBuffer | None, reader: RangeReader) -> None:
+    worker_state.client = client
+    worker_state.shm = shm
+    worker_state.slot_ready = shm.slot_ready if isinstance(shm, RingBuffer) else []
+    worker_state.reader = reader
+
+
+def _read_range(view: memoryview, start: int) -> None:
+    assert worker_state.reader is not None
+    worker_state.reader.read(view, start)
+
+
+def _read_slot(view: memoryview, start: int, slot: int) -> None:
+    try:
+        _read_range(view, start)
+    finally:
+        view.release()
+        worker_state.slot_ready[slot].set()
+
+
+class ParallelContentIterProvider(BaseContentIterProvider):
+    """Reads an object with several GETs of ranges at a time.
+
+    All ranges are of one version of the object: when it is overwritten meanwhile, the read fails.
+    Construction asks for the object's size (HEAD).
+
+    Args:
+        client: Sends the requests; used by several threads.
+        chunk_size: Bytes in each range but the last. Default (`None` or 0): the size of the chunks that the
+            object is stored in, or 8 MiB when it is in one piece.
+        num_workers: How many ranges to read at a time, at least 2.
+
+    Raises:
+        InvalidArgument: `num_workers` or `chunk_size` is out of range.
+    """
+
+    def __init__(self, client: ObjectClient, chunk_size: int | None, num_workers: int) -> None:
+        if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 2:
+            raise InvalidArgument(f"num_workers must be an int of at least 2, not {num_workers!r}")
+        attributes = client.head(PROPS_CHUNKED)
+        chunks = attributes.chunks
+        stored = chunks.max_chunk_size if chunks else 0
+        super().__init__(client, chunk_size or stored or DEFAULT_PARALLEL_CHUNK_SIZE)
+        self._size = attributes.size
+        self._num_workers = num_workers
+        self._identity = ObjectIdentity.from_headers(attributes)
+
+    @property
+    def num_workers(self) -> int:
+        """How many ranges are read at a time."""
+        return self._num_workers
+
+    def create_iter(
+        self, offset: int = 0, bounds: StreamBounds | None = None
+    ) -> Generator[bytes, None, None]:
+        """Return an iterator over the object's bytes in order.
+
+        At most `num_workers` chunks are in memory besides the one handed out.
+
+        Args:
+            offset: How many bytes to leave out at the start. Default: 0.
+            bounds: Filled in when iteration starts. Default: `None`.
+        """
+        self._note(bounds, offset)
+        ranges = [
+            (a + offset, b + offset) for a, b in split_ranges(max(self._size - offset, 0), self._chunk_size)
+        ]
+        if not ranges:
+            return
+        slots = min(self._num_workers, len(ranges))
+        with (
+            RingBuffer(slots, min(self._chunk_size, self._size)) as ring,
+            self._workers(slots, ring) as submit,
+        ):
+
+            def start_reading(index: int) -> Future[None]:
+                start, end = ranges[index]
+                slot = index % slots
+                return submit(_read_slot, ring.slot(slot, end - start), start, slot)
+
+            pending = {index: start_reading(index) for index in range(slots)}
+            for index, (start, end) in enumerate(ranges):
+                slot = index % slots
+                ring.wait_slot(slot)
+                pending.pop(index).result()
+                chunk = ring.read_slot(slot, end - start)
+                if index + slots < len(ranges):
+                    pending[index + slots] = start_reading(index + slots)
+                yield chunk
+
+    def read_all(self, bounds: StreamBounds | None = None) -> ParallelBuffer:
+        """Return all bytes of the object, in memory that `close` gives back.
+
+        Args:
+            bounds: Filled in with what is known of the object. Default: `None`.
+        """
+        buffer = ParallelBuffer(bytearray(self._size), self._size)
+        try:
+            self.readinto(buffer.buf, bounds)
+        except BaseException:
+            buffer.close()
+            raise
+        return buffer
+
+    def readinto(self, buffer: memoryview, bounds: StreamBounds | None = None) -> int:
+        """Read the object to the start of `buffer`.
+
+        Args:
+            buffer: Writable and contiguous, as bytes.
+            bounds: Filled in with what is known of the object. Default: `None`.
+
+        Returns:
+            How many bytes the object has.
+
+        Raises:
+            InvalidArgument: The buffer is too small.
+        """
+        if self._size > len(buffer):
+            raise InvalidArgument(f"buffer has {len(buffer)} bytes, {self._client.path} has {self._size}")
+        self._note(bounds)
+        ranges = split_ranges(self._size, self._chunk_size)
+        if ranges:
+            with self._workers(min(self._num_workers, len(ranges)), None) as submit:
+                done = [submit(_read_range, buffer[start:end], start) for start, end in ranges]
+                for future in as_completed(done):
+                    future.result()
+        return self._size
+
+    def _note(self, bounds: StreamBounds | None, offset: int = 0) -> None:
+        if bounds is not None:
+            bounds.start, bounds.expected_end, bounds.identity = offset, self._size, self._identity
+
+    @contextmanager
+    def _workers(
+        self, count: int, shm: ParallelBuffer | None
+    ) -> Generator[Callable[..., Future[None]], None, None]:
+        """Run worker threads; when the block ends, no thread touches the buffer any more."""
+        reader = RangeReader(self._client, self._size, self._identity)
+        pool = ThreadPoolExecutor(
+            count, "aistore-range", initializer=_start_worker, initargs=(self._client, shm, reader)
+        )
+        try:
+            yield pool.submit
+        finally:
+            reader.cancel()
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,126 @@
+"""Ranges of one version of an object, each read exactly."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from aistore.sdk.const import AIS_CHECKSUM_TYPE, AIS_CHECKSUM_VALUE, STATUS_PARTIAL_CONTENT
+from aistore.sdk.errors import AISChunkedEncodingError
+from aistore.sdk.obj.checksum import new_hasher
+from aistore.sdk.obj.content_iterator.fill import fill
+from aistore.sdk.obj.content_iterator.sequential import body_length
+from aistore.sdk.obj.errors import ErrObjectChanged
+from aistore.sdk.obj.identity import ObjectIdentity
+from aistore.sdk.obj.stream_errors import STREAM_ERRORS
+
+if TYPE_CHECKING:
+    import requests
+
+    from aistore.sdk.obj.object_client import ObjectClient
+
+# How often one range may break before the download fails; it goes on at the exact byte each time.
+_MAX_RESUME = 3
+
+
+class RangeReader:
+    """Reads ranges, from several threads, and refuses to mix versions of the object.
+
+    Args:
+        client: Sends the requests.
+        size: Size of the object in bytes.
+        identity: What is known of the version to read; the first answer adds to it.
+    """
+
+    def __init__(self, client: ObjectClient, size: int, identity: ObjectIdentity) -> None:
+        self._client = client
+        self._size = size
+        self._identity = identity
+        self._lock = threading.Lock()
+        self._pinned = False
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """Make all reads end soon; what they have read is not used any more."""
+        self._cancelled.set()
+
+    def read(self, view: memoryview, start: int) -> None:
+        """Fill `view` with the object's bytes from `start` on.
+
+        Args:
+            view: Where to put them; not empty.
+            start: Offset of the first byte in the object.
+
+        Raises:
+            AISChunkedEncodingError: The answer has more or fewer bytes than asked for
+                (also requests' `ChunkedEncodingError`).
+            ErrObjectChanged: The object was overwritten since the first range was read.
+        """
+        filled = 0
+        for attempt in range(_MAX_RESUME + 1):
+            try:
+                filled += self._read_once(view[filled:], start + filled)
+            except STREAM_ERRORS:
+                # What came before the break is asked for again: readinto does not say how much that was.
+                if attempt == _MAX_RESUME:
+                    raise
+            if filled == len(view) or self._cancelled.is_set():
+                return
+        raise AISChunkedEncodingError(
+            f"{self._client.path}: got {filled} bytes of {len(view)} from byte {start} on"
+        )
+
+    def _read_once(self, view: memoryview, start: int) -> int:
+        if self._cancelled.is_set():
+            return 0
+        response = self._client.get_chunk(start, start + len(view))
+        try:
+            self._check_length(response, len(view))
+            own_checksum = self._check_version(response)
+            filled = fill(response.raw, view, self._cancelled.is_set)
+            if filled == len(view):
+                if response.raw.readinto(bytearray(1)):
+                    raise _wrong_length(self._client.path, f"more than {len(view)}", len(view))
+                if own_checksum is not None:
+                    self._check_own_checksum(view, *own_checksum)
+            return filled
+        finally:
+            response.close()
+
+    def _check_length(self, response: requests.Response, length: int) -> None:
+        got = body_length(response)
+        if response.status_code != STATUS_PARTIAL_CONTENT and length != self._size:
+            raise _wrong_length(self._client.path, "the whole object instead of a range", length)
+        if got is not None and got != length:
+            raise _wrong_length(self._client.path, str(got), length)
+
+    def _check_version(self, response: requests.Response) -> tuple[ErrObjectChanged, str, str] | None:
+        """Compare with the other answers.
+
+        Returns:
+            `None` when the answer is of the same version. When only the checksum differs, that with its type
+            and value: it may be the range's own, which its bytes will tell.
+        """
+        identity = ObjectIdentity.from_headers(response.headers, response.status_code)
+        with self._lock:
+            self._identity.check(identity, self._client.path, checksum=False)
+            if not self._pinned:
+                self._identity, self._pinned = identity, True
+                return None
+        try:
+            self._identity.check(identity, self._client.path)
+        except ErrObjectChanged as err:
+            return err, response.headers[AIS_CHECKSUM_TYPE], response.headers[AIS_CHECKSUM_VALUE]
+        return None
+
+    def _check_own_checksum(self, view: memoryview, changed: ErrObjectChanged, kind: str, value: str) -> None:
+        hasher = new_hasher(kind)
+        if hasher is None:
+            raise changed
+        hasher.update(view)
+        if hasher.hexdigest() != value:
+            raise changed
+
+
+def _wrong_length(path: str, got: str, length: int) -> AISChunkedEncodingError:
+    return AISChunkedEncodingError(f"{path}: got {got} bytes, asked for {length}")

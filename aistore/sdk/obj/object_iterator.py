@@ -1,0 +1,71 @@
+"""Iterating over a listing, page by page."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+
+from aistore.sdk.errors import ErrInvalidResponse
+from aistore.sdk.types import BucketEntry, BucketList
+
+
+class ObjectIterator:
+    """Iterator over the entries of a listing, in the order of the pages.
+
+    Args:
+        list_objects: Returns the page for `uuid=` (id of the listing) and `token=` (where the page starts);
+            both are empty for the first one.
+        prefetch: Fetch the next page in a thread as soon as one has come. Default: `False`, fetch it when
+            the last entry of a page has been used.
+
+    Raises:
+        ErrInvalidResponse: The listing doesn't advance: a page's token leads back to the same page.
+    """
+
+    def __init__(self, list_objects: Callable[..., BucketList], prefetch: bool = False) -> None:
+        self._list_objects = list_objects
+        self._prefetch = prefetch
+        self._entries: Iterator[BucketEntry] = iter(())
+        self._uuid = ""
+        self._token = ""
+        self._ended = False
+        self._ahead: Future[BucketList] | None = None
+
+    def __iter__(self) -> ObjectIterator:
+        return self
+
+    def __next__(self) -> BucketEntry:
+        while True:
+            for entry in self._entries:
+                return entry
+            # A page may be empty and yet have successors: only the token says when to stop.
+            if self._ended:
+                raise StopIteration
+            self._advance()
+
+    def _advance(self) -> None:
+        page = self._ahead.result() if self._ahead else self._fetch()
+        self._ahead = None
+        token = page.continuation_token
+        if token and token == self._token:
+            raise ErrInvalidResponse(f"the listing does not advance: page after page has the token {token!r}")
+        self._uuid, self._token, self._ended = page.uuid, token, not token
+        self._entries = iter(page.entries)
+        if self._prefetch and token:
+            self._ahead = self._fetch_ahead()
+
+    def _fetch(self) -> BucketList:
+        return self._list_objects(uuid=self._uuid, token=self._token)
+
+    def _fetch_ahead(self) -> Future[BucketList]:
+        future: Future[BucketList] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(self._fetch())
+            except BaseException as err:  # noqa: BLE001 - raised where the page is asked for
+                future.set_exception(err)
+
+        threading.Thread(target=run, name="ais-listing", daemon=True).start()
+        return future

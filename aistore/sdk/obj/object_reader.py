@@ -1,0 +1,183 @@
+"""Reading one object: all at once, into memory that is there, piece by piece, raw, or as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from io import BufferedIOBase
+from typing import TYPE_CHECKING, Any
+
+from aistore.sdk.const import DEFAULT_CHUNK_SIZE
+from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
+from aistore.sdk.obj.checksum import ChecksumCheck
+from aistore.sdk.obj.content_iterator import (
+    BaseContentIterProvider,
+    ContentIterProvider,
+    ParallelBuffer,
+    ParallelContentIterProvider,
+    StreamBounds,
+)
+from aistore.sdk.obj.identity import ObjectIdentity
+from aistore.sdk.obj.obj_file.object_file import ObjectFileReader
+from aistore.sdk.obj.object_attributes import ObjectAttributes
+
+if TYPE_CHECKING:
+    from aistore.sdk.obj.object_client import ObjectClient
+
+DEFAULT_MAX_RESUME = 5
+
+
+class ObjectReader:
+    """Reads one object. Every read asks the cluster again; construction asks nothing, except with workers.
+
+    Args:
+        object_client: Sends the requests.
+        chunk_size: Bytes in each piece of an iteration. Default: 32 KiB; with workers the size of the
+            object's own chunks, or 8 MiB.
+        num_workers: How many ranges of the object to read at a time, at least 2. Default: `None`, one stream.
+        validate_checksum: Compare what was read with the cluster's checksum (not in `raw`). Default: `False`.
+
+    Raises:
+        InvalidArgument: `num_workers` or `chunk_size` is out of range, or the checksum cannot be validated
+            because only a part of the object is read, or it is transformed (also a `ValueError`).
+    """
+
+    def __init__(
+        self,
+        object_client: ObjectClient,
+        chunk_size: int | None = None,
+        num_workers: int | None = None,
+        *,
+        validate_checksum: bool = False,
+    ) -> None:
+        if chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 0):
+            raise InvalidArgument(f"chunk_size must be a positive int (bytes), not {chunk_size!r}")
+        if validate_checksum and not object_client.is_whole_object:
+            raise InvalidArgument(
+                "validate_checksum: the cluster's checksum is of the whole object as it is stored, "
+                "not of a range, an archive's member or a transformed object"
+            )
+        self._object_client = object_client
+        self._chunk_size = chunk_size or DEFAULT_CHUNK_SIZE
+        self._is_parallel = num_workers is not None
+        self._validate_checksum = validate_checksum
+        self._attributes: ObjectAttributes | None = None
+        self._content_provider: BaseContentIterProvider
+        if num_workers is not None:
+            self._content_provider = ParallelContentIterProvider(object_client, chunk_size, num_workers)
+        else:
+            self._content_provider = ContentIterProvider(object_client, self._chunk_size)
+
+    def head(self) -> ObjectAttributes:
+        """Return the object's attributes now: checksum, access time, version, custom metadata."""
+        self._attributes = self._object_client.head()
+        return self._attributes
+
+    @property
+    def attributes(self) -> ObjectAttributes:
+        """The object's attributes as of the last `head` or `raw`; asked for if there was none."""
+        return self.head() if self._attributes is None else self._attributes
+
+    def read_all(self) -> bytes | ParallelBuffer:
+        """Return all bytes: as `bytes`, with workers as a `ParallelBuffer`.
+
+        Raises:
+            ErrObjNotFound: The object does not exist.
+            ErrObjectChanged: It was overwritten while ranges of it were read (only with workers).
+            ErrChecksumMismatch: The bytes are not those of the cluster's checksum (only when asked for).
+        """
+        bounds = StreamBounds()
+        content = self._content_provider.read_all(bounds)
+        if self._validate_checksum:
+            try:
+                self._validate(content.buf if isinstance(content, ParallelBuffer) else content, bounds)
+            except BaseException:
+                if isinstance(content, ParallelBuffer):
+                    content.close()
+                raise
+        return content
+
+    def readinto(self, buffer: Any) -> int:
+        """Read the object to the start of `buffer`, without copies on the way.
+
+        Args:
+            buffer: Writable and contiguous: a `bytearray`, a `memoryview`, a NumPy array, ...
+
+        Returns:
+            How many bytes the object has.
+
+        Raises:
+            InvalidArgument: The object is larger than the buffer (also a `ValueError`).
+        """
+        bounds = StreamBounds()
+        with memoryview(buffer) as given:
+            if given.readonly:
+                raise InvalidArgument("buffer must be writable")
+            with given.cast("B") as view:
+                size = self._content_provider.readinto(view, bounds)
+                if self._validate_checksum:
+                    self._validate(view[:size], bounds)
+        return size
+
+    def raw(self) -> Any:
+        """Return the body of a GET as a stream with urllib3's interface, not decoded. The caller closes it.
+
+        An open stream keeps the object locked in the cluster. One that is dropped without being closed is
+        closed with a `ResourceWarning`.
+        """
+        response = self._object_client.get(stream=True)
+        self._attributes = ObjectAttributes(response.headers)
+        return response.raw
+
+    def as_file(
+        self, buffer_size: int | None = None, max_resume: int | None = DEFAULT_MAX_RESUME
+    ) -> BufferedIOBase:
+        """Return a read-only binary file that goes on when the connection breaks.
+
+        Args:
+            buffer_size: How much to read from the connection at a time, in bytes. Default: `chunk_size` of
+                the reader. Without effect with workers.
+            max_resume: How many times the connection may break. Default (also `None`): 5.
+
+        Raises:
+            InvalidArgument: `max_resume` is negative, or `buffer_size` is not positive (also a `ValueError`).
+        """
+        resumes = DEFAULT_MAX_RESUME if max_resume is None else max_resume
+        if isinstance(resumes, bool) or not isinstance(resumes, int):
+            raise InvalidArgumentType(f"max_resume must be an int or None, not {max_resume!r}")
+        if resumes < 0:
+            raise InvalidArgument(f"max_resume must not be negative, it is {resumes}")
+        provider = self._content_provider
+        if buffer_size is not None:
+            if isinstance(buffer_size, bool) or not isinstance(buffer_size, int) or buffer_size <= 0:
+                raise InvalidArgument(f"buffer_size must be a positive int (bytes), not {buffer_size!r}")
+            if not self._is_parallel:
+                provider = ContentIterProvider(self._object_client, buffer_size)
+        return ObjectFileReader(provider, resumes, self._start_check if self._validate_checksum else None)
+
+    def __iter__(self) -> Generator[bytes, None, None]:
+        """Return an iterator over the object's bytes in pieces of `chunk_size`; it sends its own GET."""
+        if not self._validate_checksum:
+            return self._content_provider.create_iter()
+        return self._validated_pieces()
+
+    def _validated_pieces(self) -> Generator[bytes, None, None]:
+        bounds = StreamBounds()
+        check: ChecksumCheck | None = None
+        for piece in self._content_provider.create_iter(bounds=bounds):
+            check = check or self._start_check(bounds.identity)
+            check.update(piece)
+            yield piece
+        (check or self._start_check(bounds.identity)).finish()
+
+    def _validate(self, content: bytes | memoryview, bounds: StreamBounds) -> None:
+        check = self._start_check(bounds.identity)
+        check.update(content)
+        check.finish()
+
+    def _start_check(self, identity: ObjectIdentity | None) -> ChecksumCheck:
+        # Answers to ranges may carry the range's checksum, and HEAD for a size none: then ask for the
+        # object's.
+        if identity is None or not identity.checksum or self._is_parallel:
+            identity = ObjectIdentity.from_headers(self._object_client.head())
+        kind, _, value = identity.checksum.partition(":")
+        return ChecksumCheck(self._object_client.path, kind, value)
