@@ -1,0 +1,87 @@
+"""The ASGI application of every port: finds the node by the port, the router by the path, and turns errors to answers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from aistore.local.api import errors
+from aistore.local.api.request import ClientGone, Request
+from aistore.local.api.response import Response, send_response
+from aistore.local.errors import LocalError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aistore.local.api.guard import Guard
+    from aistore.local.nodes import Node
+    from aistore.local.state import State
+
+log = logging.getLogger(__name__)
+
+Message = dict[str, Any]
+
+
+class App:
+    """The application.
+
+    Args:
+        state (State): The cluster.
+        ports (dict[int, Node]): Which node listens on which port.
+        guard (Guard): What is refused before anything else.
+    """
+
+    def __init__(self, state: State, ports: dict[int, Node], guard: Guard) -> None:
+        self._state = state
+        self._ports = ports
+        self._guard = guard
+
+    async def __call__(
+        self,
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        """Answer one request."""
+        node = self._ports[scope["server"][1]]
+        begin = time.perf_counter_ns()
+        req = Request(scope, receive, self._state, node)
+        try:
+            response = await self._answer(req)
+        except ClientGone:
+            return
+        try:
+            await send_response(response, req.method, send)
+        except Exception:
+            # Raising is what makes the HTTP server cut the connection: the receiver must not take a part for the whole.
+            log.exception("sending the answer to %s %s failed", req.method, req.path)
+            raise
+        self._state.stats.record(req, response.status, time.perf_counter_ns() - begin)
+
+    async def _answer(self, req: Request) -> Response:
+        try:
+            self._guard.check(req)
+            return await self._route(req)
+        except LocalError as err:
+            return errors.error_response(req, err)
+        except ClientGone:
+            raise
+        except Exception as err:  # noqa: BLE001 - whatever a router did not foresee is a 500, not a dead connection
+            log.exception("%s %s failed", req.method, req.path)
+            return errors.error_response(req, LocalError(f"internal error: {err!r}", status=500))
+
+    async def _route(self, req: Request) -> Response:
+        registry = self._state.registry
+        path = req.path
+        if path.startswith("/v1/"):
+            noun = registry.nouns.get(req.parts[0])
+        else:
+            noun = registry.roots.get(path.split("/", 2)[1])
+        if noun is None:
+            raise errors.invalid_uri(req)
+        if req.method == "OPTIONS":
+            return Response(headers=[("Allow", noun.allow)])
+        if not noun.accepts(req.method):
+            raise errors.method_not_allowed(noun.allow)
+        return await noun.handler(req)

@@ -1,0 +1,71 @@
+"""Refuses what a web page on this machine could send: foreign `Host` names (DNS rebinding) and cross-site requests."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from aistore.local.errors import LocalError
+
+if TYPE_CHECKING:
+    from aistore.local.api.request import Request
+
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reachable from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Guard:
+    """The rule of one server.
+
+    Args:
+        host (str): The address it listens on. On a loopback address only that address's names are taken for `Host`.
+    """
+
+    def __init__(self, host: str) -> None:
+        self._names = _LOOPBACK_NAMES | {host} if is_loopback(host) else None
+        self._seen: set[str] = set()
+
+    def check(self, req: Request) -> None:
+        """Refuse a request that did not come from a client of this machine's user.
+
+        Raises:
+            LocalError: 400 without `Host`, 403 otherwise.
+        """
+        headers = req.headers
+        host = headers.get("host")
+        if not host:
+            raise LocalError("missing Host header")
+        if host not in self._seen:
+            self._check_host(host)
+        if headers.get("sec-fetch-site", "none") == "cross-site":
+            raise LocalError("cross-site requests are refused", status=403)
+        origin = headers.get("origin")
+        if origin is not None and _hostname(origin) != _hostname(f"//{host}"):
+            raise LocalError(f"requests from the origin {origin!r} are refused", status=403)
+
+    def _check_host(self, host: str) -> None:
+        if self._names is not None and _hostname(f"//{host}") not in self._names:
+            raise LocalError(
+                f"Host {host!r} is refused: this server listens on a loopback address and is known as "
+                f"{', '.join(sorted(self._names))}",
+                status=403,
+            )
+        if len(self._seen) < 1000:
+            self._seen.add(host)
+
+
+def _hostname(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

@@ -1,0 +1,125 @@
+"""PUT of an object at its target, in all its forms (protocol/03)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aistore.local.api.object_headers import object_headers
+from aistore.local.api.response import Response
+from aistore.local.errors import InvalidRequest
+from aistore.local.names import check_object_name, parse_uname
+from aistore.local.store.checksums import check_type
+
+if TYPE_CHECKING:
+    from aistore.local.api.request import Request
+    from aistore.local.catalog import Bucket
+    from aistore.local.store import ContentWriter
+
+# Up to here writing costs less than a change of thread.
+_INLINE = 128 << 10
+_PIECE = 1 << 20
+
+
+async def put(req: Request, bucket: Bucket, name: str) -> Response:
+    """Answer a PUT: by its parameters a copy, an append, a part, a member of an archive, or the object."""
+    query = req.query
+    if "object_to" in query:
+        return await _copy(req, bucket, name)
+    if "append_type" in query:
+        from aistore.local.api.append import append
+
+        return await append(req, bucket, name)
+    if "uploadId" in query:
+        from aistore.local.api.multipart import put_part
+
+        return await put_part(req, bucket, name)
+    if query.get("archpath"):
+        from aistore.local.api.archives import put_into_archive
+
+        return await put_into_archive(req, bucket, name)
+    return await _put(req, bucket, name)
+
+
+def announced_checksum(req: Request) -> tuple[str, str] | None:
+    """(type, value) that the sender says the bytes have, or None.
+
+    Raises:
+        InvalidRequest: An unknown type.
+    """
+    kind, value = req.headers.get("ais-checksum-type", ""), req.headers.get("ais-checksum-value", "")
+    if not kind or not value or kind == "none":
+        return None
+    check_type(kind)
+    return kind, value
+
+
+def custom_metadata(req: Request) -> dict[str, str] | None:
+    """The pairs of the `Ais-Custom-Md` headers, None if there are none.
+
+    Raises:
+        InvalidRequest: A header without `=`.
+    """
+    values = req.header_values("Ais-Custom-Md")
+    if not values:
+        return None
+    custom = {}
+    for pair in values:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise InvalidRequest(
+                f'invalid custom metadata "{pair}": expecting key=value, one pair per header'
+            )
+        custom[key.strip()] = value
+    return custom
+
+
+async def receive_into(req: Request, writer: ContentWriter) -> bool:
+    """Write the body; True if it was small enough for the rest to be done without a change of thread."""
+    pieces: list[bytes] = []
+    size = 0
+    async for chunk in req.stream():
+        pieces.append(chunk)
+        size += len(chunk)
+        if size >= _PIECE:
+            await req.state.run(writer.write, b"".join(pieces))
+            pieces.clear()
+            size = 0
+    data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    inline = writer.size + size <= _INLINE and not req.state.options.fsync
+    if inline:
+        writer.write(data)
+    else:
+        await req.state.run(writer.write, data)
+    return inline
+
+
+async def _put(req: Request, bucket: Bucket, name: str) -> Response:
+    store = req.state.store
+    check = announced_checksum(req)
+    custom = custom_metadata(req)
+    fresh = req.flag("skip_vc")
+    if check is not None and not fresh:
+        old = store.find(bucket, name)
+        if old is not None and (old.cksum_type, old.cksum) == check:
+            # The cluster takes the sender's word that nothing changes.
+            async for _ in req.stream():
+                pass
+            return Response()
+    with store.writer(bucket, name, check=check) as writer:
+        inline = await receive_into(req, writer)
+        if inline:
+            meta = writer.commit(custom, fresh=fresh)
+        else:
+            meta = await req.state.run(writer.commit, custom, fresh=fresh)
+    req.state.stats.add(req.node.id, "put.size", meta.size)
+    return Response(headers=object_headers(meta))
+
+
+async def _copy(req: Request, bucket: Bucket, name: str) -> Response:
+    to_bck, to_name = parse_uname(req.query["object_to"])
+    if not to_name:
+        raise InvalidRequest(f"invalid object_to {req.query['object_to']!r}: the object name is missing")
+    check_object_name(to_name)
+    to_bucket = req.state.catalog.buckets.get(to_bck)
+    await req.state.run(req.state.store.copy, bucket, name, to_bucket, to_name)
+    return Response()

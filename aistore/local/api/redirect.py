@@ -1,0 +1,52 @@
+"""How the proxy sends a client to the target that owns an object (protocol/01)."""
+
+from __future__ import annotations
+
+import html
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote_plus
+
+from aistore.local.api.response import Response
+
+if TYPE_CHECKING:
+    from aistore.local.api.request import Request
+    from aistore.local.nodes import Node
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+# With one of these in the name the cluster re-encodes the query, sorted by key.
+_SPECIAL = frozenset(" !\"#$%&'()*+,;<=>?@[\\]^`{|}")
+
+
+def base36(number: int) -> str:
+    """A number in the notation of `utm`."""
+    digits = []
+    while number:
+        number, digit = divmod(number, 36)
+        digits.append(_DIGITS[digit])
+    return "".join(reversed(digits)) or "0"
+
+
+def redirect(req: Request, target: Node) -> Response:
+    """Answer with the target's URL: 301 to a GET of an object, 307 to everything else."""
+    pid, utm = req.node.id, base36(time.time_ns())
+    if _SPECIAL.isdisjoint(req.path):
+        query = f"{req.raw_query}&pid={pid}&utm={utm}" if req.raw_query else f"pid={pid}&utm={utm}"
+    else:
+        pairs = [*parse_qsl(req.raw_query, keep_blank_values=True), ("pid", pid), ("utm", utm)]
+        query = "&".join(
+            f"{quote_plus(key)}={quote_plus(value)}" for key, value in sorted(pairs, key=lambda p: p[0])
+        )
+    location = f"{target.url}{req.raw_path}?{query}"
+    headers = [("Location", location)]
+    if req.method == "GET":
+        body = f'<a href="{html.escape(location)}">Moved Permanently</a>.\n\n'.encode()
+        return Response(301, body, headers=headers, content_type="text/html; charset=utf-8")
+    return Response(
+        307, headers=headers, content_type="text/html; charset=utf-8" if req.method == "HEAD" else ""
+    )
+
+
+def was_redirected(req: Request) -> bool:
+    """Whether a request at a target came by way of a proxy."""
+    return bool(req.query.get("pid") and req.query.get("utm"))

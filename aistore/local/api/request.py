@@ -1,0 +1,176 @@
+"""A request as the routers see it, and the pieces of it that are read the way the cluster reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, unquote_plus
+
+import msgspec
+
+from aistore.local.errors import InvalidRequest, LocalError
+from aistore.local.names import make_bck
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from aistore.local.catalog import Bucket
+    from aistore.local.names import Bck
+    from aistore.local.nodes import Node
+    from aistore.local.state import State
+
+MAX_JSON = 64 << 20
+_TRUE = {"true", "1", "t", "y", "yes", "on"}
+
+
+class ClientGone(Exception):
+    """The client went away before its request was complete."""
+
+
+class ActionMsg(msgspec.Struct):
+    """The body of a control request."""
+
+    action: str = ""
+    name: str = ""
+    value: Any = None
+
+
+class Request:
+    """One request to one node.
+
+    Attributes:
+        state: The cluster.
+        node: The node that was asked.
+        method: The verb.
+        path: The decoded path; undecodable bytes are kept by `surrogateescape`.
+        raw_path: The path as sent.
+        raw_query: The query as sent.
+        headers: Headers by lower-case name; of repeated ones the first.
+        parts: The path after `/v1/`, split at slashes.
+    """
+
+    __slots__ = ("_headers", "_query", "_receive", "headers", "method", "node", "parts", "path", "raw_path")
+    __slots__ += ("raw_query", "remote", "state", "status")
+
+    def __init__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        state: State,
+        node: Node,
+    ) -> None:
+        self.state = state
+        self.node = node
+        self.method: str = scope["method"]
+        self.raw_path: str = scope["raw_path"].decode("ascii")
+        self.raw_query: str = scope["query_string"].decode("latin-1")
+        path = self.raw_path
+        self.path = unquote(path, errors="surrogateescape") if "%" in path else path
+        self.parts = self.path.split("/")[2:]
+        client = scope.get("client")
+        self.remote = f"{client[0]}:{client[1]}" if client else ""
+        self._headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self.headers = {
+            name.decode("latin-1").lower(): value.decode("utf-8", "surrogateescape")
+            for name, value in reversed(self._headers)
+        }
+        self._query: dict[str, str] | None = None
+        self._receive = receive
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Query parameters; of repeated ones the first."""
+        if self._query is None:
+            self._query = {}
+            for item in self.raw_query.split("&"):
+                if item and ";" not in item:
+                    key, _, value = item.partition("=")
+                    self._query.setdefault(_unquote(key), _unquote(value))
+        return self._query
+
+    def flag(self, name: str) -> bool:
+        """A boolean parameter: absent, empty and anything unknown are false."""
+        return self.query.get(name, "").lower() in _TRUE
+
+    def header_values(self, name: str) -> list[str]:
+        """Every value of a repeated header."""
+        raw = name.lower().encode()
+        return [v.decode("utf-8", "surrogateescape") for key, v in self._headers if key.lower() == raw]
+
+    @property
+    def content_length(self) -> int | None:
+        """Announced length of the body, None when it is chunked or there is none."""
+        value = self.headers.get("content-length")
+        return int(value) if value is not None and value.isdigit() else None
+
+    def bck(self, name: str) -> Bck:
+        """The identity of a bucket of this name with the query's provider and namespace.
+
+        Raises:
+            InvalidRequest: A name or provider that the cluster refuses.
+        """
+        query = self.query
+        return make_bck(name, query.get("provider", ""), query.get("namespace", ""))
+
+    def bucket(self, name: str) -> Bucket:
+        """The bucket of this name with the query's provider and namespace.
+
+        Raises:
+            BucketNotFound: There is none.
+        """
+        return self.state.catalog.buckets.get(self.bck(name))
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The body as it comes.
+
+        Raises:
+            ClientGone: The connection ended before the body did.
+        """
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            if message["body"]:
+                yield message["body"]
+            if not message.get("more_body", False):
+                return
+
+    async def body(self, limit: int = MAX_JSON) -> bytes:
+        """The whole body.
+
+        Raises:
+            LocalError: It is longer than `limit` bytes (413).
+        """
+        pieces = []
+        size = 0
+        async for chunk in self.stream():
+            size += len(chunk)
+            if size > limit:
+                raise LocalError(f"request body is too long: the limit is {limit} bytes", status=413)
+            pieces.append(chunk)
+        return b"".join(pieces)
+
+    async def action(self, kind: str = "apc.ActMsg") -> ActionMsg:
+        """The control message in the body.
+
+        Raises:
+            InvalidRequest: There is none, or it isn't one.
+        """
+        return self.decode(await self.body(), ActionMsg, kind)
+
+    def decode(self, body: bytes, type: Any, kind: str) -> Any:
+        """Decode a JSON body; `kind` is the cluster's name of the type, for its message.
+
+        Raises:
+            InvalidRequest: The body is empty or not of this type.
+        """
+        try:
+            if not body.strip():
+                raise msgspec.DecodeError("EOF")
+            return msgspec.json.decode(body, type=type)
+        except (msgspec.DecodeError, UnicodeDecodeError) as err:
+            message = f"{self.node.label}: failed to unmarshal [*{kind}] ({self.method}), err: {err}"
+            raise InvalidRequest(message) from err
+
+
+def _unquote(text: str) -> str:
+    return unquote_plus(text, errors="surrogateescape") if "%" in text or "+" in text else text

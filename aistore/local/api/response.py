@@ -1,0 +1,98 @@
+"""Responses: what a router returns, and how it goes out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+Headers = list[tuple[str, str]]
+
+JSON_TYPE = "application/json; charset=utf-8"
+TEXT_TYPE = "text/plain; charset=utf-8"
+OCTETS = "application/octet-stream"
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class Response:
+    """A complete response, or the head of one whose body is produced as it is sent.
+
+    Args:
+        status (int): HTTP status.
+        body (bytes): The body, when it is in memory.
+        headers: More headers, in their canonical spelling.
+        content_type (str): Left out when empty.
+        stream (AsyncIterator[bytes] | None): The body piece by piece; an error in it cuts the connection, so that
+            the receiver never takes a part for the whole.
+        length (int | None): Length to announce: of the stream (None: chunked), or of the body that a HEAD leaves out.
+        on_sent: Called after the last byte.
+    """
+
+    __slots__ = ("body", "content_type", "headers", "length", "on_sent", "status", "stream")
+
+    def __init__(
+        self,
+        status: int = 200,
+        body: bytes = b"",
+        *,
+        headers: Headers | None = None,
+        content_type: str = "",
+        stream: AsyncIterator[bytes] | None = None,
+        length: int | None = None,
+        on_sent: Callable[[], None] | None = None,
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.headers = headers or []
+        self.content_type = content_type
+        self.stream = stream
+        self.length = length
+        self.on_sent = on_sent
+
+
+def json_response(
+    value: Any, *, status: int = 200, content_type: str = JSON_TYPE, newline: bool = True
+) -> Response:
+    """A value as JSON, with the line feed that the cluster ends its JSON with."""
+    return Response(
+        status, msgspec.json.encode(value) + (b"\n" if newline else b""), content_type=content_type
+    )
+
+
+def text_response(text: str, *, status: int = 200) -> Response:
+    """Bare text, such as a job ID."""
+    return Response(status, text.encode(), content_type=TEXT_TYPE)
+
+
+def encode_header(name: str, value: str) -> tuple[bytes, bytes]:
+    """A header as bytes; control characters (a line feed in an object's name) become spaces."""
+    return name.encode(), _CONTROL.sub(b" ", value.encode("utf-8", "surrogateescape"))
+
+
+async def send_response(
+    response: Response, method: str, send: Callable[[dict[str, Any]], Awaitable[None]]
+) -> None:
+    """Send a response; of a HEAD only the head."""
+    headers = [encode_header(*header) for header in response.headers]
+    if response.content_type:
+        headers.append((b"Content-Type", response.content_type.encode()))
+    is_head = method == "HEAD"
+    if response.stream is None and not (is_head and response.length is None):
+        length = response.length if is_head else len(response.body)
+        headers.append((b"Content-Length", b"%d" % length))  # type: ignore[str-bytes-safe]
+    elif response.length is not None:
+        headers.append((b"Content-Length", b"%d" % response.length))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    if response.stream is None or is_head:
+        await send({"type": "http.response.body", "body": b"" if is_head else response.body})
+    else:
+        async for piece in response.stream:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    if response.on_sent is not None:
+        response.on_sent()

@@ -1,0 +1,137 @@
+"""Buckets and their properties, kept in memory and in the catalog."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from aistore.local.errors import BucketExists, BucketNotFound
+from aistore.local.names import Bck, parse_namespace
+
+if TYPE_CHECKING:
+    from aistore.local.catalog.database import Database
+
+Props = dict[str, Any]
+
+
+class Bucket(msgspec.Struct, frozen=True):
+    """A bucket: its row number (never used again), its identity and its properties (protocol/02)."""
+
+    id: int
+    bck: Bck
+    props: Props
+
+    @property
+    def checksum_type(self) -> str:
+        """Type that the bucket's objects are stored with."""
+        return str(self.props["checksum"]["type"])
+
+    @property
+    def versioned(self) -> bool:
+        """Whether writes are counted."""
+        return bool(self.props["versioning"]["enabled"])
+
+
+class BucketTable:
+    """All buckets. Reads don't touch the disk; a `Bucket` is a value and never changes."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._lock = threading.Lock()
+        self._by_bck: dict[Bck, Bucket] = {}
+        self.version = 1
+        for row_id, provider, namespace, name, props in db.query(
+            "SELECT id, provider, namespace, name, props FROM buckets"
+        ):
+            bck = Bck(name, provider, *parse_namespace(namespace))
+            self._by_bck[bck] = Bucket(row_id, bck, msgspec.json.decode(props))
+
+    def get(self, bck: Bck) -> Bucket:
+        """The bucket.
+
+        Raises:
+            BucketNotFound: There is none of this identity.
+        """
+        bucket = self._by_bck.get(bck)
+        if bucket is None:
+            raise BucketNotFound(bck)
+        return bucket
+
+    def find(self, bck: Bck) -> Bucket | None:
+        """The bucket, or None."""
+        return self._by_bck.get(bck)
+
+    def all(self) -> list[Bucket]:
+        """Every bucket, by provider, namespace and name."""
+        return sorted(self._by_bck.values(), key=lambda b: (b.bck.provider, b.bck.namespace, b.bck.name))
+
+    def is_current(self, bucket: Bucket) -> bool:
+        """Whether the bucket still exists, under whatever name."""
+        known = self._by_bck.get(bucket.bck)
+        if known is not None and known.id == bucket.id:
+            return True
+        return any(other.id == bucket.id for other in list(self._by_bck.values()))
+
+    def create(self, bck: Bck, props: Props) -> Bucket:
+        """Add a bucket.
+
+        Raises:
+            BucketExists: There is one of this identity.
+        """
+        with self._lock:
+            if bck in self._by_bck:
+                raise BucketExists(bck)
+            with self._db.write() as conn:
+                row = (bck.provider, bck.namespace, bck.name, msgspec.json.encode(props).decode())
+                cursor = conn.execute(
+                    "INSERT INTO buckets (provider, namespace, name, props) VALUES (?,?,?,?)", row
+                )
+                assert cursor.lastrowid is not None
+            bucket = self._by_bck[bck] = Bucket(cursor.lastrowid, bck, props)
+            self.version += 1
+            return bucket
+
+    def update(self, bck: Bck, props: Props) -> Bucket:
+        """Replace the properties."""
+        with self._lock:
+            old = self.get(bck)
+            with self._db.write() as conn:
+                conn.execute(
+                    "UPDATE buckets SET props = ? WHERE id = ?", (msgspec.json.encode(props).decode(), old.id)
+                )
+            bucket = self._by_bck[bck] = Bucket(old.id, bck, props)
+            self.version += 1
+            return bucket
+
+    def rename(self, bck: Bck, to: Bck) -> Bucket:
+        """Give the bucket another name; its objects go with it.
+
+        Raises:
+            BucketExists: The new name is taken.
+        """
+        with self._lock:
+            old = self.get(bck)
+            if to in self._by_bck:
+                raise BucketExists(to, status=400)
+            with self._db.write() as conn:
+                conn.execute(
+                    "UPDATE buckets SET provider = ?, namespace = ?, name = ? WHERE id = ?",
+                    (to.provider, to.namespace, to.name, old.id),
+                )
+            del self._by_bck[bck]
+            bucket = self._by_bck[to] = Bucket(old.id, to, old.props)
+            self.version += 1
+            return bucket
+
+    def drop(self, bck: Bck) -> Bucket:
+        """Remove a bucket at once; its objects are no longer visible and are cleared up in the background."""
+        with self._lock:
+            bucket = self.get(bck)
+            with self._db.write() as conn:
+                conn.execute("DELETE FROM buckets WHERE id = ?", (bucket.id,))
+                conn.execute("INSERT INTO dropped (bucket) VALUES (?)", (bucket.id,))
+            del self._by_bck[bck]
+            self.version += 1
+            return bucket

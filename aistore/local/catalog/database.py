@@ -1,0 +1,99 @@
+"""One SQLite file (WAL): a single writer behind a lock, and a reader per thread."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aistore.local.catalog import schema
+from aistore.local.errors import OutOfSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BUSY_SECONDS = 30.0
+_CHECKPOINT_PAGES = 2000
+
+
+class Database:
+    """The catalog's file.
+
+    Args:
+        path (Path): The file; created if absent.
+        durable (bool): Flush to the device at each commit. Without it a commit survives the death of the
+            process at any moment, but the last moments before a power failure may be lost (never torn).
+    """
+
+    def __init__(self, path: Path, *, durable: bool = False) -> None:
+        self._path = path
+        self._durable = durable
+        self._lock = threading.RLock()
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._writer = self._connect()
+        schema.prepare(self._writer)
+
+    def _connect(self) -> sqlite3.Connection:
+        conn = sqlite3.connect(
+            self._path,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        conn.execute("PRAGMA journal_mode = WAL")
+        conn.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+        conn.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        conn.execute("PRAGMA cache_size = -8192")
+        return conn
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: committed at the end of the block, rolled back when it raises.
+
+        Keep it short (at most about a thousand rows): requests wait for it.
+        """
+        with self._lock:
+            conn = self._writer
+            nested = conn.in_transaction
+            try:
+                if nested:
+                    yield conn
+                    return
+                conn.execute("BEGIN IMMEDIATE")
+                yield conn
+                conn.execute("COMMIT")
+            except sqlite3.OperationalError as err:
+                if "disk is full" in str(err) or "disk I/O" in str(err):
+                    raise OutOfSpace(f"out of space: {err}") from err
+                raise
+            finally:
+                # Reached inside a transaction only when the block or the commit failed (SQLite may have
+                # rolled back by itself).
+                if not nested and conn.in_transaction:
+                    conn.execute("ROLLBACK")
+
+    def reader(self) -> sqlite3.Connection:
+        """This thread's connection for reading; it sees everything that is committed."""
+        conn = getattr(self._local, "conn", None)
+        if conn is None:
+            conn = self._local.conn = self._connect()
+            conn.execute("PRAGMA query_only = ON")
+            with self._lock:
+                self._readers.append(conn)
+        return conn
+
+    def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
+        """All rows of a reading statement."""
+        return self.reader().execute(sql, params).fetchall()
+
+    def close(self) -> None:
+        """Close every connection; the file is then complete without its write-ahead log."""
+        with self._lock:
+            for conn in self._readers:
+                conn.close()
+            self._readers.clear()
+            self._writer.close()

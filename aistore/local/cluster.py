@@ -1,0 +1,226 @@
+"""`LocalCluster`: a local AIStore for the length of a `with` block, in a process of its own."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from aistore.local.errors import LocalClusterError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from aistore.sdk.client import Client
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 15.0
+_TAIL = 2000
+
+_running: weakref.WeakSet[LocalCluster] = weakref.WeakSet()
+
+
+class LocalCluster:
+    """A single-machine AIStore in a child process.
+
+    The child ends with the `with` block, with `stop()`, and with this process however that ends.
+
+    Args:
+        targets (int): Number of targets. Default: 1.
+        dir (str | Path | None): Folder for data, kept and reopened with all it holds. Default: a temporary folder,
+            removed at the end.
+        port (int): The proxy's port. Default: 0, any free one.
+        host (str): Address to listen on. Default: `127.0.0.1`, this machine only.
+        quota (int | None): Bytes that all objects may take up. Default: None, the disk's.
+        fsync (bool): Flush each write to the device. Default: False: writes survive the death of the server at any
+            moment, but the last moments before a power failure may be lost.
+        start_timeout (float): Seconds to wait for the server to be ready. Default: 30.
+    """
+
+    def __init__(
+        self,
+        targets: int = 1,
+        dir: str | os.PathLike[str] | None = None,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        *,
+        quota: int | None = None,
+        fsync: bool = False,
+        start_timeout: float = _START_SECONDS,
+    ) -> None:
+        self._arguments = ["--targets", str(targets), "--port", str(port), "--host", host]
+        if dir is not None:
+            self._arguments += ["--dir", os.fspath(dir)]
+        if quota is not None:
+            self._arguments += ["--quota", str(quota)]
+        if fsync:
+            self._arguments.append("--fsync")
+        self._start_timeout = start_timeout
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stderr: IO[bytes] | None = None
+        self._endpoint = ""
+        self._dir = Path(dir) if dir is not None else None
+
+    @property
+    def endpoint(self) -> str:
+        """URL of the proxy, for `Client(endpoint)`.
+
+        Raises:
+            LocalClusterError: The cluster is not running.
+        """
+        if not self._endpoint:
+            raise LocalClusterError(
+                "the local cluster is not running: call start(), or use it in a `with` statement"
+            )
+        return self._endpoint
+
+    @property
+    def dir(self) -> Path | None:
+        """The data folder; None before the start of a cluster on a temporary one."""
+        return self._dir
+
+    @property
+    def pid(self) -> int | None:
+        """Process ID of the server, None when it isn't running."""
+        return self._child.pid if self._child is not None else None
+
+    def client(self, **kwargs: Any) -> Client:
+        """A client of this cluster; arguments as of `Client`."""
+        from aistore.sdk.client import Client
+
+        return Client(self.endpoint, **kwargs)
+
+    def start(self) -> LocalCluster:
+        """Start the server and wait until it answers; nothing happens if it is running.
+
+        Raises:
+            LocalClusterError: It could not start: the port or the folder is taken, an extra is not installed, ...
+        """
+        if self._child is not None:
+            return self
+        # A file, not a pipe: nobody has to read it, and the tail is there when it is needed.
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        # A session of its own keeps Ctrl-C of the terminal from the child, which this process then stops in order.
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "aistore.local", "--child", *self._arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            start_new_session=True,
+            env=_child_environment(),
+        )
+        _running.add(self)
+        try:
+            ready = self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+        self._endpoint = ready["endpoint"]
+        self._dir = Path(ready["dir"])
+        return self
+
+    def _wait_until_ready(self) -> dict[str, str]:
+        child = self._child
+        assert child is not None
+        assert child.stdout is not None
+        deadline = time.monotonic() + self._start_timeout
+        line = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(child.stdout, selectors.EVENT_READ)
+            while not line.endswith(b"\n"):
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    raise LocalClusterError(
+                        f"the local cluster was not ready within {self._start_timeout:g} s{self._tail()}"
+                    )
+                piece = os.read(child.stdout.fileno(), 4096)
+                if not piece:
+                    code = child.wait(_STOP_SECONDS)
+                    raise LocalClusterError(f"the local cluster ended with exit code {code}{self._tail()}")
+                line += piece
+        ready: dict[str, str] = json.loads(line)
+        if "error" in ready:
+            raise LocalClusterError(ready["error"])
+        return ready
+
+    def _tail(self) -> str:
+        """The end of what the child wrote to its standard error."""
+        assert self._stderr is not None
+        size = self._stderr.seek(0, os.SEEK_END)
+        self._stderr.seek(max(0, size - _TAIL))
+        text = self._stderr.read().decode("utf-8", "replace").strip()
+        return f"; its last words:\n{text}" if text else ""
+
+    def stop(self) -> None:
+        """Stop the server and wait for its end; a temporary folder is removed. Nothing happens if it isn't running."""
+        child, self._child = self._child, None
+        self._endpoint = ""
+        _running.discard(self)
+        if child is None:
+            return
+        with contextlib.ExitStack() as stack:
+            for pipe in (child.stdout, self._stderr):
+                if pipe is not None:
+                    stack.callback(pipe.close)
+            stack.callback(self._end, child)
+
+    @staticmethod
+    def _end(child: subprocess.Popen[bytes]) -> None:
+        # The closed pipe is what tells the child to stop.
+        with contextlib.suppress(BrokenPipeError):
+            if child.stdin is not None:
+                child.stdin.close()
+        try:
+            child.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+    def __enter__(self) -> LocalCluster:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"LocalCluster({self._endpoint or 'not running'})"
+
+
+def _child_environment() -> dict[str, str]:
+    """This process's environment; the child finds the same package."""
+    env = dict(os.environ)
+    package_root = str(Path(__file__).resolve().parents[2])
+    paths = [package_root, *filter(None, [env.get("PYTHONPATH")])]
+    env["PYTHONPATH"] = os.pathsep.join(paths)
+    return env
+
+
+def _forget_in_child() -> None:
+    # A forked copy must not hold the server's pipe open, nor stop the server when it exits.
+    for cluster in list(_running):
+        child, cluster._child = cluster._child, None  # noqa: SLF001 - this module's own class
+        if child is not None:
+            child.returncode = 0
+            for pipe in (child.stdin, child.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+
+def _stop_all() -> None:
+    for cluster in list(_running):
+        cluster.stop()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
+atexit.register(_stop_all)

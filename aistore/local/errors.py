@@ -1,0 +1,146 @@
+"""What can go wrong in the local cluster, with the status and type code a real cluster answers.
+
+```
+LocalClusterError [OSError]      starting or stopping the server, raised in the caller's process
+LocalError                       an answer: status, tcode, message
+├── InvalidRequest               400
+│   ├── InvalidName              400 errInvalidPath
+│   └── BucketExists             409 (400 where the cluster says so)
+├── NotFound                     404 ErrNotFound
+│   ├── BucketNotFound           404 ErrBckNotFound
+│   └── ObjectNotFound           404 ErrNotFound, prefixed with the node that looked
+├── ChecksumMismatch             500 ErrBadCksum
+├── OutOfSpace                   507 ErrCapExceeded
+├── RangeNotSatisfiable          416
+└── Unsupported                  501 ErrUnsupp
+```
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aistore.sdk.errors import SDKError
+
+if TYPE_CHECKING:
+    from aistore.local.names import Bck
+
+
+class LocalClusterError(SDKError, OSError):
+    """The local cluster could not be started or stopped; the message says why and what would help."""
+
+
+class LocalError(Exception):
+    """An answer other than success.
+
+    Args:
+        message (str): What was wrong.
+        status (int): HTTP status, default by class.
+        tcode (str): The cluster's type code, empty where it sends none.
+        with_node (bool): Prefix the message with the name of the answering node, as the cluster does.
+        plain (bool): Answer as plain text instead of the JSON error body.
+        headers (dict[str, str]): Extra response headers.
+    """
+
+    status = 400
+    tcode = ""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        tcode: str | None = None,
+        with_node: bool = False,
+        plain: bool = False,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        if status is not None:
+            self.status = status
+        if tcode is not None:
+            self.tcode = tcode
+        self.with_node = with_node
+        self.plain = plain
+        self.headers = headers or {}
+
+
+class InvalidRequest(LocalError):
+    """A request that can't be carried out as it is."""
+
+
+class InvalidName(InvalidRequest):
+    """An object name or a prefix that the cluster refuses."""
+
+    tcode = "errInvalidPath"
+
+
+class BucketExists(InvalidRequest):
+    """The bucket is there already."""
+
+    status = 409
+    tcode = "ErrBucketAlreadyExists"
+
+    def __init__(self, bck: Bck, *, status: int = 409) -> None:
+        super().__init__(f'bucket "{bck}" already exists', status=status)
+
+
+class NotFound(LocalError):
+    """Something that was named does not exist."""
+
+    status = 404
+    tcode = "ErrNotFound"
+
+
+class BucketNotFound(NotFound):
+    """The bucket does not exist."""
+
+    tcode = "ErrBckNotFound"
+
+    def __init__(self, bck: Bck) -> None:
+        super().__init__(f'bucket "{bck}" does not exist')
+
+
+class ObjectNotFound(NotFound):
+    """The object does not exist."""
+
+    def __init__(self, bck: Bck, name: str) -> None:
+        super().__init__(f"{bck}/{name} does not exist", with_node=True)
+
+
+class ChecksumMismatch(LocalError):
+    """The bytes are not those that the sender announced."""
+
+    status = 500
+    tcode = "ErrBadCksum"
+
+    def __init__(self, kind: str, expected: str, actual: str, where: str) -> None:
+        super().__init__(f"BAD DATA CHECKSUM: {kind}({expected} != {actual}) (context: {where})")
+
+
+class OutOfSpace(LocalError):
+    """The quota is used up, or the disk is full."""
+
+    status = 507
+    tcode = "ErrCapExceeded"
+
+
+class RangeNotSatisfiable(LocalError):
+    """A byte range that the object doesn't have; `size` is sent back where the cluster sends it."""
+
+    status = 416
+
+    def __init__(self, message: str, *, tcode: str = "", size: int | None = None) -> None:
+        headers = {} if size is None else {"Content-Range": f"bytes */{size}"}
+        super().__init__(message, tcode=tcode, headers=headers)
+
+
+class Unsupported(LocalError):
+    """What the cluster, or one machine, can't do."""
+
+    status = 501
+    tcode = "ErrUnsupp"
+
+    def __init__(self, what: str, *, status: int = 501) -> None:
+        super().__init__(f"{what} - operation not supported", status=status)

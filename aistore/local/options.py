@@ -1,0 +1,104 @@
+"""Options of the server, from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from aistore.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+MAX_TARGETS = 64
+
+
+class Options(NamedTuple):
+    """What the server was asked for; see `--help` for the meaning of each."""
+
+    dir: Path | None = None
+    port: int = 8080
+    host: str = "127.0.0.1"
+    targets: int = 1
+    quota: int | None = None
+    fsync: bool = False
+    max_connections: int = 4096
+    child: bool = False
+
+
+def parse_size(text: str) -> int:
+    """Bytes from `1048576`, `64MiB` or `10GB`.
+
+    Raises:
+        ValueError: Not a size.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is not a size: expecting bytes, or a number with KB, MiB, GB, ...")
+    number, power, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** _POWERS[power.lower()])
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as err:
+        raise argparse.ArgumentTypeError(str(err)) from err
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: expecting 0 (any free port) to 65535")
+    return int(text)
+
+
+def _targets(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= MAX_TARGETS:
+        raise argparse.ArgumentTypeError(f"{text!r}: expecting 1 to {MAX_TARGETS} targets")
+    return int(text)
+
+
+def parse(argv: Sequence[str] | None = None) -> Options:
+    """Options from command-line arguments; prints usage and exits when they are wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m aistore.local",
+        description="A single-machine AIStore: one proxy and N targets in one process, with the real wire protocol. "
+        "Prints the endpoint for clients when it is ready; Ctrl-C stops it.",
+    )
+    add = parser.add_argument
+    add(
+        "--dir",
+        type=Path,
+        metavar="DIR",
+        help="folder for data; reopened with all it holds (default: temporary)",
+    )
+    add("--port", type=_port, default=8080, help="the proxy's port, 0 for any free one (default: 8080)")
+    add("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)")
+    add(
+        "--targets",
+        type=_targets,
+        default=1,
+        metavar="N",
+        help="number of targets, each on a free port (default: 1)",
+    )
+    add(
+        "--quota",
+        type=_size,
+        metavar="SIZE",
+        help="bytes all objects may take up, e.g. 10GiB (default: the disk's)",
+    )
+    add(
+        "--fsync",
+        action="store_true",
+        help="flush each write to the device: safe from power failures, slower",
+    )
+    add(
+        "--max-connections", type=int, default=4096, metavar="N", help="connections at a time (default: 4096)"
+    )
+    add("--child", action="store_true", help=argparse.SUPPRESS)
+    add("--version", action="version", version=__version__)
+    return Options(**vars(parser.parse_args(argv)))

@@ -1,0 +1,107 @@
+"""Limits on connections that the HTTP server itself doesn't set: size of the head, and time for head, body and reading."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD = 64 << 10
+HEAD_SECONDS = 16.0
+IDLE_SECONDS = 75.0
+_CHECK_SECONDS = 4.0
+
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_BAD_REQUEST = b"400 Bad Request"
+
+
+class _Refused(Exception):
+    """Raised out of the parser's callbacks: answered with 400, then the connection closes."""
+
+
+class GuardedProtocol(HttpToolsProtocol):  # type: ignore[misc]
+    """An HTTP/1.1 connection with limits.
+
+    A head is at most 64 KiB and must be complete 16 s after its first byte; a body must not pause, and a reader not
+    stall, for more than 75 s. Ambiguous framing (both `Transfer-Encoding` and `Content-Length`, several lengths, a bare
+    line feed) is refused by the parser.
+    """
+
+    max_connections = 4096
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = True
+        self._head_size = 0
+        self._head_since = 0.0
+        self._in_body = False
+        self._last_data = 0.0
+        self._unsent = 0
+        self._unsent_since = 0.0
+        self._watch: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Take the connection, unless there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self.max_connections:
+            transport.close()
+            return
+        self._head_since = self._last_data = self.loop.time()
+        self._watch = self.loop.call_later(_CHECK_SECONDS, self._check)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop watching."""
+        if self._watch is not None:
+            self._watch.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Count the head's bytes while feeding the parser."""
+        self._last_data = self.loop.time()
+        if self._in_head:
+            if not self._head_size:
+                self._head_since = self._last_data
+            self._head_size += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_size > MAX_HEAD and not self.transport.is_closing():
+            self.send_400_response("")
+
+    def on_headers_complete(self) -> None:
+        """Refuse an over-long head and malformed escapes; a request proper begins here."""
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > MAX_HEAD or (b"%" in self.url and _BAD_ESCAPE.search(self.url.partition(b"?")[0])):
+            raise _Refused
+        self._in_head = False
+        self._in_body = True
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The next bytes are another head."""
+        self._in_head = True
+        self._head_size = 0
+        self._in_body = False
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse in plain text, as the cluster does for what it can't parse, and close."""
+        self.transport.write(
+            b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(_BAD_REQUEST), _BAD_REQUEST)
+        )
+        self.transport.close()
+
+    def _check(self) -> None:
+        now = self.loop.time()
+        unsent = self.transport.get_write_buffer_size()
+        if unsent != self._unsent or not unsent:
+            self._unsent, self._unsent_since = unsent, now
+        late_head = self._in_head and self._head_size and now - self._head_since > HEAD_SECONDS
+        waiting = self._in_body and not self.flow.read_paused and self.cycle is not None
+        late_body = waiting and now - self._last_data > IDLE_SECONDS and not self.cycle.response_started
+        if late_head or late_body or now - self._unsent_since > IDLE_SECONDS:
+            self.transport.abort()
+            return
+        if not self.transport.is_closing():
+            self._watch = self.loop.call_later(_CHECK_SECONDS, self._check)

@@ -1,0 +1,72 @@
+"""The running cluster: what every router works on, reached as `req.state`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from aistore.local.api.registry import Registry
+from aistore.local.catalog import Catalog
+from aistore.local.nodes import Nodes
+from aistore.local.stats import Stats
+from aistore.local.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aistore.local.options import Options
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_THREADS = 16
+
+
+class State:
+    """The cluster's parts.
+
+    Attributes:
+        options: What the server was started with.
+        root: The data folder.
+        catalog: Buckets, object rows, documents.
+        store: Objects.
+        nodes: Proxy and targets.
+        registry: Routes.
+        stats: Counters of requests, bytes and latencies.
+        started: When, in Unix nanoseconds.
+        on_stop: Called in reverse order when the server stops, after the last request and before the store closes.
+    """
+
+    def __init__(self, options: Options, root: Path) -> None:
+        self.options = options
+        self.root = root
+        self.started = time.time_ns()
+        self.catalog = Catalog(root / "catalog.sqlite", durable=options.fsync)
+        self.nodes = Nodes(self.catalog, options.targets)
+        self.store = Store(
+            root,
+            self.catalog,
+            targets=options.targets,
+            place=self.nodes.place,
+            quota=options.quota,
+            durable=options.fsync,
+        )
+        self.registry = Registry()
+        self.stats = Stats()
+        self.on_stop: list[Callable[[], None]] = []
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="local")
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a blocking call on a thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: call(*args, **kwargs))
+
+    def close(self) -> None:
+        """Stop everything in order."""
+        for stop in reversed(self.on_stop):
+            stop()
+        self._threads.shutdown(wait=True)
+        self.store.close()

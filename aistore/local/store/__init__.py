@@ -1,0 +1,309 @@
+"""The store: objects, as rows of the catalog together with content files on disk.
+
+Everything here is synchronous and may be called from any thread; large reads and writes belong off the event loop.
+
+* `store.open(bucket, name) -> ObjectReader`: `.meta`, `.read_at(offset, size)`, `.chunks()`, `.path`, context manager
+* `store.head(bucket, name) -> ObjectMeta`
+* `store.writer(bucket, name) -> ObjectWriter`: `.write(bytes)`, `.commit(custom=...) -> ObjectMeta`; what is not
+  committed leaves nothing behind
+* `store.put(bucket, name, data) -> ObjectMeta`
+* `store.copy(bucket, name, to_bucket, to_name)`, `store.rename(...)`, `store.delete(bucket, name)`
+* `store.walk(bucket, prefix)`: every object in byte order of names; `store.exists(bucket, name)`
+* `store.path(meta)`: the content file (its name ends with the object's base name, so the extension is visible)
+
+`bucket` is a `catalog.Bucket`, from `store.catalog.buckets.get(bck)`. Errors are those of `aistore.local.errors`.
+
+Durability: when a call returns, a process that is killed at any moment loses nothing of it. `durable=True` also flushes
+to the device, for power failures.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from aistore.local.catalog import Bucket, Catalog, ObjectMeta
+from aistore.local.errors import BucketNotFound, ObjectNotFound
+from aistore.local.store.files import Files, Quota
+from aistore.local.store.janitor import Janitor
+from aistore.local.store.reader import ObjectReader
+from aistore.local.store.writer import ContentWriter, ObjectWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from aistore.local.names import Bck
+
+__all__ = ["ContentWriter", "ObjectReader", "ObjectWriter", "Store"]
+
+_KEEP_OPEN_TRIES = 10
+
+
+class Store:
+    """Objects on disk.
+
+    Args:
+        root (Path): The folder, locked by the caller.
+        catalog (Catalog): Its catalog; closed with the store.
+        targets (int): Number of targets.
+        place: Index of the target that owns an object's full name.
+        quota (int | None): Bytes that objects may take up altogether.
+        durable (bool): Flush to the device before answering.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        catalog: Catalog,
+        *,
+        targets: int = 1,
+        place: Callable[[str], int] = lambda _: 0,
+        quota: int | None = None,
+        durable: bool = False,
+    ) -> None:
+        self.durable = durable
+        self.catalog = catalog
+        self._place = place
+        boot, crashed = self._begin_boot()
+        self._boot = boot
+        self.files = Files(root, targets, boot)
+        self.quota = Quota(quota, self.catalog.objects.total_bytes() if quota is not None else 0)
+        self.open_writers: set[str] = set()
+        self._accessed: dict[tuple[int, str], tuple[int, str]] = {}
+        self._accessed_lock = threading.Lock()
+        self._janitor = Janitor(self, crashed)
+
+    def _begin_boot(self) -> tuple[int, list[int]]:
+        with self.catalog.db.write() as conn:
+            crashed = [row[0] for row in conn.execute("SELECT boot FROM boots ORDER BY boot")]
+            last = conn.execute("SELECT value FROM meta WHERE key = 'boot'").fetchone()
+            boot = int(last[0]) + 1 if last else 1
+            conn.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('boot', ?)", (str(boot),))
+            conn.execute("INSERT INTO boots (boot) VALUES (?)", (boot,))
+        return boot, crashed
+
+    def close(self) -> None:
+        """End the background work and close the catalog."""
+        self._janitor.stop()
+        if not self.open_writers:
+            with self.catalog.db.write() as conn:
+                conn.execute("DELETE FROM boots WHERE boot = ?", (self._boot,))
+        self.catalog.close()
+
+    def place(self, bck: Bck, name: str) -> int:
+        """Index of the target that owns an object."""
+        return self._place(bck.uname(name))
+
+    def path(self, meta: ObjectMeta) -> str:
+        """Absolute path of an object's content file."""
+        return self.files.path(meta.file)
+
+    def find(self, bucket: Bucket, name: str) -> ObjectMeta | None:
+        """What the catalog knows of an object, or None."""
+        meta = self.catalog.objects.get(bucket.id, name)
+        if meta is None or not self._accessed:
+            return meta
+        seen = self._accessed.get((bucket.id, name))
+        if seen is not None and seen[1] == meta.file:
+            return msgspec.structs.replace(meta, atime=seen[0])
+        return meta
+
+    def exists(self, bucket: Bucket, name: str) -> bool:
+        """Whether there is such an object."""
+        return self.catalog.objects.get(bucket.id, name) is not None
+
+    def head(self, bucket: Bucket, name: str) -> ObjectMeta:
+        """What the catalog knows of an object.
+
+        Raises:
+            ObjectNotFound: There is none.
+        """
+        meta = self.find(bucket, name)
+        if meta is None:
+            raise ObjectNotFound(bucket.bck, name)
+        return meta
+
+    def open(self, bucket: Bucket, name: str) -> ObjectReader:
+        """Open an object for reading.
+
+        Raises:
+            ObjectNotFound: There is none.
+        """
+        for _ in range(_KEEP_OPEN_TRIES):
+            meta = self.head(bucket, name)
+            path = self.path(meta)
+            try:
+                return ObjectReader(meta, path, os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)))
+            except FileNotFoundError:
+                # Replaced between the look-up and the opening: look again.
+                continue
+        raise ObjectNotFound(bucket.bck, name)
+
+    def walk(self, bucket: Bucket, prefix: str = "", *, after: str = "") -> Iterator[ObjectMeta]:
+        """Every object whose name starts with `prefix`, after the name `after`, in byte order."""
+        return self.catalog.objects.walk(bucket.id, prefix, after=after)
+
+    def accessed(self, bucket: Bucket, meta: ObjectMeta) -> None:
+        """Note that an object was read; stored later, in the background."""
+        with self._accessed_lock:
+            self._accessed[bucket.id, meta.name] = (time.time_ns(), meta.file)
+
+    def take_accessed(self) -> list[tuple[int, int, str, str]]:
+        """The access times not yet stored, as (atime, bucket, name, file)."""
+        with self._accessed_lock:
+            taken, self._accessed = self._accessed, {}
+        return [(atime, bucket, name, file) for (bucket, name), (atime, file) in taken.items()]
+
+    def writer(self, bucket: Bucket, name: str, *, check: tuple[str, str] | None = None) -> ObjectWriter:
+        """Begin to write an object; `check` is the (type, value) of a checksum to hold the bytes against."""
+        return ObjectWriter(self, bucket, name, check=check)
+
+    def put(
+        self,
+        bucket: Bucket,
+        name: str,
+        data: bytes | bytearray | memoryview,
+        *,
+        custom: dict[str, str] | None = None,
+    ) -> ObjectMeta:
+        """Write an object that is in memory."""
+        with self.writer(bucket, name) as writer:
+            writer.write(data)
+            return writer.commit(custom)
+
+    def publish(
+        self,
+        bucket: Bucket,
+        name: str,
+        *,
+        file: str,
+        size: int,
+        cksum: tuple[str, str],
+        custom: dict[str, str] | None = None,
+        fresh: bool = False,
+        atime: int = 0,
+        chunks: tuple[int, int] = (0, 0),
+        version: int | None = None,
+        upload: str = "",
+    ) -> ObjectMeta:
+        """Name a finished content file as an object: the one step that makes it visible.
+
+        Args:
+            custom (dict[str, str] | None): Custom metadata; None keeps that of the object replaced.
+            fresh (bool): Forget the object replaced.
+            chunks (tuple[int, int]): Count and largest size of the parts it was uploaded in.
+            version (int | None): None counts on from the object replaced.
+            upload (str): A multipart upload that ends with this.
+
+        Raises:
+            BucketNotFound: The bucket was removed meanwhile.
+        """
+        objects = self.catalog.objects
+        now = time.time_ns()
+        with self.catalog.db.write() as conn:
+            if not self.catalog.buckets.is_current(bucket):
+                raise BucketNotFound(bucket.bck)
+            old = objects.get(bucket.id, name, conn)
+            before = None if fresh else old
+            if version is None:
+                version = (before.version if before else 0) + 1 if bucket.versioned else 0
+            if custom is None:
+                custom = before.custom if before else {}
+            meta = ObjectMeta(name, file, size, *cksum, version, atime or now, now, custom, *chunks)
+            objects.put(conn, bucket.id, meta)
+            if old is not None and old.file != file:
+                conn.execute("INSERT INTO trash (file, size) VALUES (?,?)", (old.file, old.size))
+            if upload:
+                self.catalog.uploads.remove(upload, conn, keep=file)
+        return meta
+
+    def update(
+        self, bucket: Bucket, name: str, *, custom: dict[str, str], replace: bool = False
+    ) -> ObjectMeta:
+        """Merge custom metadata into an object's, or replace it.
+
+        Raises:
+            ObjectNotFound: There is none.
+        """
+        with self.catalog.db.write() as conn:
+            old = self.catalog.objects.get(bucket.id, name, conn)
+            if old is None:
+                raise ObjectNotFound(bucket.bck, name)
+            meta = msgspec.structs.replace(old, custom=custom if replace else {**old.custom, **custom})
+            self.catalog.objects.put(conn, bucket.id, meta)
+        return meta
+
+    def delete(self, bucket: Bucket, name: str) -> ObjectMeta:
+        """Remove an object; readers that have it open are not disturbed.
+
+        Raises:
+            ObjectNotFound: There is none.
+        """
+        with self.catalog.db.write() as conn:
+            old = self.catalog.objects.get(bucket.id, name, conn)
+            if old is None:
+                raise ObjectNotFound(bucket.bck, name)
+            self.catalog.objects.delete(conn, bucket.id, name)
+            conn.execute("INSERT INTO trash (file, size) VALUES (?,?)", (old.file, old.size))
+        return old
+
+    def rename(self, bucket: Bucket, name: str, to: str) -> ObjectMeta:
+        """Give an object another name, in place of the object there may be.
+
+        Raises:
+            ObjectNotFound: There is none.
+        """
+        with self.catalog.db.write() as conn:
+            old = self.catalog.objects.get(bucket.id, name, conn)
+            if old is None:
+                raise ObjectNotFound(bucket.bck, name)
+            replaced = self.catalog.objects.get(bucket.id, to, conn)
+            if replaced is not None:
+                conn.execute("INSERT INTO trash (file, size) VALUES (?,?)", (replaced.file, replaced.size))
+            meta = msgspec.structs.replace(old, name=to)
+            self.catalog.objects.delete(conn, bucket.id, name)
+            self.catalog.objects.put(conn, bucket.id, meta)
+        return meta
+
+    def copy(self, bucket: Bucket, name: str, to_bucket: Bucket, to_name: str) -> ObjectMeta:
+        """Copy an object with its version, access time and custom metadata.
+
+        The copy shares the bytes on disk where the file system can and the checksum type is the same.
+
+        Raises:
+            ObjectNotFound: There is none.
+            OutOfSpace: It doesn't fit.
+        """
+        with self.open(bucket, name) as reader:
+            meta = reader.meta
+            if bucket.id == to_bucket.id and name == to_name:
+                return meta
+            writer = ObjectWriter(self, to_bucket, to_name)
+            with writer:
+                self._fill(writer, reader)
+                kind = to_bucket.checksum_type
+                same = kind == meta.cksum_type
+                copied = self.publish(
+                    to_bucket,
+                    to_name,
+                    file=writer.file,
+                    size=meta.size,
+                    cksum=(kind, meta.cksum if same else writer.digest(kind)),
+                    custom=meta.custom,
+                    atime=meta.atime,
+                    chunks=(meta.chunks, meta.chunk_size),
+                    version=meta.version if to_bucket.versioned else 0,
+                )
+                writer.keep()
+                return copied
+
+    def _fill(self, writer: ObjectWriter, reader: ObjectReader) -> None:
+        same = writer.bucket.checksum_type == reader.meta.cksum_type
+        if not (same and writer.link(reader.meta)):
+            writer.write_from(reader.fileno())
+            writer.finish()

@@ -1,0 +1,178 @@
+"""Content files: where they are, how they are named, and who clears up.
+
+A content file is written once, under a name never used before, and never changed. It counts from the moment a
+catalog row names it. So a process that dies at any moment leaves either the old object or the new one; what it
+leaves besides is a file that no row names, in the folders of that run (`boot`). `Files.sweep` finds those after the
+next start, in the background.
+
+    <root>/t<target>/<boot>/<xx>/<number>~<base name>
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import re
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aistore.local.errors import OutOfSpace
+
+if TYPE_CHECKING:
+    from aistore.local.catalog import Catalog
+
+_MAX_BASE = 100
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def file_base(obj_name: str) -> str:
+    """An object's base name, safe as the end of a file name and with its extension."""
+    base = _UNSAFE.sub("_", obj_name.rpartition("/")[2])
+    if len(base) > _MAX_BASE:
+        stem, ext = os.path.splitext(base)
+        ext = ext[:20]
+        base = stem[: _MAX_BASE - len(ext)] + ext
+    return base
+
+
+class Quota:
+    """Bytes that objects may take up altogether; counts what is stored and what is being written.
+
+    Args:
+        limit (int | None): None for no limit but the disk's.
+        used (int): Bytes stored at the start.
+    """
+
+    def __init__(self, limit: int | None, used: int = 0) -> None:
+        self.limit = limit
+        self._used = used
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> None:
+        """Count `size` more bytes.
+
+        Raises:
+            OutOfSpace: They don't fit.
+        """
+        if self.limit is None:
+            return
+        with self._lock:
+            if self._used + size > self.limit:
+                raise OutOfSpace(
+                    f"out of space: used {self._used} of {self.limit} bytes (quota), {size} more don't fit"
+                )
+            self._used += size
+
+    def give_back(self, size: int) -> None:
+        """Count `size` bytes less."""
+        if self.limit is not None:
+            with self._lock:
+                self._used -= size
+
+
+class Files:
+    """The content files below a root folder.
+
+    Args:
+        root (Path): The folder.
+        targets (int): Number of target folders.
+        boot (int): Number of this run, greater than that of any earlier run on the folder.
+    """
+
+    def __init__(self, root: Path, targets: int, boot: int) -> None:
+        self.root = root
+        self._boot = boot
+        self._count = itertools.count(1)
+        self._prefixes = [f"t{target}/{boot:x}" for target in range(targets)]
+        for target in range(targets):
+            (root / f"t{target}").mkdir(exist_ok=True)
+
+    def mountpath(self, target: int) -> str:
+        """Folder of a target."""
+        return str(self.root / f"t{target}")
+
+    def path(self, file: str) -> str:
+        """Absolute path of a content file."""
+        return f"{self.root}/{file}"
+
+    def new_name(self, target: int, obj_name: str) -> str:
+        """A relative path that was never used and never will be by anything else."""
+        number = next(self._count)
+        return f"{self._prefixes[target]}/{number & 0xFF:02x}/{number:x}~{file_base(obj_name)}"
+
+    def create(self, file: str) -> int:
+        """Open a new content file for writing; the descriptor is the caller's.
+
+        Raises:
+            OutOfSpace: The disk is full.
+        """
+        path = self.path(file)
+        try:
+            try:
+                return os.open(path, _FLAGS, 0o644)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                return os.open(path, _FLAGS, 0o644)
+        except OSError as err:
+            raise disk_error(err) from err
+
+    def link(self, old: str, new: str) -> bool:
+        """Make `new` another name of the same bytes; False where the file system can't."""
+        try:
+            try:
+                os.link(self.path(old), self.path(new))
+            except FileNotFoundError:
+                if not os.path.exists(self.path(old)):
+                    raise
+                os.makedirs(os.path.dirname(self.path(new)), exist_ok=True)
+                os.link(self.path(old), self.path(new))
+        except OSError as err:
+            if err.errno in {errno.EPERM, errno.EMLINK, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP}:
+                return False
+            raise disk_error(err) from err
+        return True
+
+    def remove(self, file: str) -> None:
+        """Remove a content file if it is there."""
+        try:
+            os.unlink(self.path(file))
+        except FileNotFoundError:
+            pass
+
+    def sweep(self, catalog: Catalog, boots: list[int], stop: threading.Event) -> None:
+        """Remove the files of earlier runs that no row names; run after a start that followed a crash."""
+        for boot in boots:
+            named = self._named(catalog, boot)
+            for folder in self.root.glob(f"t*/{boot:x}/*"):
+                if stop.is_set():
+                    return
+                with os.scandir(folder) as entries:
+                    orphans = [entry.path for entry in entries if _number(entry.name) not in named]
+                for path in orphans:
+                    Path(path).unlink(missing_ok=True)
+            with catalog.db.write() as conn:
+                conn.execute("DELETE FROM boots WHERE boot = ?", (boot,))
+
+    @staticmethod
+    def _named(catalog: Catalog, boot: int) -> set[str]:
+        # One statement is one snapshot: a file that moves from a part to an object meanwhile is seen once.
+        rows = catalog.db.reader().execute(
+            "SELECT file FROM objects UNION ALL SELECT file FROM parts UNION ALL SELECT file FROM trash"
+        )
+        mark = f"/{boot:x}/"
+        return {_number(file.rpartition("/")[2]) for (file,) in rows if mark in file[:24]}
+
+
+def _number(file_name: str) -> str:
+    return file_name.partition("~")[0]
+
+
+def disk_error(err: OSError) -> Exception:
+    """The cluster's out-of-space error for a full disk, otherwise the error itself."""
+    if err.errno in _DISK_FULL:
+        return OutOfSpace(f"out of space: {err.strerror}")
+    return err

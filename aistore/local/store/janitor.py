@@ -1,0 +1,83 @@
+"""Background work of the store: unlinking what was replaced, clearing dropped buckets, storing access times."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aistore.local.catalog import Catalog
+    from aistore.local.store import Store
+
+log = logging.getLogger(__name__)
+
+_INTERVAL = 0.5
+_BATCH = 1000
+
+
+class Janitor:
+    """One thread; it looks every half second and sooner when woken."""
+
+    def __init__(self, store: Store, crashed_boots: list[int]) -> None:
+        self._store = store
+        self._catalog: Catalog = store.catalog
+        self._crashed = crashed_boots
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="store-janitor", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the current batch and end."""
+        self._stop.set()
+        self._thread.join()
+        self._flush()
+
+    def _run(self) -> None:
+        try:
+            if self._crashed:
+                self._store.files.sweep(self._catalog, self._crashed, self._stop)
+        except Exception:  # noqa: BLE001 - left for the next start, which sweeps again
+            log.exception("clearing up after an earlier crash failed")
+        while not self._stop.wait(_INTERVAL):
+            try:
+                self._flush()
+                while not self._stop.is_set() and (self._empty_trash() or self._clear_dropped()):
+                    pass
+            except Exception:  # noqa: BLE001 - nothing is lost: the rows are there at the next round
+                log.exception("background work of the store failed")
+
+    def _flush(self) -> None:
+        accessed = self._store.take_accessed()
+        for start in range(0, len(accessed), _BATCH):
+            self._catalog.objects.touch(accessed[start : start + _BATCH])
+
+    def _empty_trash(self) -> bool:
+        rows = self._catalog.db.query("SELECT id, file, size FROM trash ORDER BY id LIMIT ?", _BATCH)
+        for _, file, _ in rows:
+            self._store.files.remove(file)
+        if rows:
+            with self._catalog.db.write() as conn:
+                conn.executemany("DELETE FROM trash WHERE id = ?", [(row[0],) for row in rows])
+            self._store.quota.give_back(sum(row[2] for row in rows))
+        return len(rows) == _BATCH
+
+    def _clear_dropped(self) -> bool:
+        rows = self._catalog.db.query("SELECT bucket FROM dropped LIMIT 1")
+        if not rows:
+            return False
+        bucket = rows[0][0]
+        with self._catalog.db.write() as conn:
+            found = conn.execute(
+                "SELECT name, file, size FROM objects WHERE bucket = ? LIMIT ?", (bucket, _BATCH)
+            )
+            objects = found.fetchall()
+            conn.executemany("INSERT INTO trash (file, size) VALUES (?,?)", [row[1:] for row in objects])
+            conn.executemany(
+                "DELETE FROM objects WHERE bucket = ? AND name = ?", [(bucket, r[0]) for r in objects]
+            )
+            for (upload,) in conn.execute("SELECT id FROM uploads WHERE bucket = ?", (bucket,)).fetchall():
+                self._catalog.uploads.remove(upload, conn)
+            if len(objects) < _BATCH:
+                conn.execute("DELETE FROM dropped WHERE bucket = ?", (bucket,))
+        return True

@@ -1,0 +1,75 @@
+"""Reading an object: an open descriptor of its immutable content file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from aistore.local.catalog import ObjectMeta
+
+DEFAULT_CHUNK = 1 << 20
+
+
+class ObjectReader:
+    """An object open for reading. It stays whole when the object is overwritten or deleted meanwhile.
+
+    Attributes:
+        meta: What the catalog knew when it was opened.
+        path: The content file.
+    """
+
+    def __init__(self, meta: ObjectMeta, path: str, fd: int) -> None:
+        self.meta = meta
+        self.path = path
+        self._fd = fd
+
+    def fileno(self) -> int:
+        """The descriptor, owned by this reader."""
+        return self._fd
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Bytes at an offset; fewer than `size` only at the end."""
+        data = os.pread(self._fd, size, offset)
+        while data and len(data) < size and offset + len(data) < self.meta.size:
+            more = os.pread(self._fd, size - len(data), offset + len(data))
+            if not more:
+                break
+            data += more
+        return data
+
+    def read_all(self) -> bytes:
+        """The whole object, which the caller knows to be small."""
+        return self.read_at(0, self.meta.size)
+
+    def chunks(
+        self, offset: int = 0, length: int | None = None, size: int = DEFAULT_CHUNK
+    ) -> Iterator[bytes]:
+        """Pieces of at most `size` bytes; closes nothing."""
+        end = self.meta.size if length is None else min(self.meta.size, offset + length)
+        while offset < end:
+            data = self.read_at(offset, min(size, end - offset))
+            if not data:
+                raise OSError(f"{self.path}: {end - offset} bytes are missing")
+            offset += len(data)
+            yield data
+
+    def close(self) -> None:
+        """Release the descriptor."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> ObjectReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
