@@ -1,0 +1,56 @@
+"""Which ETL a read or a copy goes through, and with which arguments."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aistore.sdk.const import QPARAM_ETL_ARGS, QPARAM_ETL_NAME, QPARAM_ETL_PIPELINE
+from aistore.sdk.errors import InvalidArgumentType
+
+if TYPE_CHECKING:
+    from aistore.sdk.etl.etl import Etl
+
+
+@dataclass
+class ETLConfig:
+    """An ETL to apply inline.
+
+    Args:
+        name: Name of the ETL, or the `Etl`, possibly a pipeline made with `>>`.
+        args: Arguments for its transform: text is sent as it is, a dictionary as compact JSON.
+    """
+
+    name: str | Etl | None = None
+    args: str | dict[str, Any] | None = None
+
+    def update_qparams(self, params: dict[str, str]) -> None:
+        """Add what this asks for to the query parameters of a request; nothing without a name.
+
+        Raises:
+            InvalidArgumentType: The name or the arguments are of another type.
+        """
+        from aistore.sdk.etl.etl import Etl
+
+        if not self.name:
+            return
+        if isinstance(self.name, Etl):
+            params[QPARAM_ETL_NAME] = self.name.name
+            params[QPARAM_ETL_PIPELINE] = ",".join(self.name.pipeline)
+        elif isinstance(self.name, str):
+            params[QPARAM_ETL_NAME] = self.name
+        else:
+            raise InvalidArgumentType(
+                f"ETLConfig.name must be a str or an Etl, not {type(self.name).__name__}"
+            )
+        if not self.args:
+            return
+        if isinstance(self.args, str):
+            params[QPARAM_ETL_ARGS] = self.args
+        elif isinstance(self.args, dict):
+            params[QPARAM_ETL_ARGS] = json.dumps(self.args, separators=(",", ":"))
+        else:
+            raise InvalidArgumentType(
+                f"ETLConfig.args must be a str or a dict, not {type(self.args).__name__}"
+            )

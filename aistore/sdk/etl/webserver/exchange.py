@@ -1,0 +1,233 @@
+"""What a request asks of an ETL server and what it answers: values and rules, no I/O.
+
+Sources: the protocol between target and container, and `init_class` on a real cluster (points 4, 8 and 9).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote
+
+from aistore.sdk.const import (
+    ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT,
+    HEADER_ETL_RETRY_REASON,
+    QPARAM_ETL_ARGS,
+    QPARAM_ETL_FQN,
+    STATUS_BAD_GATEWAY,
+    STATUS_NO_CONTENT,
+    STATUS_OK,
+    STATUS_SERVICE_UNAVAILABLE,
+)
+from aistore.sdk.errors import ETLDirectPutTransientError
+from aistore.sdk.etl.webserver.utils import parse_etl_pipeline
+
+HEALTH_PATH = "health"
+HEALTH_BODY = b"Running"
+
+# provider/@uuid#namespace/bucket/object, as hpull requests name it
+_UNAME = re.compile(r"[a-z0-9]+/@[^#/]*#[^/]*/(?P<rest>[^/]+/.+)", re.DOTALL)
+# .../@provider/[@uuid/][#namespace/]bucket/%ob/object, as targets lay out their disks
+_OBJECT_FQN = re.compile(r"/@[a-z0-9]+/(?:[@#][^/]*/)*(?P<bucket>[^/]+)/%[a-z]{2}/(?P<object>.+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class TransformRequest:
+    """One request to transform an object.
+
+    Attributes:
+        method: `GET` (hpull: the server fetches the object) or `PUT` (hpush: the body or a file is the
+            object).
+        path: `bucket/object`, decoded: what a transform sees, whatever the server and the way of talking.
+        uname: The request's path, decoded, without leading slash: what hpull fetches.
+        etl_args: The caller's arguments, stripped.
+        fqn: The object's file, as the query gave it (still escaped once), or "".
+        next_url: Where the result goes, or "" when it goes back to the caller.
+        rest: The pipeline after `next_url`.
+    """
+
+    method: str
+    path: str
+    uname: str
+    etl_args: str = ""
+    fqn: str = ""
+    next_url: str = ""
+    rest: str = ""
+
+    @property
+    def replayable(self) -> bool:
+        """Whether the source can be read again: a file or an object of the target can, a body cannot."""
+        return bool(self.fqn) or self.method == "GET"
+
+    @property
+    def fetch_path(self) -> str:
+        """The path to fetch the object with, below the target's URL."""
+        return quote(self.uname, safe="@")
+
+
+def parse_request(method: str, path: str, query: str, pipeline: str) -> TransformRequest:
+    """Read what a request asks for.
+
+    Args:
+        method: `GET` or `PUT`.
+        path: The request's decoded path, with or without its leading slash.
+        query: The query string, as sent.
+        pipeline: Value of the header `Ais-Node-Url`, or "".
+
+    Raises:
+        InvalidPipelineError: The pipeline has an empty entry.
+    """
+    values = parse_qs(query, keep_blank_values=True)
+    uname = path.removeprefix("/")
+    next_url, rest = parse_etl_pipeline(pipeline)
+    return TransformRequest(
+        method=method,
+        path=plain_path(uname),
+        uname=uname,
+        etl_args=values.get(QPARAM_ETL_ARGS, [""])[0].strip(),
+        fqn=values.get(QPARAM_ETL_FQN, [""])[0].strip(),
+        next_url=next_url,
+        rest=rest,
+    )
+
+
+def parse_ws_control(control: Mapping[str, Any]) -> TransformRequest:
+    """Read the control message of a websocket request.
+
+    A target sends the object's name without its bucket; where it also sends the file, the bucket is taken
+    from there.
+
+    Raises:
+        InvalidPipelineError: The pipeline has an empty entry.
+    """
+    name = str(control.get("path") or "").removeprefix("/")
+    fqn = str(control.get("fqn") or "")
+    next_url, rest = parse_etl_pipeline(str(control.get("pipeline") or ""))
+    match = _OBJECT_FQN.search(unquote(fqn))
+    path = f"{match['bucket']}/{name}" if match and match["object"] == name else plain_path(name)
+    return TransformRequest(
+        method="PUT",
+        path=path,
+        uname=name,
+        etl_args=str(control.get("etl_args") or "").strip(),
+        fqn=fqn,
+        next_url=next_url,
+        rest=rest,
+    )
+
+
+def plain_path(uname: str) -> str:
+    """Reduce an object's unique name to `bucket/object`; any other path stays as it is."""
+    match = _UNAME.fullmatch(uname)
+    return match["rest"] if match else uname
+
+
+def is_object_fqn(path: str) -> bool:
+    """Say whether a normalised path is that of an object below a mount path of a target."""
+    return _OBJECT_FQN.search(path) is not None
+
+
+@dataclass(frozen=True)
+class HopAnswer:
+    """What the next stage or the destination answered."""
+
+    status: int
+    body: bytes = b""
+    length: int = 0
+    content_type: str = ""
+
+
+def interpret_hop(answer: HopAnswer, sent: int, *, stage: bool) -> HopAnswer:
+    """Turn the next hop's answer into the one to our caller.
+
+    A destination that stored the result answers 200 without a body. The same from a stage is an empty
+    result, which is the caller's to store: as 204 the object would be lost when its destination is the
+    caller.
+
+    Args:
+        answer: What the next hop answered.
+        sent: Bytes that were sent to it.
+        stage: Whether it is another ETL server rather than a destination target.
+    """
+    if answer.status == STATUS_NO_CONTENT:
+        return HopAnswer(STATUS_NO_CONTENT, b"", answer.length)
+    if answer.status == STATUS_OK and not answer.body and not stage:
+        return HopAnswer(STATUS_NO_CONTENT, b"", sent)
+    return HopAnswer(answer.status, answer.body, 0, answer.content_type)
+
+
+@dataclass
+class Output:
+    """A streamed result: the first chunk, which proves that the transform started well, and the others."""
+
+    first: bytes
+    rest: Iterator[bytes]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What to answer.
+
+    Attributes:
+        status: HTTP status.
+        body: The whole body, or its chunks; the receiver iterates them, then calls `close`.
+        content_type: Media type of the body, "" when it has none.
+        headers: Further headers.
+        error: Text of the error, "" for a success; each server wraps it in its own format.
+        transform_failed: Whether it was the user's code that raised.
+    """
+
+    status: int
+    body: bytes | Output = b""
+    content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+    transform_failed: bool = False
+
+
+class RequestFailed(Exception):  # noqa: N818 - private to the servers, always turned into an answer
+    """A request that ends with an error status."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = dict(headers or {})
+
+
+def direct_put_failed(error: ETLDirectPutTransientError) -> RequestFailed:
+    """Make the answer for a direct put that did not succeed in time.
+
+    A body that came with the request cannot be sent again from here, so the cluster is asked to repeat the
+    request; it does that only for requests with a body.
+    """
+    if error.bail_without_local_retry:
+        return RequestFailed(
+            STATUS_SERVICE_UNAVAILABLE,
+            f"Direct put bailed (one-shot body): {error}",
+            {HEADER_ETL_RETRY_REASON: ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT},
+        )
+    return RequestFailed(STATUS_BAD_GATEWAY, str(error))
+
+
+def describe(exc: BaseException) -> str:
+    """Name an exception by its text, or its class when it has none."""
+    return str(exc) or type(exc).__name__
+
+
+def is_refused(exc: BaseException) -> bool:
+    """Say whether a failed request comes down to a refused connection, where waiting does not help."""
+    pending: list[Any] = [exc]
+    seen: set[int] = set()
+    while pending:
+        current = pending.pop()
+        if not isinstance(current, BaseException) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        if isinstance(current, ConnectionRefusedError):
+            return True
+        pending += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
+        pending += getattr(current, "exceptions", ())  # an exception group: one per address that was tried
+    return False

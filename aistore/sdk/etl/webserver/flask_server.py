@@ -1,0 +1,147 @@
+"""An ETL server as a Flask (WSGI) application."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from aistore.sdk.const import HEADER_NODE_URL, STATUS_BAD_REQUEST, STATUS_NO_CONTENT, STATUS_OK
+from aistore.sdk.etl.webserver.base_etl_server import DRAIN_CHUNK_BYTES, ETLServer
+from aistore.sdk.etl.webserver.blocking import BlockingSteps, close_output, whole
+from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply
+from aistore.sdk.etl.webserver.requirements import require
+
+if TYPE_CHECKING:
+    from flask import Flask, Response
+
+# More unread bytes of a body than these are not worth reading to keep the connection.
+DRAIN_MAX_BYTES = 1 << 20
+
+
+class FlaskServer(ETLServer):
+    """ETL server on Flask; the runtime serves it with gunicorn where that is installed.
+
+    Args:
+        host: Address to bind to.
+        port: Port to bind to.
+
+    Attributes:
+        app: The Flask application.
+    """
+
+    def __init__(self, host: str = "0.0.0.0", port: int = 8000) -> None:  # noqa: S104 - inside the pod
+        super().__init__()
+        self.host = host
+        self.port = port
+        self.app = self._make_app()
+
+    def start(self) -> None:
+        """Serve with Flask's own threaded server until stopped."""
+        self._run(self.host, self.port)
+
+    def serve_on(self, listener: socket.socket) -> None:
+        """Serve on a bound socket with Flask's own threaded server until stopped."""
+        host, port = listener.getsockname()[:2]
+        self._run(host, port, listener.fileno())
+
+    def _run(self, host: str, port: int, fd: int | None = None) -> None:
+        serving = require("werkzeug.serving", "FlaskServer")
+
+        class Handler(serving.WSGIRequestHandler):  # type: ignore[misc, name-defined]  # the package is optional
+            protocol_version = "HTTP/1.1"
+
+            def log_request(self, code: object = "-", size: object = "-") -> None:
+                """Do not log requests."""
+
+        server = serving.make_server(host, port, self.app, threaded=True, request_handler=Handler, fd=fd)
+        server.daemon_threads = True
+        self.logger.info("serving on %s:%d", host, port)
+        try:
+            server.serve_forever()
+        finally:
+            server.server_close()
+
+    def _make_app(self) -> Flask:
+        flask = require("flask", "FlaskServer")
+        app: Flask = flask.Flask(type(self).__name__)
+        # An object's name may hold any slashes; the router must neither merge them nor redirect.
+        app.url_map.merge_slashes = False
+        app.url_map.strict_slashes = False
+        app.add_url_rule("/health", "health", self._health, methods=["GET"])
+        for number, rule in enumerate(("/", "/<path:_path>")):
+            app.add_url_rule(
+                rule,
+                f"transform{number}",
+                self._handle_request,
+                methods=["GET", "PUT"],
+                provide_automatic_options=False,
+            )
+        return app
+
+    def _health(self) -> Response:
+        return self._respond(Reply(STATUS_OK, HEALTH_BODY, "text/html; charset=utf-8"))
+
+    def _handle_request(self, _path: str = "") -> Response:
+        request = require("flask", "FlaskServer").request
+        if (
+            request.method == "HEAD"
+        ):  # which Flask takes for a GET: nobody asks for a transform without its result
+            return self._respond(
+                Reply(405, error="only GET and PUT transform", headers={"Allow": "GET, PUT"})
+            )
+        body = cast("BinaryIO", request.stream)
+        pipeline = request.headers.get(HEADER_NODE_URL, "")
+        query = request.query_string.decode("latin-1")
+        reply = BlockingSteps(self, body).run(request.method, request.path, query, pipeline)
+        if not isinstance(reply.body, Output):
+            _drain(body)
+        return self._respond(reply)
+
+    def _respond(self, reply: Reply) -> Response:
+        flask = require("flask", "FlaskServer")
+        response: Response
+        if reply.error and reply.status == STATUS_BAD_REQUEST:
+            response = flask.Response(reply.error, reply.status)
+        elif reply.error:
+            response = flask.jsonify(error=reply.error)
+            response.status_code = reply.status
+        elif isinstance(reply.body, Output):
+            chunks = _OutputChunks(reply.body)
+            response = flask.Response(chunks, reply.status, content_type=reply.content_type)
+        else:
+            response = flask.Response(reply.body, reply.status)
+            response.headers.pop("Content-Type", None)
+            if reply.content_type:
+                response.headers["Content-Type"] = reply.content_type
+            if reply.status == STATUS_NO_CONTENT:
+                response.headers.pop("Content-Length", None)
+        response.headers.extend(reply.headers)
+        return response
+
+
+class _OutputChunks:
+    """Chunks of a streamed result as WSGI wants them: iterated, then closed, also when the client goes."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._chunks = whole(output)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        """End the transform and close what it reads from."""
+        close_output(self._output)
+
+
+def _drain(body: Any) -> None:
+    """Read what is left of a request's body, so that its connection can be used again."""
+    budget = DRAIN_MAX_BYTES
+    with contextlib.suppress(Exception):
+        while budget > 0:
+            piece = body.read(min(DRAIN_CHUNK_BYTES, budget))
+            if not piece:
+                break
+            budget -= len(piece)
