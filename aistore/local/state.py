@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from aistore.local.api.registry import Registry
 from aistore.local.catalog import Catalog
+from aistore.local.cluster_config import ClusterConfig
 from aistore.local.nodes import Nodes
 from aistore.local.stats import Stats
 from aistore.local.store import Store
@@ -34,7 +35,10 @@ class State:
         catalog: Buckets, object rows, documents.
         store: Objects.
         nodes: Proxy and targets.
+        config: The cluster's configuration.
         registry: Routes.
+        jobs: Work in the background.
+        locks: Held by bucket number and object name (`f"{bucket.id}/{name}"`) by what rewrites an archive.
         stats: Counters of requests, bytes and latencies.
         started: When, in Unix nanoseconds.
         on_stop: Called in reverse order when the server stops, after the last request and before the store closes.
@@ -54,9 +58,12 @@ class State:
             quota=options.quota,
             durable=options.fsync,
         )
+        self.config = ClusterConfig(self.catalog, self.nodes.uuid)
         self.registry = Registry()
+        self.jobs = Jobs(self.catalog, self.nodes)
+        self.locks = NamedLocks()
         self.stats = Stats()
-        self.on_stop: list[Callable[[], None]] = []
+        self.on_stop: list[Callable[[], None]] = [self.jobs.stop]
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="local")
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

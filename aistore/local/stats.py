@@ -46,3 +46,10 @@ class Stats:
     def node(self, node_id: str) -> dict[str, int]:
         """A node's counters."""
         return dict(self._nodes[node_id])
+
+    def reset(self, *, errors_only: bool = False) -> None:
+        """Start counting again."""
+        for counters in self._nodes.values():
+            for name in list(counters):
+                if not errors_only or name.startswith("err."):
+                    del counters[name]

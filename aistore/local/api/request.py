@@ -87,6 +87,11 @@ class Request:
                     self._query.setdefault(_unquote(key), _unquote(value))
         return self._query
 
+    def set_query(self, raw_query: str) -> None:
+        """Replace the query, for a path that stands for another."""
+        self.raw_query = raw_query
+        self._query = None
+
     def flag(self, name: str) -> bool:
         """A boolean parameter: absent, empty and anything unknown are false."""
         return self.query.get(name, "").lower() in _TRUE

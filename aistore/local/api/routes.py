@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aistore.local.api import buckets, daemon, health, objects
+from aistore.local.api import buckets, daemon, easy, health, jobs, metrics, multiobj, objects, summary
 
 if TYPE_CHECKING:
     from aistore.local.state import State
 
-_ROUTERS = (health, daemon, buckets, objects)
+_ROUTERS = (health, metrics, daemon, buckets, summary, objects, easy, jobs, multiobj)
 
 
 def register_all(state: State) -> None:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aistore.local.errors import LocalError
 from aistore.local.jobs.job import Aborted, Job
 from aistore.local.nodes import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from aistore.local.catalog import Catalog
     from aistore.local.nodes import Nodes
@@ -26,10 +26,13 @@ __all__ = ["Aborted", "Job", "Jobs"]
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+_END = object()
+
 _DOCUMENT = "job"
 _MAX_AT_ONCE = 16
 _MAX_KEPT = 1000
-_STOP_SECONDS = 30.0
+_MAX_WORKERS = 32
 _PREFIXES = {"copy-listrange": "tco-", "etl-listrange": "tco-", "get-batch": "gbt-", "etl-inline": "etl-"}
 
 
@@ -47,6 +50,7 @@ class Jobs:
         self._lock = threading.Lock()
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._threads = ThreadPoolExecutor(_MAX_AT_ONCE, thread_name_prefix="job")
+        self._workers = ThreadPoolExecutor(_MAX_WORKERS, thread_name_prefix="job-worker")
         self._load()
 
     def _load(self) -> None:
@@ -72,7 +76,7 @@ class Jobs:
             self._documents.delete(_DOCUMENT, job_id)
 
     def new(self, kind: str, **about: Any) -> Job:
-        """A job that is known to queries but has nothing to run: `finish` it when it is over."""
+        """A job that has nothing to run but serves requests: `end` it when it is over."""
         node_ids = [target.id for target in self._nodes.targets]
         job = Job(_PREFIXES.get(kind, "") + new_id(), kind, node_ids, **about)
         with self._lock:
@@ -88,6 +92,7 @@ class Jobs:
             about: See `Job`.
         """
         job = self.new(kind, **about)
+        job.serves = False
         self._keep(job)
         self._threads.submit(self._run, job, work)
         return job
@@ -108,6 +113,37 @@ class Jobs:
         finally:
             self.end(job)
 
+    def each(self, job: Job, items: Iterable[T], work: Callable[[T], None], workers: int) -> None:
+        """Call `work` for every item, in up to so many threads of those that all jobs share; the caller's is one.
+
+        The first error stops it and is raised when no call is running any more.
+
+        Raises:
+            Aborted: The job was aborted.
+        """
+        job.workers = workers = max(1, min(workers, _MAX_WORKERS))
+        source = iter(items)
+        lock = threading.Lock()
+        failures: list[BaseException] = []
+
+        def loop() -> None:
+            while not failures:
+                try:
+                    job.check()
+                    with lock:
+                        item = next(source, _END)
+                    if item is _END:
+                        return
+                    work(cast("T", item))
+                except BaseException as err:  # noqa: BLE001 - raised again by the caller's thread
+                    failures.append(err)
+
+        others = [self._workers.submit(loop) for _ in range(workers - 1)]
+        loop()
+        wait([other for other in others if not other.cancel()])
+        if failures:
+            raise failures[0]
+
     def end(self, job: Job) -> None:
         """Set a job's end and keep its record."""
         job.finish()
@@ -116,6 +152,12 @@ class Jobs:
         except Exception:
             log.exception("the record of job %s[%s] could not be kept", job.kind, job.id)
         self._forget_old()
+
+    def abort(self, job: Job, reason: str) -> None:
+        """Ask a job to end; one that only serves requests ends at once."""
+        job.abort(reason)
+        if job.serves:
+            self.end(job)
 
     def get(self, job_id: str) -> Job | None:
         """The job of this ID, or None."""
@@ -131,6 +173,7 @@ class Jobs:
         for job in self.all():
             job.abort("the cluster is shutting down")
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._workers.shutdown(wait=True)
         for job in self.all():
             if job.is_running:
                 self.end(job)

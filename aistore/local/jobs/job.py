@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from aistore.local.gotime import format_go
 from aistore.local.jobs.kinds import IDLE_KINDS
+from aistore.local.names import parse_uname
 from aistore.sdk.const import GO_ZERO_TIME
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ MAX_OBJECT_ERRORS = 128
 _NO_BCK = {"name": "", "provider": "", "namespace": {"uuid": "", "name": ""}}
 _COUNTERS = ("loc-objs", "loc-bytes", "out-objs", "out-bytes", "in-objs", "in-bytes")
 _WORKERS_SHIFT = 10
+_RFC3339_NANO = "2006-01-02T15:04:05.999999999Z07:00"
 
 
 class Aborted(Exception):
@@ -28,13 +30,8 @@ class Aborted(Exception):
 
 
 def go_time(nanoseconds: int) -> str:
-    """A time as Go prints it; 0 is its zero time."""
-    if not nanoseconds:
-        return GO_ZERO_TIME
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    text = datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = f"{rest:09d}".rstrip("0")
-    return f"{text}.{fraction}Z" if fraction else f"{text}Z"
+    """A time as Go prints it in JSON; 0 is its zero time."""
+    return format_go(nanoseconds, _RFC3339_NANO) if nanoseconds else GO_ZERO_TIME
 
 
 class Job:
@@ -72,6 +69,7 @@ class Job:
         self.abort_error = ""
         self.error = ""
         self.workers = 1
+        self.serves = True
         self.object_errors: list[dict[str, Any]] = []
         self._busy = True
         self._abort = threading.Event()
@@ -213,8 +211,6 @@ class Job:
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Job:
         """A job of an earlier run; one that had not ended counts as aborted."""
-        from aistore.local.names import parse_uname
-
         bcks = {key: parse_uname(record[key])[0] if record[key] else None for key in ("bck", "src", "dst")}
         job = cls(record["id"], record["kind"], record["targets"], what=record["what"], **bcks)
         job.started = record["started"]
