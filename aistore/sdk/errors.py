@@ -42,6 +42,7 @@ SDKError
 │   ├── InvalidObjectRangeIndex
 │   └── InvalidPipelineError
 ├── InvalidArgumentType                 [TypeError]
+├── UnsupportedOperation                [NotImplementedError]
 ├── Timeout                             a wait ended before its condition [TimeoutError]
 ├── JobInfoNotFound                     [LookupError]
 ├── NoTargetError                       [LookupError]
@@ -252,6 +253,8 @@ class AISNetworkError(SDKError, rex.RequestException):
 
     Attributes:
         attempts: How many times the request was sent.
+        may_have_run: False when the server cannot have got the request, so that sending it again is safe.
+        redirected: Whether it happened behind a redirect, at another server than the endpoint.
     """
 
     def __init__(self, message: str, *, method: str = "", url: str = "") -> None:
@@ -259,6 +262,8 @@ class AISNetworkError(SDKError, rex.RequestException):
         self.method = method
         self.url: str | None = url
         self.attempts = 1
+        self.may_have_run = True
+        self.redirected = False
         self.request = None
         self.response = None
 
@@ -331,6 +336,10 @@ class InvalidArgument(SDKError, ValueError):
 
 class InvalidArgumentType(SDKError, TypeError):
     """A value of the wrong type; the text names it and what would be right."""
+
+
+class UnsupportedOperation(SDKError, NotImplementedError):
+    """Something that this kind of bucket or object cannot do; no request was made."""
 
 
 class InvalidEndpoint(InvalidArgument, rex.InvalidURL):

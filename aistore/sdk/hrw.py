@@ -6,8 +6,11 @@ import xxhash
 
 from aistore.sdk.const import XX_HASH_SEED
 
-_M64 = (1 << 64) - 1
-_GAMMA = 0x9E3779B97F4A7C15
+MASK = (1 << 64) - 1
+GOLDEN_RATIO = 0x9E3779B97F4A7C15
+CONST1 = 0xBF58476D1CE4E5B9
+CONST2 = 0x94D049BB133111EB
+ROTATION_BITS = 7
 
 
 def get_digest(name: str) -> int:
@@ -16,14 +19,14 @@ def get_digest(name: str) -> int:
 
 
 def _mix(z: int) -> int:
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _M64
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _M64
+    z = ((z ^ (z >> 30)) * CONST1) & MASK
+    z = ((z ^ (z >> 27)) * CONST2) & MASK
     return z ^ (z >> 31)
 
 
 def xoshiro256_hash(seed: int) -> int:
     """Return the weight of `node digest XOR object digest` (xoshiro256** seeded by splitmix64)."""
-    z = _mix((seed + _GAMMA) & _M64)
-    z = (_mix((z + _GAMMA) & _M64) * 5) & _M64
-    rotated = ((z << 7) | (z >> 57)) & _M64
-    return (rotated * 9) & _M64
+    z = _mix((seed + GOLDEN_RATIO) & MASK)
+    z = (_mix((z + GOLDEN_RATIO) & MASK) * 5) & MASK
+    rotated = ((z << ROTATION_BITS) | (z >> (64 - ROTATION_BITS))) & MASK
+    return (rotated * 9) & MASK

@@ -1,0 +1,313 @@
+"""The client: where configuration is resolved and nouns are made."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from aistore.sdk.const import (
+    AIS_AUTHN_TOKEN,
+    AIS_CONNECT_TIMEOUT,
+    AIS_MAX_CONN_POOL,
+    AIS_READ_TIMEOUT,
+    EXT_TAR,
+)
+from aistore.sdk.enums import Colocation
+from aistore.sdk.errors import InvalidEndpoint, InvalidURLException
+from aistore.sdk.provider import Provider
+from aistore.sdk.request_client import RequestClient
+from aistore.sdk.request_executor import parse_timeout
+from aistore.sdk.retry_config import RetryConfig
+from aistore.sdk.session_manager import DEFAULT_POOL_SIZE, UNSET_FALSE, SessionManager
+from aistore.sdk.transport.url import EXPECTED_ENDPOINT, parse_base
+from aistore.sdk.utils import parse_url
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from aistore.sdk.batch.batch import Batch
+    from aistore.sdk.bucket import Bucket
+    from aistore.sdk.cluster import Cluster
+    from aistore.sdk.dsort import Dsort
+    from aistore.sdk.etl.etl import Etl
+    from aistore.sdk.job import Job
+    from aistore.sdk.obj.object import Object
+    from aistore.sdk.request_executor import TimeoutArg
+    from aistore.sdk.types import Namespace
+
+AIS_ENDPOINT = "AIS_ENDPOINT"
+DEFAULT_TIMEOUT = (3, 20)
+
+
+class Client:
+    """A client of an AIStore cluster.
+
+    Making one sends no request. It may be shared between threads; processes started by `fork`, `spawn` or
+    `forkserver` use connections of their own. Use it as a context manager, or call `close`, to close its idle
+    connections; it works on afterwards.
+
+    Args:
+        endpoint: `http://host:port` or `https://host:port` of a proxy. Default: environment variable `AIS_ENDPOINT`.
+        skip_verify: True for no check of TLS certificates, False for a check whatever the environment says.
+            Default: `AIS_SKIP_VERIFY_CRT` or `AIS_SKIP_VERIFY`, else False.
+        ca_cert: Path of a CA file. Default: `AIS_CLIENT_CA`, else the public authorities.
+        client_cert: PEM file with client certificate and key, or the two files. Default: `AIS_CRT` and
+            `AIS_CRT_KEY`.
+        timeout: Limits in seconds: a number for connect and read, `(connect, read)`, or `(connect, read, total)`; 0
+            is no limit. Default: `AIS_CONNECT_TIMEOUT` and `AIS_READ_TIMEOUT`, else (3, 20).
+        retry_config: Retry policy. Default: `RetryConfig.default()`: at most 30 s from the first failure.
+        token: Bearer token of AuthN. Default: `AIS_AUTHN_TOKEN`.
+        max_pool_size: How many idle connections to one server are kept after a burst. Default:
+            `AIS_MAX_CONN_POOL`, else 10.
+
+    Raises:
+        InvalidEndpoint: No endpoint, or one that is not of that form.
+        InvalidArgument: Another value that cannot be right.
+
+    Example:
+        >>> client = Client("http://localhost:8080")
+        >>> client.bucket("images").object("cat.jpg").get_reader().read_all()
+    """
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        skip_verify: bool = UNSET_FALSE,
+        ca_cert: str | None = None,
+        client_cert: str | tuple[str, str] | None = None,
+        timeout: float | tuple[float, float] | None = None,
+        retry_config: RetryConfig | None = None,
+        token: str | None = None,
+        max_pool_size: int | None = None,
+    ) -> None:
+        self.retry_config = retry_config if retry_config is not None else RetryConfig.default()
+        self._request_client = RequestClient(
+            endpoint=_resolve_endpoint(endpoint),
+            session_manager=SessionManager(
+                retry=self.retry_config.http_retry,
+                ca_cert=ca_cert,
+                skip_verify=skip_verify,
+                client_cert=client_cert,
+                max_pool_size=max_pool_size if max_pool_size is not None else _pool_size_from_env(),
+            ),
+            timeout=_resolve_timeout(timeout),
+            token=token or os.environ.get(AIS_AUTHN_TOKEN) or "",
+            retry_config=self.retry_config,
+        )
+
+    # ------------------------------------------------------------ nouns
+
+    def bucket(
+        self,
+        bck_name: str,
+        provider: Provider | str = Provider.AIS,
+        namespace: Namespace | None = None,
+    ) -> Bucket:
+        """Name a bucket; sends no request.
+
+        Args:
+            bck_name: Name of the bucket.
+            provider: Where it lives. Default: `Provider.AIS`.
+            namespace: Its namespace. Default: the global one.
+
+        Raises:
+            InvalidBckProvider: An unknown provider.
+        """
+        from aistore.sdk.bucket import Bucket
+
+        return Bucket(
+            client=self._request_client,
+            name=bck_name,
+            provider=Provider.parse(provider),
+            namespace=namespace,
+        )
+
+    def cluster(self) -> Cluster:
+        """Name the cluster; sends no request."""
+        from aistore.sdk.cluster import Cluster
+
+        return Cluster(client=self._request_client)
+
+    def job(self, job_id: str = "", job_kind: str = "") -> Job:
+        """Name a job; sends no request.
+
+        Args:
+            job_id: Its id. Default: any.
+            job_kind: Its kind. Default: any.
+        """
+        from aistore.sdk.job import Job
+
+        return Job(client=self._request_client, job_id=job_id, job_kind=job_kind)
+
+    def etl(self, etl_name: str) -> Etl:
+        """Name an ETL; sends no request.
+
+        Args:
+            etl_name: Its name.
+
+        Raises:
+            InvalidArgument: Not a name that an ETL can have.
+        """
+        from aistore.sdk.etl.etl import Etl
+
+        return Etl(client=self._request_client, name=etl_name)
+
+    def dsort(self, dsort_id: str = "") -> Dsort:
+        """Name a distributed sort; sends no request.
+
+        Args:
+            dsort_id: Its id. Default: one that is not started yet.
+        """
+        from aistore.sdk.dsort import Dsort
+
+        return Dsort(client=self._request_client, dsort_id=dsort_id)
+
+    def batch(
+        self,
+        objects: list[Object] | Object | str | list[str] | None = None,
+        bucket: Bucket | None = None,
+        output_format: str = EXT_TAR,
+        cont_on_err: bool = True,
+        only_obj_name: bool = False,
+        streaming_get: bool = True,
+        colocation: Colocation = Colocation.NONE,
+    ) -> Batch:
+        """Make a Get-Batch request; sends nothing yet.
+
+        Args:
+            objects: Objects, or names of objects in `bucket`. Default: none, add them later.
+            bucket: Bucket of the objects named by text. Default: none.
+            output_format: Archive format of the answer. Default: `.tar`.
+            cont_on_err: Whether missing objects are reported in place instead of failing the batch. Default: True.
+            only_obj_name: Whether names in the answer come without the bucket. Default: False.
+            streaming_get: Whether the answer begins before all objects are read. Default: True.
+            colocation: What the cluster may assume about where the objects are. Default: `Colocation.NONE`.
+        """
+        from aistore.sdk.batch.batch import Batch
+
+        return Batch(
+            self._request_client,
+            objects,
+            bucket=bucket,
+            output_format=output_format,
+            cont_on_err=cont_on_err,
+            only_obj_name=only_obj_name,
+            streaming_get=streaming_get,
+            colocation=colocation,
+        )
+
+    def get_object_from_url(self, url: str) -> Object:
+        """Name an object by its URL; sends no request.
+
+        Args:
+            url: `provider://bucket/name`; what follows `?` or `#` is dropped.
+
+        Raises:
+            InvalidURLException: Provider, bucket or name is missing.
+            InvalidBckProvider: An unknown provider.
+        """
+        provider, bucket, name = parse_url(url)
+        if not (provider and bucket and name):
+            raise InvalidURLException(url)
+        return self.bucket(bucket, provider=provider).object(name)
+
+    # ------------------------------------------------------------ the client itself
+
+    def close(self) -> None:
+        """Close the idle connections; a later call opens new ones."""
+        self._request_client.session_manager.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        endpoint = self._request_client.base_url.removesuffix("/v1")
+        return f"Client(endpoint={endpoint!r})"
+
+    def _identity(self) -> tuple[object, ...]:
+        inner = self._request_client
+        manager = inner.session_manager
+        return (inner.base_url, inner.token, inner.timeout, manager.skip_verify, manager.ca_cert)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Client):
+            return NotImplemented
+        return self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._request_client.base_url)
+
+
+def _resolve_endpoint(endpoint: str | None) -> str:
+    given = endpoint if endpoint is not None else os.environ.get(AIS_ENDPOINT, "")
+    if not given:
+        raise InvalidEndpoint(f"no endpoint: give one, or set {AIS_ENDPOINT}; {EXPECTED_ENDPOINT}")
+    parse_base(given)
+    # A path would be taken for part of the address that nobody meant: it is refused, not cut off.
+    if urlsplit(given).path.rstrip("/") not in ("", "/v1"):
+        raise InvalidEndpoint(f"invalid endpoint {given!r}: it has a path; {EXPECTED_ENDPOINT}")
+    return given
+
+
+def _resolve_timeout(timeout: float | tuple[float, float] | None) -> TimeoutArg:
+    if timeout is None:
+        default_connect, default_read = DEFAULT_TIMEOUT
+        value: TimeoutArg = (
+            _seconds_from_env(AIS_CONNECT_TIMEOUT, default_connect),
+            _seconds_from_env(AIS_READ_TIMEOUT, default_read),
+        )
+    else:
+        value = timeout
+    limits = parse_timeout(value)
+    if limits == (None, None, None):
+        return None
+    if isinstance(value, (tuple, list)):
+        # 0 stands for no limit, which `requests` spells None.
+        return tuple(part or None for part in value)
+    return value
+
+
+def _seconds_from_env(name: str, default: float) -> float | None:
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        seconds = float(text)
+        if not 0 <= seconds < float("inf"):
+            raise ValueError(text)
+    except ValueError:
+        warnings.warn(
+            f"{name}={text!r} is not a number of seconds: using {default}", UserWarning, stacklevel=5
+        )
+        return default
+    return seconds or None
+
+
+def _pool_size_from_env() -> int:
+    text = os.environ.get(AIS_MAX_CONN_POOL, "").strip()
+    if not text:
+        return DEFAULT_POOL_SIZE
+    try:
+        size = int(text)
+        if size < 1:
+            raise ValueError(text)
+    except ValueError:
+        warnings.warn(
+            f"{AIS_MAX_CONN_POOL}={text!r} is not a number of connections: using {DEFAULT_POOL_SIZE}",
+            UserWarning,
+            stacklevel=3,
+        )
+        return DEFAULT_POOL_SIZE
+    return size

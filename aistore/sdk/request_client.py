@@ -1,0 +1,188 @@
+"""The one way from a noun to the wire: token, retries, error mapping, decoding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aistore.sdk.const import HTTP_METHOD_GET, QPARAM_WHAT, URL_PATH_DAEMON, WHAT_SMAP
+from aistore.sdk.request_executor import RequestExecutor
+from aistore.sdk.response_handler import AISResponseHandler, ResponseHandler
+from aistore.sdk.retry_config import RetryConfig
+from aistore.sdk.retry_manager import RetryManager
+from aistore.sdk.transport.url import encode_params, parse_base
+from aistore.sdk.utils import decode_response
+
+if TYPE_CHECKING:
+    import requests
+
+    from aistore.sdk.request_executor import TimeoutArg
+    from aistore.sdk.session_manager import SessionManager
+    from aistore.sdk.types import Smap
+
+T = TypeVar("T")
+
+
+class RequestClient:
+    """Sends the requests of the nouns.
+
+    Args:
+        endpoint: `http://host:port` of a proxy; the API version is added when it is not there.
+        session_manager: TLS settings and connections.
+        timeout: Limits in seconds: a number, `(connect, read)` or `(connect, read, total)`. Default: none.
+        token: Bearer token. Default: none.
+        response_handler: What becomes of answers. Default: AIStore's errors.
+        retry_config: Retry policy. Default: `RetryConfig.default()`.
+
+    Raises:
+        InvalidEndpoint: The endpoint is not of that form.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        session_manager: SessionManager,
+        timeout: TimeoutArg = None,
+        token: str = "",
+        response_handler: ResponseHandler = AISResponseHandler(),  # noqa: B008 - it has no state
+        retry_config: RetryConfig | None = None,
+    ) -> None:
+        self._executor = RequestExecutor(parse_base(endpoint).url, session_manager, token, timeout)
+        self._response_handler = response_handler
+        self._retry_manager = RetryManager(self._executor, retry_config)
+        self._smap: Smap | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Where paths are joined to: `http://host:port/v1`."""
+        return self._executor.base_url
+
+    @property
+    def timeout(self) -> TimeoutArg:
+        """Limits of each call, as they were given."""
+        return self._executor.timeout
+
+    @timeout.setter
+    def timeout(self, timeout: TimeoutArg) -> None:
+        self._executor.timeout = timeout
+
+    @property
+    def session_manager(self) -> SessionManager:
+        """TLS settings and connections."""
+        return self._executor.session_manager
+
+    @session_manager.setter
+    def session_manager(self, session_manager: SessionManager) -> None:
+        self._executor.session_manager = session_manager
+
+    @property
+    def token(self) -> str:
+        """Bearer token, or "". Its `repr` does not show it."""
+        return self._executor.token
+
+    @token.setter
+    def token(self, token: str) -> None:
+        self._executor.token = token
+
+    @property
+    def retry_config(self) -> RetryConfig:
+        """Retry policy."""
+        return self._retry_manager.retry_config
+
+    def clone(
+        self, base_url: str | None = None, response_handler: ResponseHandler | None = None
+    ) -> RequestClient:
+        """Make a client for another server, with the same connections, timeout, token and retry policy.
+
+        Args:
+            base_url: Its URL. Default: this client's.
+            response_handler: What becomes of answers. Default: this client's.
+        """
+        return RequestClient(
+            base_url or self.base_url,
+            self.session_manager,
+            self.timeout,
+            self.token,
+            response_handler or self._response_handler,
+            self.retry_config,
+        )
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        endpoint: str | None = None,
+        headers: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> requests.Response:
+        """Send a request and return its answer.
+
+        Args:
+            method: HTTP method, in any case.
+            path: Path after the API version, quoted: `objects/bucket/name`.
+            endpoint: Another server than the client's: `http://host:port`.
+            headers: Header fields.
+            **kwargs: `params` (query), `json` or `data` (body: bytes, str, binary file, iterable of bytes), `timeout`
+                (seconds, as the client's), `stream` (True leaves the body to the caller), `allow_redirects`.
+
+        Returns:
+            An answer with a status below 400.
+
+        Raises:
+            APIRequestError: The server answered 4xx or 5xx.
+            AISNetworkError: No usable answer came.
+        """
+        if endpoint is None:
+            answer = self._retry_manager.with_retry(
+                self._executor.request, method, path, headers=headers, **kwargs
+            )
+        else:
+            url = f"{parse_base(endpoint).url}/{path.lstrip('/')}"
+            answer = self._retry_manager.with_retry(
+                self._executor.request_absolute, method, url, headers=headers, **kwargs
+            )
+        return self._response_handler.handle_response(answer)
+
+    def request_deserialize(self, method: str, path: str, res_model: type[T], **kwargs: Any) -> T:
+        """Send a request and decode its answer.
+
+        Args:
+            method: HTTP method, in any case.
+            path: Path after the API version, quoted.
+            res_model: What the answer is.
+            **kwargs: As `request`.
+
+        Returns:
+            The decoded answer.
+
+        Raises:
+            ErrInvalidResponse: The answer is not that.
+            APIRequestError: The server answered 4xx or 5xx.
+            AISNetworkError: No usable answer came.
+        """
+        return decode_response(res_model, self.request(method, path, **kwargs))
+
+    def get_smap(self, force_update: bool = False) -> Smap:
+        """Return the cluster map.
+
+        Args:
+            force_update: Ask again even if it is known. Default: False.
+        """
+        if self._smap is None or force_update:
+            from aistore.sdk.types import Smap
+
+            self._smap = self.request_deserialize(
+                HTTP_METHOD_GET, path=URL_PATH_DAEMON, res_model=Smap, params={QPARAM_WHAT: WHAT_SMAP}
+            )
+        return self._smap
+
+    def get_full_url(self, path: str, params: dict[str, Any]) -> str:
+        """Return the URL of a request without sending it.
+
+        Args:
+            path: Path after the API version, quoted.
+            params: Query parameters.
+        """
+        return f"{self.base_url}/{path.lstrip('/')}?{encode_params(params)}"
+
+    def __repr__(self) -> str:
+        return f"RequestClient(base_url={self.base_url!r})"

@@ -1,0 +1,343 @@
+"""One connection to one server: bytes out, heads and bytes in, errors of the operating system made ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import ssl
+import time
+import weakref
+from typing import TYPE_CHECKING
+
+from aistore.sdk.errors import (
+    AISConnectionError,
+    AISConnectionRefused,
+    AISConnectTimeout,
+    AISReadTimeout,
+    AISSSLError,
+)
+from aistore.sdk.transport.head import Head, MalformedAnswerError, find_end, parse_head
+
+if TYPE_CHECKING:
+    from aistore.sdk.transport.body import Body
+    from aistore.sdk.transport.url import Origin
+
+RECV = 16 * 1024
+"""How much is received at a time while a head is expected, in bytes."""
+MAX_INTERIM = 16
+"""Most interim (1xx) answers skipped for one request."""
+
+_live: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+class DeadConnectionError(Exception):
+    """The peer closed or reset the connection.
+
+    Attributes:
+        answered: Whether any byte of the answer had arrived.
+    """
+
+    def __init__(self, message: str, *, answered: bool) -> None:
+        super().__init__(message)
+        self.answered = answered
+
+
+class Connection:
+    """A connected socket, and what was received on it but not used yet.
+
+    Invariant: one thread at a time owns a connection; a child of a fork never does (its copies are closed
+    right after the fork, without a word to the peer).
+
+    Attributes:
+        origin: The server.
+        buffer: Received bytes that belong to the current answer.
+        reused: Whether it carried a request before.
+        idle_since: Monotonic time of its last return to the pool.
+    """
+
+    __slots__ = ("__weakref__", "_poll", "_timeout", "buffer", "idle_since", "origin", "reused", "sock")
+
+    def __init__(self, origin: Origin, sock: socket.socket) -> None:
+        self.origin = origin
+        self.sock: socket.socket | None = sock
+        self.buffer = b""
+        self.reused = False
+        self.idle_since = 0.0
+        self._timeout = sock.gettimeout()
+        self._poll = _poller(sock)
+        _live.add(self)
+
+    def set_timeout(self, seconds: float | None) -> None:
+        """Limit each following wait for the peer.
+
+        Args:
+            seconds: The limit, or None for no limit.
+        """
+        if seconds != self._timeout and self.sock is not None:
+            self.sock.settimeout(seconds)
+            self._timeout = seconds
+
+    def is_stale(self) -> bool:
+        """Tell whether an idle connection is unusable: the peer has closed it, or sent what nobody asked for."""
+        return self.sock is None or bool(self.buffer) or self._poll(0)
+
+    def wait_readable(self, seconds: float | None) -> bool:
+        """Wait for bytes of the peer.
+
+        Args:
+            seconds: How long at the most; None for no limit.
+
+        Returns:
+            Whether there are any.
+        """
+        if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
+            return True
+        return bool(self.buffer) or self._poll(seconds)
+
+    def close(self) -> None:
+        """Close the socket; a second time does nothing."""
+        sock, self.sock = self.sock, None
+        self.buffer = b""
+        if sock is not None:
+            sock.close()
+
+    def _socket(self) -> socket.socket:
+        if self.sock is None:
+            raise DeadConnectionError(
+                "the connection is closed, or belongs to the parent process", answered=False
+            )
+        return self.sock
+
+    # ------------------------------------------------------------ out
+
+    def send(self, data: bytes | memoryview) -> None:
+        """Send all of `data`."""
+        try:
+            self._socket().sendall(data)
+        except TimeoutError as err:
+            raise AISReadTimeout("the server took nothing of the request within the read timeout") from err
+        except OSError as err:
+            raise DeadConnectionError(
+                f"connection lost while sending: {describe(err)}", answered=False
+            ) from err
+
+    def send_file(self, body: Body, file: object) -> None:
+        """Send a regular file from where it stands, by the operating system where that can be.
+
+        Returns when `body.size` bytes are sent or the file has no more.
+        """
+        sock = self._socket()
+        assert body.size is not None
+        body.touched = True
+        try:
+            start = file.tell()  # type: ignore[attr-defined]  # a FileIO or BufferedReader
+            sent = sock.sendfile(file, start, body.size)  # type: ignore[arg-type]
+        except TimeoutError as err:
+            raise AISReadTimeout("the server took nothing of the body within the read timeout") from err
+        except OSError as err:
+            raise DeadConnectionError(
+                f"connection lost while sending: {describe(err)}", answered=False
+            ) from err
+        if sent != body.size:
+            from aistore.sdk.transport.body import BodyError
+
+            raise BodyError(
+                f"the file ended {body.size - sent} bytes before its announced size of {body.size}"
+            )
+
+    # ------------------------------------------------------------ in
+
+    def read_head(self, *, interim: bool = False) -> Head:
+        """Read the head of the next answer.
+
+        Args:
+            interim: Return an interim (1xx) answer too, instead of skipping it.
+
+        Returns:
+            The head; what follows it is in `buffer`.
+
+        Raises:
+            DeadConnectionError: The peer closed or reset the connection.
+            AISReadTimeout: Nothing came within the read timeout.
+            MalformedAnswerError: What came is not a head.
+        """
+        for _ in range(MAX_INTERIM):
+            head = self._read_head()
+            if head.status >= 200 or interim:
+                return head
+            if head.status == 101:
+                raise MalformedAnswerError("switch of protocols that nobody asked for")
+        raise MalformedAnswerError(f"more than {MAX_INTERIM} interim answers")
+
+    def _read_head(self) -> Head:
+        sock = self._socket()
+        data = self.buffer
+        searched = 0
+        while True:
+            if data:
+                end = find_end(data, searched)
+                if end >= 0:
+                    head = parse_head(data, end)
+                    self.buffer = data[end:]
+                    return head
+                searched = len(data)
+            try:
+                more = sock.recv(RECV)
+            except TimeoutError as err:
+                self.buffer = data
+                raise AISReadTimeout("no answer within the read timeout") from err
+            except OSError as err:
+                raise DeadConnectionError(describe(err), answered=bool(data)) from err
+            if not more:
+                raise DeadConnectionError(
+                    "the server closed the connection without an answer", answered=bool(data)
+                )
+            data = data + more if data else more
+
+    def recv(self, size: int) -> bytes:
+        """Receive up to `size` bytes, from the buffer first; `b""` is the end of the connection."""
+        if self.buffer:
+            data, self.buffer = self.buffer[:size], self.buffer[size:]
+            return data
+        return self._socket().recv(size)
+
+    def recv_into(self, view: memoryview) -> int:
+        """Receive into `view`, from the buffer first; 0 is the end of the connection."""
+        if self.buffer:
+            size = min(len(view), len(self.buffer))
+            view[:size] = self.buffer[:size]
+            self.buffer = self.buffer[size:]
+            return size
+        return self._socket().recv_into(view)
+
+
+class _Poller:
+    """Asks whether a socket is readable without the limit on descriptors that `select` has."""
+
+    __slots__ = ("_poll",)
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+
+    def __call__(self, seconds: float | None) -> bool:
+        return bool(self._poll.poll(None if seconds is None else max(0, int(seconds * 1000))))
+
+
+class _Selector:
+    """The same where there is no `poll`."""
+
+    __slots__ = ("_sock",)
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def __call__(self, seconds: float | None) -> bool:
+        return bool(select.select([self._sock], [], [], seconds)[0])
+
+
+def _poller(sock: socket.socket) -> _Poller | _Selector:
+    return _Poller(sock) if hasattr(select, "poll") else _Selector(sock)
+
+
+def describe(err: BaseException) -> str:
+    """Say what an operating system error is, without its number when it has words."""
+    if isinstance(err, OSError) and err.errno is not None and err.strerror:
+        return err.strerror
+    return str(err) or type(err).__name__
+
+
+def open_connection(
+    origin: Origin, context: ssl.SSLContext | None, connect: float | None, read: float | None
+) -> Connection:
+    """Connect to a server.
+
+    Args:
+        origin: The server.
+        context: TLS context, for https.
+        connect: Limit in seconds for name look-up results, TCP and TLS together; None for no limit.
+        read: Read timeout the connection starts with.
+
+    Returns:
+        The connection.
+
+    Raises:
+        AISConnectionRefused: Nothing listens there.
+        AISConnectTimeout: It took longer than `connect`.
+        AISSSLError: TLS failed.
+        AISConnectionError: Anything else, an unknown host name included.
+    """
+    deadline = None if connect is None else time.monotonic() + connect
+    sock = _connect_any(origin, connect, deadline)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context is not None:
+            sock.settimeout(_left(deadline))
+            sock = context.wrap_socket(sock, server_hostname=origin.host)
+        sock.settimeout(read)
+        return Connection(origin, sock)
+    except TimeoutError as err:
+        sock.close()
+        raise AISConnectTimeout(f"TLS with {origin.netloc} not ready within {connect} s") from err
+    except ssl.SSLError as err:
+        sock.close()
+        raise AISSSLError(f"TLS with {origin.netloc} failed: {_tls_reason(err)}") from err
+    except OSError as err:
+        sock.close()
+        raise AISConnectionError(f"connection to {origin.netloc} lost: {describe(err)}") from err
+
+
+def _left(deadline: float | None) -> float | None:
+    # Never 0: that would mean "do not block".
+    return None if deadline is None else max(0.001, deadline - time.monotonic())
+
+
+def _tls_reason(err: ssl.SSLError) -> str:
+    if isinstance(err, ssl.SSLCertVerificationError):
+        return f"the certificate is not trusted: {err.verify_message}"
+    if err.reason in (
+        "WRONG_VERSION_NUMBER",
+        "HTTP_REQUEST",
+        "RECORD_LAYER_FAILURE",
+        "PACKET_LENGTH_TOO_LONG",
+    ):
+        return "the server does not speak TLS (is it http:// rather than https://?)"
+    return describe(err)
+
+
+def _connect_any(origin: Origin, connect: float | None, deadline: float | None) -> socket.socket:
+    try:
+        addresses = socket.getaddrinfo(origin.host, origin.port, 0, socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as err:
+        raise AISConnectionError(f"host {origin.host!r} not found: {describe(err)}") from err
+    last: OSError | None = None
+    for family, kind, proto, _, address in addresses:
+        sock = socket.socket(family, kind, proto)
+        try:
+            sock.settimeout(_left(deadline))
+            sock.connect(address)
+        except OSError as err:
+            sock.close()
+            last = err
+        else:
+            return sock
+    where = origin.netloc
+    if isinstance(last, TimeoutError) and last.errno != errno.ETIMEDOUT:
+        raise AISConnectTimeout(f"no connection to {where} within {connect} s") from last
+    if isinstance(last, ConnectionRefusedError):
+        raise AISConnectionRefused(f"connection to {where} refused") from last
+    raise AISConnectionError(
+        f"no connection to {where}: {describe(last) if last else 'no address'}"
+    ) from last
+
+
+def _close_inherited() -> None:
+    for conn in list(_live):
+        conn.close()
+    _live.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_inherited)

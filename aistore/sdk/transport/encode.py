@@ -1,0 +1,107 @@
+"""Write the head of a request: pure functions."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from aistore.sdk.errors import InvalidArgument
+from aistore.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+USER_AGENT = f"ais/python/{__version__}"
+
+_DEFAULTS = {
+    "user-agent": f"User-Agent: {USER_AGENT}\r\n".encode(),
+    # Object bytes are wanted as they are stored.
+    "accept-encoding": b"Accept-Encoding: identity\r\n",
+    "accept": b"Accept: */*\r\n",
+}
+_ALL_DEFAULTS = b"".join(_DEFAULTS.values())
+# Framing and routing are the transport's own; the token has rules of its own.
+_RESERVED = frozenset({"content-length", "transfer-encoding", "host", "authorization", "expect"})
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BAD_VALUE = re.compile(r"[\r\n\0]")
+
+
+def encode_fields(headers: Mapping[str, Any] | None) -> bytes:
+    """Write the header fields that all hops of a request share.
+
+    Args:
+        headers: The caller's fields; they replace the defaults, None drops one, a list or tuple repeats it.
+
+    Returns:
+        Field lines.
+
+    Raises:
+        InvalidArgument: A name or value that would break out of its line.
+    """
+    if not headers:
+        return _ALL_DEFAULTS
+    defaults = dict(_DEFAULTS)
+    lines = []
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise InvalidArgument(f"invalid header name {name!r}")
+        key = name.lower()
+        if key in _RESERVED:
+            continue
+        defaults.pop(key, None)
+        for one in value if isinstance(value, (list, tuple)) else (value,):
+            if one is not None:
+                lines.append(_line(name, one))
+    return b"".join(defaults.values()) + b"".join(lines)
+
+
+def _line(name: str, value: Any) -> bytes:
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    if _BAD_VALUE.search(text):
+        raise InvalidArgument(f"invalid value of header {name}: line breaks and NUL cannot be sent")
+    try:
+        return f"{name}: {text}\r\n".encode("latin-1")
+    except UnicodeEncodeError:
+        return f"{name}: {text}\r\n".encode()
+
+
+def encode_token(token: str, headers: Mapping[str, Any] | None) -> bytes:
+    """Write the `Authorization` field.
+
+    Args:
+        token: The client's token; it goes before the caller's own field.
+        headers: The caller's fields.
+
+    Returns:
+        The field line, or `b""` when there is neither.
+
+    Raises:
+        InvalidArgument: A token that would break out of its line.
+    """
+    if token:
+        value = f"Bearer {token}"
+    else:
+        value = next((str(v) for k, v in (headers or {}).items() if k.lower() == "authorization" and v), "")
+        if not value:
+            return b""
+    if _BAD_VALUE.search(value) or not value.isascii():
+        # The text must not show the token.
+        raise InvalidArgument("invalid token: line breaks and characters beyond ASCII cannot be sent")
+    return f"Authorization: {value}\r\n".encode("ascii")
+
+
+def encode_head(method: str, target: str, netloc: str, fields: bytes, framing: bytes) -> bytes:
+    """Write a whole head.
+
+    Args:
+        method: Upper-case method.
+        target: Path and query as they go on the wire.
+        netloc: Value of the `Host` field.
+        fields: Field lines.
+        framing: Field lines that frame the body.
+
+    Returns:
+        The head with its empty line.
+    """
+    start = f"{method} {target} HTTP/1.1\r\nHost: {netloc}\r\n".encode("latin-1")
+    return start + fields + framing + b"\r\n"

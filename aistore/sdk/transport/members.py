@@ -1,0 +1,77 @@
+"""Which hosts belong to a cluster: only they get the bearer token."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from aistore.sdk.errors import InvalidEndpoint
+from aistore.sdk.transport.url import Origin, parse_origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FOREIGN_FOR = 60.0
+"""How long a host that was not in the cluster map is not asked about again, in seconds."""
+
+_NETS = ("public_net", "intra_data_net", "intra_control_net")
+
+
+class Members:
+    """The addresses of one cluster's nodes, learnt from its map when a redirect names another host.
+
+    Args:
+        endpoint: Where the client sends its requests: a member by definition.
+        load: Returns the decoded cluster map, or raises.
+    """
+
+    def __init__(self, endpoint: Origin, load: Callable[[], Any]) -> None:
+        self._known = frozenset({endpoint.key})
+        self._load = load
+        self._foreign: dict[tuple[str, str, int], float] = {}
+
+    def trusts(self, origin: Origin) -> bool:
+        """Tell whether a host may be given the token.
+
+        Args:
+            origin: Where a redirect leads.
+
+        Returns:
+            True for the cluster's nodes; False for others, and when the map cannot be had.
+        """
+        if origin.key in self._known:
+            return True
+        now = time.monotonic()
+        if self._foreign.get(origin.key, 0.0) > now:
+            return False
+        try:
+            self._known |= map_origins(self._load())
+        except Exception:  # noqa: BLE001 - without a map nobody else is trusted; the call itself goes on
+            return False
+        if origin.key in self._known:
+            return True
+        if len(self._foreign) > 1000:
+            self._foreign.clear()
+        self._foreign[origin.key] = now + FOREIGN_FOR
+        return False
+
+
+def map_origins(smap: Any) -> frozenset[tuple[str, str, int]]:
+    """List the addresses in a decoded cluster map.
+
+    Args:
+        smap: The answer to `what=smap`.
+
+    Returns:
+        Keys of the nodes' public and intra-cluster addresses.
+    """
+    found = set()
+    for nodes in ("pmap", "tmap"):
+        for node in (smap.get(nodes) or {}).values():
+            for net in _NETS:
+                url = (node.get(net) or {}).get("direct_url")
+                try:
+                    found.add(parse_origin(url.rstrip("/")).key)
+                except (AttributeError, InvalidEndpoint):
+                    continue
+    return frozenset(found)

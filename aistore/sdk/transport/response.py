@@ -1,0 +1,226 @@
+"""An answer as a `requests.Response`, made at the cost of the few fields that a call looks at."""
+
+from __future__ import annotations
+
+import datetime
+import io
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import requests
+from requests.structures import CaseInsensitiveDict
+
+from aistore.sdk.transport.coding import decode, is_coded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aistore.sdk.transport.head import Head
+    from aistore.sdk.transport.stream import BodyReader
+
+
+class Sent:
+    """What was sent, as far as errors and `Response.request` tell it: never the token, never the body.
+
+    Args:
+        method: Upper-case method.
+        url: URL.
+        headers: The caller's header fields.
+    """
+
+    __slots__ = ("headers", "method", "url")
+
+    def __init__(self, method: str, url: str, headers: dict[str, Any] | None = None) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+
+    def prepared(self) -> requests.PreparedRequest:
+        """Make the `requests` form of it."""
+        req = requests.PreparedRequest()
+        req.method = self.method
+        req.url = self.url
+        fields = {k: str(v) for k, v in (self.headers or {}).items() if k.lower() != "authorization"}
+        req.headers = CaseInsensitiveDict(fields)
+        return req
+
+
+class Response(requests.Response):
+    """A `requests.Response` whose costly parts are made when they are asked for.
+
+    Args:
+        head: Head of the answer.
+        url: URL that gave it, after redirects.
+        sent: The request.
+        raw: Body as it arrives, for a streamed call.
+        content: The whole body otherwise, still with its content coding.
+        elapsed: Seconds from sending to the head.
+        hops: Heads and URLs of the redirects before.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        url: str,
+        sent: Sent,
+        raw: BodyReader | None,
+        content: bytes,
+        elapsed: float,
+        hops: tuple[tuple[Head, str], ...] = (),
+    ) -> None:
+        # Not the constructor of the base class: it makes a cookie jar, a header mapping and more per answer.
+        self.status_code = head.status
+        self.url = url
+        self._head = head
+        self._sent = sent
+        self._reader = raw
+        self._body: bytes | None = None if raw is not None else content
+        self._decoded = raw is not None or not is_coded(head.fields.get("content-encoding"))
+        self._seconds = elapsed
+        self._hops = hops
+        self.attempts = 1
+
+    @property
+    def reason(self) -> str:  # type: ignore[override]
+        """Reason phrase."""
+        return self._head.reason
+
+    @property
+    def headers(self) -> CaseInsensitiveDict[str]:  # type: ignore[override]
+        """Header fields; values of repeated ones are joined by ", "."""
+        made = self.__dict__.get("_headers")
+        if made is None:
+            names = {name.lower(): name for name, _ in self._head.pairs}
+            made = CaseInsensitiveDict({names[key]: value for key, value in self._head.fields.items()})
+            self.__dict__["_headers"] = made
+        return made
+
+    @headers.setter
+    def headers(self, value: CaseInsensitiveDict[str]) -> None:
+        self.__dict__["_headers"] = value
+
+    @property
+    def raw(self) -> Any:  # type: ignore[override]
+        """The body as it arrives (`BodyReader`), or what was read of it already."""
+        if self._reader is None:
+            return io.BytesIO(self._body or b"")
+        return self._reader
+
+    @property
+    def request(self) -> requests.PreparedRequest:  # type: ignore[override]
+        """The request, without token and body."""
+        made = self.__dict__.get("_request")
+        if made is None:
+            made = self.__dict__["_request"] = self._sent.prepared()
+        return made
+
+    @property
+    def elapsed(self) -> datetime.timedelta:  # type: ignore[override]
+        """Time from sending to the head of the answer."""
+        return datetime.timedelta(seconds=self._seconds)
+
+    @property
+    def history(self) -> list[requests.Response]:  # type: ignore[override]
+        """The redirects that led here."""
+        return [Response(head, url, self._sent, None, b"", 0.0) for head, url in self._hops]
+
+    @property
+    def cookies(self) -> Any:  # type: ignore[override]
+        """An empty jar: the SDK has no cookies."""
+        return requests.cookies.RequestsCookieJar()
+
+    @property
+    def encoding(self) -> str | None:  # type: ignore[override]
+        """Character set that the answer states."""
+        if "_encoding" in self.__dict__:
+            return str(self.__dict__["_encoding"])
+        return requests.utils.get_encoding_from_headers(self.headers)
+
+    @encoding.setter
+    def encoding(self, value: str | None) -> None:
+        self.__dict__["_encoding"] = value
+
+    @property
+    def content(self) -> bytes:
+        """The whole body, content coding undone."""
+        if self._body is None:
+            assert self._reader is not None
+            if self._reader.tell():
+                raise RuntimeError("The content for this response was already consumed")
+            self._body = self._reader.read(decode_content=True)
+            self._decoded = True
+        if not self._decoded:
+            self._body = b"".join(decode([self._body], self._head.fields["content-encoding"]))
+            self._decoded = True
+        return self._body
+
+    @property
+    def text(self) -> str:
+        """The whole body as text: in the stated character set, else UTF-8."""
+        if self.encoding is None:
+            try:
+                return self.content.decode("utf-8")
+            except UnicodeDecodeError:
+                pass
+        # The base class looks the body up in its own field.
+        self._content = self.content
+        return super().text
+
+    def json(self, **kwargs: Any) -> Any:
+        """Decode the whole body as JSON.
+
+        Args:
+            **kwargs: Passed to `json.loads`.
+
+        Raises:
+            requests.exceptions.JSONDecodeError: When it is not JSON.
+        """
+        if not kwargs:
+            try:
+                return msgspec.json.decode(self.content)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                pass  # the standard decoder accepts more, and names what is wrong as programs expect
+        self._content = self.content
+        return super().json(**kwargs)
+
+    def iter_content(self, chunk_size: int | None = 1, decode_unicode: bool = False) -> Iterator[Any]:
+        """Read the body piece by piece.
+
+        Args:
+            chunk_size: Size of a piece in bytes; None for pieces as they arrive.
+            decode_unicode: Yield text instead of bytes.
+
+        Yields:
+            Pieces, never empty.
+        """
+        pieces = self._pieces(chunk_size)
+        if decode_unicode:
+            self._content_consumed = True
+            pieces = requests.utils.stream_decode_response_unicode(pieces, self)
+        return pieces
+
+    def _pieces(self, chunk_size: int | None) -> Iterator[Any]:
+        if chunk_size is not None and not isinstance(chunk_size, int):
+            raise TypeError(f"chunk_size must be an int, it is instead a {type(chunk_size)}.")
+        if self._body is None and self._reader is not None:
+            yield from self._reader.stream(chunk_size, decode_content=True)
+            return
+        data = self.content
+        size = chunk_size or len(data) or 1
+        for pos in range(0, len(data), size):
+            yield data[pos : pos + size]
+
+    def close(self) -> None:
+        """Give up the connection of a streamed call."""
+        if self._reader is not None:
+            self._reader.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = requests.Response()
+        state._content = self.content  # noqa: SLF001 - the fields that a pickled response consists of
+        state.status_code, state.reason, state.url = self.status_code, self.reason, self.url
+        state.headers, state.encoding, state.elapsed = self.headers, self.encoding, self.elapsed
+        return {name: getattr(state, name) for name in requests.Response.__attrs__}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return requests.Response, (), self.__getstate__()

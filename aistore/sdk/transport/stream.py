@@ -1,0 +1,369 @@
+"""The body of an answer, read from its connection as it arrives."""
+
+from __future__ import annotations
+
+import io
+import time
+import warnings
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from aistore.sdk.errors import AISChunkedEncodingError, AISNetworkError, AISProtocolError, AISReadTimeout
+from aistore.sdk.transport.coding import decode, is_coded
+from aistore.sdk.transport.connection import RECV, describe
+from aistore.sdk.transport.framing import ChunkedDecoder
+from aistore.sdk.transport.head import CHUNKED, UNTIL_CLOSE, Head, MalformedAnswerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from urllib3 import HTTPHeaderDict
+
+    from aistore.sdk.transport.connection import Connection
+    from aistore.sdk.transport.pool import Pool
+
+_SMALL = 64 * 1024
+
+
+class BodyReader(io.RawIOBase):
+    """Raw body of an answer, with the interface of a `urllib3.HTTPResponse`.
+
+    Content codings are left alone unless `decode_content` says otherwise. The connection goes back to the pool with
+    the last byte; `close` before that closes it.
+
+    Args:
+        conn: Connection whose head was read.
+        pool: Where the connection goes afterwards.
+        head: Head of the answer.
+        length: How the body is framed (`body_length`).
+        method: Method of the request.
+        url: URL of the request.
+        deadline: Monotonic time by which the body must be there, or None.
+
+    Raises:
+        AISChunkedEncodingError: (any read) the connection ended before the body did.
+        AISReadTimeout: (any read) nothing came within the read timeout.
+        AISProtocolError: (any read) the framing is malformed.
+    """
+
+    def __init__(
+        self,
+        conn: Connection,
+        pool: Pool,
+        head: Head,
+        length: int,
+        method: str,
+        url: str,
+        deadline: float | None = None,
+    ) -> None:
+        self._conn: Connection | None = conn
+        self._pool = pool
+        self._head = head
+        self._url = url
+        self._method = method
+        self._deadline = deadline
+        self._decoder = ChunkedDecoder() if length == CHUNKED else None
+        self._length = length
+        self._pos = 0
+        if length == 0:
+            self._finish()
+
+    # ------------------------------------------------------------ what urllib3 answers to
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        return self._head.status
+
+    @property
+    def reason(self) -> str:
+        """Reason phrase."""
+        return self._head.reason
+
+    @property
+    def version(self) -> int:
+        """10 or 11."""
+        return self._head.version
+
+    @property
+    def headers(self) -> HTTPHeaderDict:
+        """Header fields of the answer."""
+        from urllib3 import HTTPHeaderDict
+
+        fields = HTTPHeaderDict()
+        for name, value in self._head.pairs:
+            fields.add(name, value)
+        return fields
+
+    @property
+    def length_remaining(self) -> int | None:
+        """Bytes still to come, when that is known."""
+        return self._length - self._pos if self._length >= 0 else None
+
+    @property
+    def data(self) -> bytes:
+        """The rest of the body, decoded."""
+        return self.read(decode_content=True)
+
+    def geturl(self) -> str:
+        """URL of the request."""
+        return self._url
+
+    def getheader(self, name: str, default: str | None = None) -> str | None:
+        """One header field.
+
+        Args:
+            name: Its name, in any case.
+            default: Returned when it is not there.
+        """
+        return self._head.fields.get(name.lower(), default)
+
+    def readable(self) -> bool:
+        """Tell that it can be read: always."""
+        return True
+
+    def isclosed(self) -> bool:
+        """Tell whether the connection is given up."""
+        return self._conn is None
+
+    def tell(self) -> int:
+        """Count the bytes read so far."""
+        return self._pos
+
+    def release_conn(self) -> None:
+        """Give up the connection."""
+        self.close()
+
+    def drain_conn(self) -> None:
+        """Read and drop the rest, so that the connection can be used again."""
+        while self.read1(_SMALL):
+            pass
+
+    # ------------------------------------------------------------ reading
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what is there, at least one byte, straight into a buffer.
+
+        Args:
+            buffer: Writable buffer.
+
+        Returns:
+            Number of bytes; 0 at the end of the body.
+        """
+        view = memoryview(buffer).cast("B")
+        limit = self._ready(len(view))
+        if not limit:
+            return 0
+        conn = self._open()
+        size: int = self._receive(conn.recv_into, view[:limit])
+        return self._took(size)
+
+    def read1(self, amt: int | None = -1, decode_content: bool | None = None) -> bytes:
+        """Read what is there, at least one byte.
+
+        Args:
+            amt: The most to read in bytes; negative or None for no limit.
+            decode_content: Not supported here; `stream` does it.
+
+        Returns:
+            The bytes; `b""` at the end of the body.
+        """
+        limit = self._ready(_SMALL if amt is None or amt < 0 else amt)
+        if not limit:
+            return b""
+        data: bytes = self._receive(self._open().recv, limit)
+        self._took(len(data))
+        return data
+
+    def read(  # type: ignore[override]  # the arguments are those of urllib3
+        self, amt: int | None = None, decode_content: bool | None = None, cache_content: bool = False
+    ) -> bytes:
+        """Read `amt` bytes, fewer only at the end of the body.
+
+        Args:
+            amt: How many bytes; None or negative for the rest.
+            decode_content: True undoes a content coding; only for the rest of the body.
+            cache_content: Ignored: nothing is kept.
+
+        Returns:
+            The bytes; `b""` at the end of the body.
+        """
+        if amt is None or amt < 0:
+            data = self._read_rest()
+            return self._decoded(data) if decode_content else data
+        if self._length >= 0:
+            return self._read_exactly(min(amt, self._length - self._pos))
+        pieces = []
+        while amt > 0:
+            piece = self.read1(amt)
+            if not piece:
+                break
+            pieces.append(piece)
+            amt -= len(piece)
+        return b"".join(pieces)
+
+    def readall(self) -> bytes:
+        """Read the rest."""
+        return self._read_rest()
+
+    def stream(self, amt: int | None = 2**16, decode_content: bool | None = None) -> Iterator[bytes]:
+        """Read piece by piece: pieces of `amt` bytes when the length is known, else as they arrive.
+
+        Args:
+            amt: Size of a piece in bytes; None for the default of 64 KiB.
+            decode_content: True undoes a content coding.
+
+        Yields:
+            Pieces, never empty.
+        """
+        size = _SMALL if amt is None or amt <= 0 else amt
+        pieces = iter(lambda: (self.read if self._length >= 0 else self.read1)(size), b"")
+        encoding = self._head.fields.get("content-encoding")
+        if decode_content and is_coded(encoding):
+            try:
+                yield from decode(pieces, str(encoding))
+            except zlib.error as err:
+                raise self._failed(AISProtocolError(f"cannot undo {encoding}: {err}")) from err
+        else:
+            yield from pieces
+
+    def _decoded(self, data: bytes) -> bytes:
+        encoding = self._head.fields.get("content-encoding")
+        if not is_coded(encoding):
+            return data
+        try:
+            return b"".join(decode([data], str(encoding)))
+        except zlib.error as err:
+            raise self._failed(AISProtocolError(f"cannot undo {encoding}: {err}")) from err
+
+    def _read_rest(self) -> bytes:
+        if self._length >= 0:
+            return self._read_exactly(self._length - self._pos)
+        return b"".join(iter(lambda: self.read1(1 << 20), b""))
+
+    def _read_exactly(self, size: int) -> bytes:
+        if size <= 0:
+            return b""
+        if size <= _SMALL:
+            data = self.read1(size)
+            while len(data) < size:
+                piece = self.read1(size - len(data))
+                if not piece:  # closed by another thread
+                    break
+                data += piece
+            return data
+        # A BytesIO over a bytes object nobody else holds is filled in place and handed out without a copy,
+        # so that a body of known length is allocated once. calloc makes the zeros free.
+        target = io.BytesIO(bytes(size))
+        with target.getbuffer() as view:
+            done = 0
+            while done < size:
+                count = self.readinto(view[done:])
+                if not count:
+                    break
+                done += count
+        if done < size:
+            target.truncate(done)
+        return target.getvalue()
+
+    # ------------------------------------------------------------ the connection
+
+    def _ready(self, limit: int) -> int:
+        """Say how many bytes of payload may be received now, up to `limit`; 0 at the end."""
+        if self.closed:
+            raise ValueError("read of a closed body")
+        if self._conn is None:
+            return 0
+        if self._decoder is None:
+            return limit if self._length == UNTIL_CLOSE else min(limit, self._length - self._pos)
+        return min(limit, self._next_chunk(self._conn, self._decoder))
+
+    def _next_chunk(self, conn: Connection, decoder: ChunkedDecoder) -> int:
+        while not decoder.remaining:
+            data = conn.buffer or self._receive(conn.recv, RECV)
+            if not data:
+                self._cut_short()
+            try:
+                pos = decoder.advance(data, 0)
+            except MalformedAnswerError as err:
+                raise self._failed(AISProtocolError(str(err))) from err
+            conn.buffer = data[pos:]
+            if decoder.done:
+                self._finish()
+                return 0
+        return decoder.remaining
+
+    def _open(self) -> Connection:
+        assert self._conn is not None
+        return self._conn
+
+    def _receive(self, call: Callable[[Any], Any], arg: Any) -> Any:
+        if self._deadline is not None:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                raise self._failed(AISReadTimeout("the time limit of the call is over"))
+            self._open().set_timeout(left)
+        try:
+            return call(arg)
+        except TimeoutError as err:
+            raise self._failed(AISReadTimeout("no more of the body within the read timeout")) from err
+        except OSError as err:
+            raise self._failed(AISChunkedEncodingError(f"{self._so_far()}: {describe(err)}")) from err
+        except Exception as err:  # the connection was closed meanwhile, or belongs to the parent process
+            raise self._failed(AISChunkedEncodingError(f"{self._so_far()}: {err}")) from err
+
+    def _took(self, size: int) -> int:
+        if not size:
+            if self._length == UNTIL_CLOSE:
+                self._finish()
+                return 0
+            self._cut_short()
+        self._pos += size
+        if self._decoder is not None:
+            self._decoder.consumed(size)
+        elif self._pos == self._length:
+            self._finish()
+        return size
+
+    def _so_far(self) -> str:
+        total = f" of {self._length}" if self._length >= 0 else ""
+        return f"connection lost after {self._pos}{total} bytes of the body"
+
+    def _cut_short(self) -> None:
+        raise self._failed(AISChunkedEncodingError(self._so_far()))
+
+    def _failed(self, err: AISNetworkError) -> AISNetworkError:
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.close()
+        err.method, err.url = self._method, self._url
+        return err
+
+    def _finish(self) -> None:
+        conn, self._conn = self._conn, None
+        if conn is None:
+            return
+        if self._head.keep_alive:
+            self._pool.give(conn)
+        else:
+            conn.close()
+
+    def close(self) -> None:
+        """Give up the connection: to the pool when the whole body has arrived, else by closing it."""
+        conn = self._conn
+        if conn is not None:
+            left = self._length - self._pos
+            if 0 <= left == len(conn.buffer):
+                conn.buffer = b""
+                self._finish()
+            else:
+                self._conn = None
+                conn.close()
+        super().close()
+
+    def __del__(self) -> None:
+        conn = getattr(self, "_conn", None)
+        # An inherited connection was closed right after the fork: its body is the parent's to close.
+        if conn is not None and conn.sock is not None:
+            warnings.warn(f"unclosed answer of {self._method} {self._url}", ResourceWarning, stacklevel=2)
+            self.close()
