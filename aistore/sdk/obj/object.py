@@ -108,6 +108,11 @@ class Object:
         return self._bck_details.provider
 
     @property
+    def bucket_path(self) -> str:
+        """Full name of the bucket, `provider/@uuid#namespace/bucket/`."""
+        return self._bck_details.path
+
+    @property
     def query_params(self) -> dict[str, str]:
         """Query parameters that identify the bucket besides its name."""
         return self._bck_details.qparams

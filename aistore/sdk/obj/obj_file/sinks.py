@@ -156,7 +156,7 @@ class PartSink:
             piece: Its bytes.
         """
         if self._spool is None:
-            self._spool = SpooledTemporaryFile(max_size=2 * PIECE_SIZE)  # noqa: SIM115 - closed by commit or abort
+            self._spool = SpooledTemporaryFile(max_size=2 * PIECE_SIZE)  # noqa: SIM115 - abort closes it
         self._spool.write(piece)
 
     def commit(self, rest: bytes) -> None:

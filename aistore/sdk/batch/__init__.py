@@ -1,0 +1,1 @@
+"""Get-Batch: many objects, ranges and archive members in one answer."""

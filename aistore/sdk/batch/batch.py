@@ -1,0 +1,309 @@
+"""Get-Batch: many objects, ranges and archive members with one request."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from urllib3 import HTTPResponse
+
+from aistore.sdk.batch.archive.formats import TAR_FORMATS
+from aistore.sdk.batch.errors import ErrColocationNotSupported
+from aistore.sdk.batch.extractor.extractor_registry import get_extractor
+from aistore.sdk.batch.results import BatchResults
+from aistore.sdk.batch.types import MossIn, MossOut, MossReq, new_entry
+from aistore.sdk.const import (
+    EXT_TAR,
+    HEADER_CONTENT_TYPE,
+    HTTP_METHOD_GET,
+    JSON_CONTENT_TYPE,
+    QPARAM_COLOC,
+    QPARAM_NAMESPACE,
+    QPARAM_PROVIDER,
+    URL_PATH_GB,
+)
+from aistore.sdk.enums import Colocation
+from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
+from aistore.sdk.namespace import Namespace
+from aistore.sdk.obj.names import check_object_name
+from aistore.sdk.obj.object import Object
+from aistore.sdk.provider import Provider
+
+if TYPE_CHECKING:
+    from requests import Response
+
+    from aistore.sdk.bucket import Bucket
+    from aistore.sdk.request_client import RequestClient
+
+BatchResult = Iterator[tuple[MossOut, bytes]]
+"""What iterating over an answer yields: what the entry is, and its bytes."""
+
+
+class Batch:
+    """Collects what to read, and reads it with one request.
+
+    The cluster puts the entries into one archive, in the order in which they were added, and sends it while
+    it reads them.
+
+    Args:
+        request_client: Sends the request.
+        objects: What to read: an object, the name of one in `bucket`, or a list of these. Default: nothing
+            yet.
+        bucket: The bucket of entries that name none. Default: `None`, all entries name theirs.
+        output_format: Of the archive: `.tar`, `.tgz`, `.tar.gz`, `.zip` or `.tar.lz4`. Default: `.tar`.
+        cont_on_err: Report an entry that is missing in its place, and go on. Default: `True`; else iteration
+            ends there with `ErrObjNotFound`.
+        only_obj_name: Leave the bucket out of names in the archive; matters for `get(raw=True)` only.
+            Default: `False`.
+        streaming_get: Have the archive sent while it is made. Default: `True`; else it comes once it is
+            complete, with a list of its entries.
+        colocation: What is known of where the objects are. Default: nothing.
+
+    Raises:
+        InvalidArgument: An unknown format or colocation, objects of the wrong type, or a name without a
+            bucket (also a `ValueError`).
+    """
+
+    def __init__(
+        self,
+        request_client: RequestClient,
+        objects: list[Object] | Object | str | list[str] | None = None,
+        bucket: Bucket | None = None,
+        output_format: str = EXT_TAR,
+        cont_on_err: bool = True,
+        only_obj_name: bool = False,
+        streaming_get: bool = True,
+        colocation: Colocation = Colocation.NONE,
+    ) -> None:
+        level = _check_colocation(colocation)
+        self.request_client = request_client
+        self.bucket = bucket
+        self._bucket_name: str | None = None
+        self._bucket_provider: str | None = None
+        self._bucket_uname: str | None = None
+        if bucket is not None:
+            self._bucket_name = bucket.name
+            self._bucket_provider = Provider.parse(bucket.provider).value
+            if isinstance(bucket.namespace, Namespace):
+                self._bucket_uname = _uname(bucket.get_path())
+        self.extractor = get_extractor(output_format)
+        self.request = MossReq(
+            moss_in=[],
+            output_format=output_format.lower(),
+            cont_on_err=cont_on_err,
+            only_obj_name=only_obj_name,
+            streaming_get=streaming_get,
+            colocation=level or None,
+        )
+        if objects is not None:
+            if not isinstance(objects, (Object, str, list)):
+                raise InvalidArgument(
+                    f"objects must be an Object, a name or a list of these, not {type(objects).__name__}"
+                )
+            for item in objects if isinstance(objects, list) else [objects]:
+                self.add(item)
+
+    @property
+    def requests_list(self) -> list[MossIn]:
+        """The entries."""
+        return self.request.moss_in
+
+    def __len__(self) -> int:
+        return len(self.request.moss_in)
+
+    def __repr__(self) -> str:
+        return f"Batch(objects={len(self)}, format={self.request.output_format})"
+
+    def clear(self) -> Batch:
+        """Forget the entries; lists that `requests_list` returned before stay as they are."""
+        self.request.moss_in = []
+        return self
+
+    def add(
+        self,
+        obj: Object | str,
+        opaque: bytes | None = None,
+        archpath: str | None = None,
+        start: int | None = None,
+        length: int | None = None,
+        bck: str | None = None,
+        provider: str | None = None,
+    ) -> Batch:
+        """Add an entry.
+
+        Args:
+            obj: The object, or its name in the batch's bucket.
+            opaque: Bytes to find again in the entry's `MossOut`. Default: none.
+            archpath: Path of a member, when the object is an archive. Default: none.
+            start: First byte wanted. Default: the first.
+            length: How many bytes are wanted, -1 for all from `start` on. Default: all.
+            bck: Name of the object's bucket, together with `provider` and a name. Default: the batch's.
+            provider: Provider of that bucket. Default: the batch's.
+
+        Raises:
+            InvalidArgument: A range that cannot be, an object name that the cluster refuses, no bucket, or
+                `bck` and `provider` not together (also a `ValueError`).
+        """
+        # The common case, a name and nothing else, is kept short: batches have many of them.
+        if type(obj) is str and bck is None and provider is None and self._bucket_name is not None:
+            name, bucket, source, uname = obj, self._bucket_name, self._bucket_provider, self._bucket_uname
+        else:
+            name, bucket, source, uname = self._resolve(obj, bck, provider)
+        if not name or "." in name or name[-1] == "/" or "\0" in name or name[0] == "~":
+            check_object_name(name)
+        if opaque is None and archpath is None and start is None and length is None:
+            self.request.moss_in.append(new_entry(name, bucket, source, uname))
+            return self
+        _check_range(start, length)
+        if archpath:
+            check_object_name(archpath.removeprefix("/"), "archpath")
+        self.request.moss_in.append(
+            new_entry(
+                name,
+                bucket,
+                source,
+                uname,
+                _encode_opaque(opaque),
+                archpath or None,
+                start or None,
+                length or None,
+            )
+        )
+        return self
+
+    def get(
+        self,
+        raw: bool = False,
+        decode_as_stream: bool = False,
+        clear_batch: bool = True,
+        *,
+        tar_buffer_size: int | None = None,
+        timeout: float | tuple[float | None, float | None] | None = None,
+    ) -> BatchResult | HTTPResponse:
+        """Send the request, and return its entries as they arrive.
+
+        Names and sizes are checked against what was asked for. An answer that breaks off is continued with
+        the remaining entries.
+
+        Args:
+            raw: Return the body as a stream with urllib3's interface, which the caller closes, instead.
+                Default: `False`.
+            decode_as_stream: Without effect: bodies always are decoded as they arrive. Default: `False`.
+            clear_batch: Forget the entries once the request is sent. Default: `True`.
+            tar_buffer_size: How much of a tar to receive at a time, in bytes. Default: 64 KiB.
+            timeout: Time limits in seconds, as for `Client`. Default: those of the client.
+
+        Returns:
+            An iterator over `(MossOut, bytes)`, one for each entry in order. Closing it gives the connection
+            up.
+
+        Raises:
+            ErrBatchIncomplete: (iteration) Entries are missing at the end of the answer; it names them.
+            ErrBatchFormat: (iteration) The answer is damaged, or not what was asked for (also a
+            `RuntimeError`). ErrObjNotFound: (iteration) An entry is missing, without `cont_on_err`.
+            InvalidArgument: `raw` for an empty batch, or `tar_buffer_size` is out of place (also a
+            `ValueError`).
+        """
+        self._check_buffer_size(tar_buffer_size, raw)
+        request = self.request.subset(list(self.request.moss_in))
+        options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
+
+        def send(part: MossReq) -> Response:
+            return self._send(part, options)
+
+        if not request.moss_in:
+            if raw:
+                raise InvalidArgument("the batch is empty: there is no answer to return")
+            return BatchResults(request, None, send, self.extractor)
+        response = send(request)
+        if clear_batch:
+            self.clear()
+        if raw:
+            body: HTTPResponse = response.raw
+            return body
+        return BatchResults(request, response, send, self.extractor, tar_buffer_size)
+
+    def _send(self, request: MossReq, options: dict[str, Any]) -> Response:
+        path, params = URL_PATH_GB, dict[str, Any]()
+        if self.bucket is not None:
+            path = f"{URL_PATH_GB}/{self._bucket_name}"
+            params[QPARAM_PROVIDER] = self._bucket_provider
+            if self._bucket_uname is not None and self.bucket.namespace is not None:
+                params[QPARAM_NAMESPACE] = self.bucket.namespace.get_path()
+        if request.colocation:
+            params[QPARAM_COLOC] = str(request.colocation)
+        return self.request_client.request(
+            method=HTTP_METHOD_GET,
+            path=path,
+            params=params,
+            headers={HEADER_CONTENT_TYPE: JSON_CONTENT_TYPE},
+            stream=True,
+            json=request.as_dict(),
+            **options,
+        )
+
+    def _check_buffer_size(self, size: int | None, raw: bool) -> None:
+        if size is None:
+            return
+        if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
+            raise InvalidArgument(f"tar_buffer_size must be a positive int (bytes), not {size!r}")
+        if raw or self.request.output_format not in TAR_FORMATS:
+            raise InvalidArgument("tar_buffer_size is for tar formats, and not with raw")
+
+    def _resolve(
+        self, obj: Object | str, bck: str | None, provider: str | None
+    ) -> tuple[str, str, str, str | None]:
+        """Return name, bucket, provider and full bucket name (outside the global namespace) of an entry."""
+        if (bck is None) != (provider is None):
+            raise InvalidArgument("bck and provider go together: give both or neither")
+        if isinstance(obj, Object):
+            if bck is not None:
+                raise InvalidArgument("an Object has a bucket: bck and provider are for names")
+            return (
+                obj.name,
+                obj.bucket_name,
+                Provider.parse(obj.bucket_provider).value,
+                _uname(obj.bucket_path),
+            )
+        if not isinstance(obj, str):
+            raise InvalidArgument(f"obj must be an Object or a name, not {type(obj).__name__}")
+        if bck and provider:
+            return obj, bck, provider, None
+        if self._bucket_name is None or self._bucket_provider is None:
+            raise InvalidArgument(
+                f"no bucket for {obj!r}: give the batch one, or the entry bck and provider, or an Object"
+            )
+        return obj, self._bucket_name, self._bucket_provider, self._bucket_uname
+
+
+def _uname(bucket_path: str) -> str | None:
+    # Entries have no field for a namespace, so the full bucket name goes in, where there is one.
+    return f"{bucket_path.rstrip('/')}/" if "/@" in bucket_path and "/@#/" not in bucket_path else None
+
+
+def _check_colocation(colocation: Colocation | int) -> int:
+    try:
+        level = int(Colocation(colocation))
+    except (ValueError, TypeError):
+        raise InvalidArgument(f"colocation must be 0, 1 or 2, not {colocation!r}") from None
+    if level == Colocation.TARGET_AND_SHARD_AWARE:
+        raise ErrColocationNotSupported("colocation 2 (target and shard aware) is not supported yet: use 1")
+    return level
+
+
+def _check_range(start: int | None, length: int | None) -> None:
+    for what, value in (("start", start), ("length", length)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise InvalidArgumentType(f"{what} must be an int, not {value!r}")
+    if start is not None and start < 0:
+        raise InvalidArgument(f"start must not be negative, it is {start}")
+    if length is not None and length < -1:
+        raise InvalidArgument(f"length must be positive, or -1 for all that follows, not {length}")
+    if start and not length:
+        raise InvalidArgument(f"start={start} needs a length: a number of bytes, or -1 for all that follows")
+
+
+def _encode_opaque(opaque: bytes | None) -> str | None:
+    # The standard alphabet: the cluster refuses the URL-safe one.
+    return binascii.b2a_base64(opaque, newline=False).decode() if opaque else None

@@ -1,0 +1,1 @@
+"""Entries taken from the archives of Get-Batch answers, by format."""

@@ -1,0 +1,1 @@
+"""Multipart bodies (RFC 2046), decoded as they arrive."""

@@ -1,0 +1,144 @@
+"""Members of an answer's archive paired with the entries asked for: by order, and checked by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aistore.sdk.batch.archive.source import ArchiveReader
+from aistore.sdk.batch.errors import ErrBatchEntryNotFound, ErrBatchIncomplete, ErrBatchMismatch
+from aistore.sdk.batch.types import MossIn, MossOut, MossReq, MossResp, new_result
+from aistore.sdk.const import GB_MISSING_FILES_DIR
+from aistore.sdk.obj.stream_errors import STREAM_ERRORS
+
+_MARKER = GB_MISSING_FILES_DIR.encode() + b"/"
+_FAILED = "Batch entry failed on the server"
+
+
+def full_name(entry: MossIn) -> str:
+    """Return `bucket/object[/member]`, as errors and archives name an entry.
+
+    Args:
+        entry: It.
+    """
+    name = f"{_bucket(entry)}/{entry.obj_name}"
+    return f"{name}/{entry.archpath}" if entry.archpath else name
+
+
+def pair_members(
+    reader: ArchiveReader, request: MossReq, answer: MossResp | None
+) -> Iterator[tuple[MossOut, bytes]]:
+    """Yield every entry of the request with the bytes of its member.
+
+    The cluster sends exactly one member for each entry, in their order. What else it does (archives that end
+    early, whole objects instead of ranges) is noticed here.
+
+    Args:
+        reader: The archive.
+        request: What was asked for; every entry names its bucket.
+        answer: The list of entries that came with the archive, when it was not streamed.
+
+    Raises:
+        ErrBatchIncomplete: The archive has fewer members than the request has entries.
+        ErrBatchMismatch: A member has the wrong name or size, or there are too many.
+        ErrBatchEntryNotFound: An entry is missing, and the request did not say to continue (also an
+            `ErrObjNotFound`).
+        ErrBatchFormat: The archive is damaged.
+    """
+    entries = request.moss_in
+    if answer is not None and len(answer.out) > len(entries):
+        raise ErrBatchMismatch(
+            f"Get-Batch answer lists {len(answer.out)} entries, {len(entries)} were asked for"
+        )
+    listed = answer.out if answer is not None else None
+    for index, entry in enumerate(entries):
+        try:
+            member = reader.next_member()
+            if member is None:
+                raise _incomplete(entries, index)
+            name, size = member
+            result = _result(entry, name, size, bool(request.only_obj_name))
+            if listed is not None and index < len(listed):
+                result = _merge(result, listed[index])
+            if result.err_msg is None:
+                data = reader.read_member()
+            elif request.cont_on_err:
+                data = b""
+            else:
+                raise ErrBatchEntryNotFound(full_name(entry), result.err_msg)
+        except ErrBatchIncomplete:
+            raise
+        except STREAM_ERRORS as err:
+            raise _incomplete(entries, index) from err
+        yield result, data
+    if reader.has_more_at_hand():
+        raise ErrBatchMismatch(f"Get-Batch answer has more than the {len(entries)} members asked for")
+
+
+def _incomplete(entries: list[MossIn], index: int) -> ErrBatchIncomplete:
+    return ErrBatchIncomplete([full_name(entry) for entry in entries[index:]], len(entries))
+
+
+def _result(entry: MossIn, name: bytes, size: int, only_obj_name: bool) -> MossOut:
+    """Return what a streamed answer says of an entry: the member's name and size."""
+    bucket = _bucket(entry)
+    error = None
+    if not _is_member_of(entry, bucket, name, only_obj_name):
+        if not _is_missing(entry, bucket, name):
+            raise ErrBatchMismatch(
+                f"Get-Batch answer has {_text(name)!r} where {full_name(entry)!r} should be"
+            )
+        error = f"{_FAILED}: {full_name(entry)} does not exist or cannot be read"
+        size = 0
+    elif entry.length is not None and entry.length > 0 and size != entry.length:
+        # A cluster answers a range that is out of bounds with the whole object.
+        error = f"{_FAILED}: asked for {entry.length} bytes from byte {entry.start or 0} on, got {size}"
+        size = 0
+    opaque = None if entry.opaque is None else entry.opaque_bytes()
+    return new_result(entry.obj_name, bucket, entry.provider or "", entry.archpath or "", opaque, error, size)
+
+
+def _merge(result: MossOut, listed: MossOut) -> MossOut:
+    """Return what the answer's list says of an entry, checked against its member."""
+    if listed.err_msg is None and result.err_msg is None and listed.size != result.size:
+        raise ErrBatchMismatch(
+            f"Get-Batch answer lists {listed.size} bytes for {listed.obj_name!r}, it has {result.size}"
+        )
+    listed.err_msg = listed.err_msg or result.err_msg
+    return listed
+
+
+def _bucket(entry: MossIn) -> str:
+    # A full bucket name is `provider/@uuid#namespace/bucket/`; archives have its last part only.
+    return entry.uname.rstrip("/").rpartition("/")[2] if entry.uname else entry.bck or ""
+
+
+def _is_member_of(entry: MossIn, bucket: str, name: bytes, only_obj_name: bool) -> bool:
+    path = entry.obj_name if only_obj_name else f"{bucket}/{entry.obj_name}"
+    if entry.archpath:
+        path = f"{path}/{entry.archpath}"
+    wanted = path.encode("utf-8", "surrogateescape")
+    return name == wanted or ("//" in path and _squeeze(name) == _squeeze(wanted))
+
+
+def _is_missing(entry: MossIn, bucket: str, name: bytes) -> bool:
+    """Return whether the name is that of a marker for the entry.
+
+    Depending on which target misses it, the marker has the bucket and the path of the member, or not.
+    """
+    if not name.startswith(_MARKER):
+        return False
+    marked = _squeeze(name[len(_MARKER) :])
+    objects = (entry.obj_name, f"{bucket}/{entry.obj_name}")
+    members = [f"{path}/{entry.archpath}" for path in objects] if entry.archpath else []
+    return marked in {_squeeze(path.encode("utf-8", "surrogateescape")) for path in (*objects, *members)}
+
+
+def _squeeze(path: bytes) -> bytes:
+    # A leading slash of a member's path may come as one slash or as two.
+    while b"//" in path:
+        path = path.replace(b"//", b"/")
+    return path
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")
