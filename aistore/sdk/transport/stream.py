@@ -28,8 +28,8 @@ _SMALL = 64 * 1024
 class BodyReader(io.RawIOBase):
     """Raw body of an answer, with the interface of a `urllib3.HTTPResponse`.
 
-    Content codings are left alone unless `decode_content` says otherwise. The connection goes back to the pool with
-    the last byte; `close` before that closes it.
+    Content codings are left alone unless `decode_content` says otherwise. The connection goes back to the
+    pool with the last byte; `close` before that closes it.
 
     Args:
         conn: Connection whose head was read.
@@ -138,6 +138,14 @@ class BodyReader(io.RawIOBase):
         """Read and drop the rest, so that the connection can be used again."""
         while self.read1(_SMALL):
             pass
+
+    def limit(self, seconds: float) -> None:
+        """Have the rest of the body within a time from now: reads after it fail.
+
+        Args:
+            seconds: How long.
+        """
+        self._deadline = time.monotonic() + seconds
 
     # ------------------------------------------------------------ reading
 
