@@ -50,7 +50,7 @@ class ArchiveWriter:
         self._codec = codecs.compressor(kind)
         self._zip = None
         if kind is Format.ZIP:
-            self._zip = zipfile.ZipFile(_Sink(sink), "w", zipfile.ZIP_DEFLATED)  # type: ignore[arg-type]
+            self._zip = zipfile.ZipFile(_Sink(sink), "w", zipfile.ZIP_DEFLATED)
 
     def add(self, name: str, size: int, pieces: Iterable[bytes], *, mtime: int = 0) -> None:
         """Add a member.

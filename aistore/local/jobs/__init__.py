@@ -42,6 +42,9 @@ class Jobs:
     Args:
         catalog (Catalog): Keeps their records.
         nodes (Nodes): The targets they run on.
+
+    Attributes:
+        before_query: Called before jobs are listed.
     """
 
     def __init__(self, catalog: Catalog, nodes: Nodes) -> None:
@@ -51,6 +54,7 @@ class Jobs:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._threads = ThreadPoolExecutor(_MAX_AT_ONCE, thread_name_prefix="job")
         self._workers = ThreadPoolExecutor(_MAX_WORKERS, thread_name_prefix="job-worker")
+        self.before_query: list[Callable[[], None]] = []
         self._load()
 
     def _load(self) -> None:
@@ -165,6 +169,8 @@ class Jobs:
 
     def all(self) -> list[Job]:
         """Every job, the oldest first."""
+        for refresh in self.before_query:
+            refresh()
         with self._lock:
             return list(self._jobs.values())
 

@@ -25,7 +25,7 @@ _WORKERS_SHIFT = 10
 _RFC3339_NANO = "2006-01-02T15:04:05.999999999Z07:00"
 
 
-class Aborted(Exception):
+class Aborted(Exception):  # noqa: N818 - a request to end, not an error
     """Raised inside a job's work when the job was aborted."""
 
 

@@ -58,7 +58,7 @@ class Selection(NamedTuple):
 def parse_selection(value: Any, action: str) -> Selection:
     """The selection in the value of an action.
 
-    The cluster takes an empty selection for the whole bucket; here it is refused, and the whole bucket is `"*"`.
+    The cluster takes an empty selection for the whole bucket; here that is the template `*`.
 
     Raises:
         InvalidRequest: Nothing is selected, or it is malformed.
@@ -76,7 +76,7 @@ def parse_selection(value: Any, action: str) -> Selection:
     template = value.get("template")
     if not isinstance(template, str) or not template:
         raise InvalidRequest(
-            f'{action}: nothing is selected (empty objnames and template); to select the whole bucket say template "*"'
+            f"{action}: nothing is selected, objnames and template are empty (the template of a whole bucket is '*')"
         )
     parsed = parse_template(template)
     check_prefix(parsed.prefix)
