@@ -20,74 +20,41 @@ _KEY = "cluster"
 _FIXED = {"uuid", "proxy", "net", "config_version", "lastupdate_time"}
 
 DEFAULTS: Config = {
-    "write_policy": {
-        "data": "immediate",
-        "md": "immediate"
-    },
+    "write_policy": {"data": "immediate", "md": "immediate"},
     "checksum": {
         "type": "xxhash2",
         "validate_cold_get": False,
         "validate_warm_get": False,
         "validate_obj_move": False,
-        "enable_read_range": False
+        "enable_read_range": False,
     },
-    "tcb": {
-        "compression": "never",
-        "bundle_multiplier": 2,
-        "burst_buffer": 512
-    },
-    "tco": {
-        "compression": "never",
-        "bundle_multiplier": 2,
-        "burst_buffer": 512
-    },
-    "arch": {
-        "compression": "never",
-        "bundle_multiplier": 2,
-        "burst_buffer": 512
-    },
+    "tcb": {"compression": "never", "bundle_multiplier": 2, "burst_buffer": 512},
+    "tco": {"compression": "never", "bundle_multiplier": 2, "burst_buffer": 512},
+    "arch": {"compression": "never", "bundle_multiplier": 2, "burst_buffer": 512},
     "lso": {
         "compression": "never",
         "bundle_multiplier": 1,
         "burst_buffer": 32,
         "walk_buffer": 128,
         "idle_time": "20s",
-        "quiescent": "5s"
+        "quiescent": "5s",
     },
     "rate_limit": {
-        "backend": {
-            "interval": "1m",
-            "max_tokens": 1000,
-            "enabled": False,
-            "num_retries": 3
-        },
-        "frontend": {
-            "interval": "1m",
-            "max_tokens": 1000,
-            "enabled": False,
-            "burst_size": 375
-        }
+        "backend": {"interval": "1m", "max_tokens": 1000, "enabled": False, "num_retries": 3},
+        "frontend": {"interval": "1m", "max_tokens": 1000, "enabled": False, "burst_size": 375},
     },
     "keepalivetracker": {
-        "proxy": {
-            "name": "heartbeat",
-            "interval": "10s",
-            "factor": 3
-        },
-        "target": {
-            "name": "heartbeat",
-            "interval": "10s",
-            "factor": 3
-        },
+        "proxy": {"name": "heartbeat", "interval": "10s", "factor": 3},
+        "target": {"name": "heartbeat", "interval": "10s", "factor": 3},
         "num_retries": 3,
-        "retry_factor": 4
+        "retry_factor": 4,
     },
     "rebalance": {
         "compression": "never",
         "bundle_multiplier": 2,
         "burst_buffer": 1024,
         "dest_retry_time": "2m",
-        "enabled": True
+        "enabled": True,
     },
     "log": {
         "level": "3",
@@ -95,7 +62,7 @@ DEFAULTS: Config = {
         "max_total": "512MiB",
         "flush_time": "1m",
         "stats_time": "3m",
-        "to_stderr": False
+        "to_stderr": False,
     },
     "ec": {
         "compression": "never",
@@ -105,7 +72,7 @@ DEFAULTS: Config = {
         "data_slices": 2,
         "parity_slices": 2,
         "enabled": False,
-        "disk_only": False
+        "disk_only": False,
     },
     "get_batch": {
         "compression": "never",
@@ -114,7 +81,7 @@ DEFAULTS: Config = {
         "max_wait": "20s",
         "warmup_workers": -1,
         "max_soft_errs": 8,
-        "max_gfn": 5
+        "max_gfn": 5,
     },
     "space": {
         "cleanupwm": 65,
@@ -122,7 +89,7 @@ DEFAULTS: Config = {
         "highwm": 90,
         "out_of_space": 95,
         "batch_size": 32768,
-        "dont_cleanup_time": "2h0m"
+        "dont_cleanup_time": "2h0m",
     },
     "transport": {
         "max_header": 4096,
@@ -130,7 +97,7 @@ DEFAULTS: Config = {
         "idle_teardown": "4s",
         "quiescent": "10s",
         "lz4_block": "256KiB",
-        "lz4_frame_checksum": False
+        "lz4_frame_checksum": False,
     },
     "disk": {
         "disk_util_low_wm": 20,
@@ -138,61 +105,22 @@ DEFAULTS: Config = {
         "disk_util_max_wm": 95,
         "iostat_time_long": "2s",
         "iostat_time_short": "100ms",
-        "iostat_time_smooth": "8s"
+        "iostat_time_smooth": "8s",
     },
-    "fshc": {
-        "test_files": 4,
-        "error_limit": 2,
-        "io_err_limit": 10,
-        "io_err_time": "10s",
-        "enabled": True
-    },
-    "chunks": {
-        "objsize_limit": "0B",
-        "max_monolithic_size": "1TiB",
-        "chunk_size": "1GiB"
-    },
-    "lru": {
-        "dont_evict_time": "2h0m",
-        "capacity_upd_time": "10m",
-        "batch_size": 32768,
-        "enabled": False
-    },
-    "mirror": {
-        "copies": 2,
-        "burst_buffer": 512,
-        "enabled": False
-    },
-    "periodic": {
-        "stats_time": "10s",
-        "retry_sync_time": "2s",
-        "notif_time": "30s"
-    },
-    "client": {
-        "client_timeout": "10s",
-        "client_long_timeout": "5m",
-        "list_timeout": "5m"
-    },
-    "downloader": {
-        "timeout": "1h0m"
-    },
-    "auth": {
-        "client_auth_required": False
-    },
+    "fshc": {"test_files": 4, "error_limit": 2, "io_err_limit": 10, "io_err_time": "10s", "enabled": True},
+    "chunks": {"objsize_limit": "0B", "max_monolithic_size": "1TiB", "chunk_size": "1GiB"},
+    "lru": {"dont_evict_time": "2h0m", "capacity_upd_time": "10m", "batch_size": 32768, "enabled": False},
+    "mirror": {"copies": 2, "burst_buffer": 512, "enabled": False},
+    "periodic": {"stats_time": "10s", "retry_sync_time": "2s", "notif_time": "30s"},
+    "client": {"client_timeout": "10s", "client_long_timeout": "5m", "list_timeout": "5m"},
+    "downloader": {"timeout": "1h0m"},
+    "auth": {"client_auth_required": False},
     "backend": {},
     "uuid": "",
     "lastupdate_time": "",
-    "proxy": {
-        "primary_url": "",
-        "original_url": "",
-        "discovery_url": "",
-        "non_electable": False
-    },
+    "proxy": {"primary_url": "", "original_url": "", "discovery_url": "", "non_electable": False},
     "net": {
-        "l4": {
-            "proto": "tcp",
-            "sndrcv_buf_size": 131072
-        },
+        "l4": {"proto": "tcp", "sndrcv_buf_size": 131072},
         "http": {
             "server_crt": "server.crt",
             "server_key": "server.key",
@@ -207,9 +135,9 @@ DEFAULTS: Config = {
             "read_buffer_size": 0,
             "use_https": False,
             "skip_verify": False,
-            "chunked_transfer": True
+            "chunked_transfer": True,
         },
-        "use_ipv6": False
+        "use_ipv6": False,
     },
     "timeout": {
         "cplane_operation": "2s",
@@ -220,7 +148,7 @@ DEFAULTS: Config = {
         "send_file_time": "5m",
         "ec_streams_time": "10m",
         "object_md": "2h0m",
-        "cold_get_conflict": "5s"
+        "cold_get_conflict": "5s",
     },
     "memsys": {
         "min_free": "2GiB",
@@ -228,18 +156,12 @@ DEFAULTS: Config = {
         "to_gc": "4GiB",
         "hk_time": "3m",
         "min_pct_total": 0,
-        "min_pct_free": 0
+        "min_pct_free": 0,
     },
     "features": "0",
     "config_version": "0",
-    "versioning": {
-        "enabled": True,
-        "validate_warm_get": False,
-        "synchronize": False
-    },
-    "resilver": {
-        "enabled": True
-    }
+    "versioning": {"enabled": True, "validate_warm_get": False, "synchronize": False},
+    "resilver": {"enabled": True},
 }
 
 
@@ -337,7 +259,9 @@ def _check(default: Config, values: Config, path: str) -> None:
         if isinstance(known, dict) and known and isinstance(value, dict):
             _check(known, value, f"{name}.")
         elif value is not None and type(value) is not type(known):
-            raise InvalidRequest(f"failed to unmarshal set-config: {name}: expecting a value like {known!r}, got {value!r}")
+            raise InvalidRequest(
+                f"failed to unmarshal set-config: {name}: expecting a value like {known!r}, got {value!r}"
+            )
 
 
 def _merge(base: Config, changes: Config) -> Config:

@@ -43,7 +43,7 @@ def _compile(layout: str) -> tuple[str, bool]:
             return "%%"
         if token[0] in ".,":
             fraction = True
-            return f"{token[0]}\0{token[1]}{len(token) - 1:02d}"
+            return f"{token[0]}\x01{token[1]}{len(token) - 1:02d}"
         return _TOKENS[token]
 
     return _TOKEN.sub(replace, layout), fraction
@@ -74,4 +74,4 @@ def format_go(nanoseconds: int, layout: str) -> str:
         trimmed = digits.rstrip("0")
         return found.group(1) + trimmed if trimmed else ""
 
-    return re.sub(r"([.,])\0([09])(\d\d)", fraction, text)
+    return re.sub(r"([.,])\x01([09])(\d\d)", fraction, text)

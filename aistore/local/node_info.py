@@ -78,13 +78,23 @@ def sysinfo(state: State, node: Node) -> dict[str, Any]:
             "SwapUsed": memory.get("SwapTotal", 0) - memory.get("SwapFree", 0),
         },
         "proc": {
-            "CPU": {"User": user, "System": system, "Total": user + system, "LastTime": 0, "Percent": percent},
+            "CPU": {
+                "User": user,
+                "System": system,
+                "Total": user + system,
+                "LastTime": 0,
+                "Percent": percent,
+            },
             "Mem": {"Size": size, "Resident": resident, "Share": shared},
         },
     }
     if not node.is_proxy:
         disk = shutil.disk_usage(state.root)
-        info |= {"fs_used": str(disk.used), "fs_capacity": str(disk.total), "pct_fs_used": _percent(disk.used, disk.total)}
+        info |= {
+            "fs_used": str(disk.used),
+            "fs_capacity": str(disk.total),
+            "pct_fs_used": _percent(disk.used, disk.total),
+        }
     return info
 
 

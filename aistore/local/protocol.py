@@ -21,7 +21,7 @@ class _Refused(Exception):
     """Raised out of the parser's callbacks: answered with 400, then the connection closes."""
 
 
-class GuardedProtocol(HttpToolsProtocol):  # type: ignore[misc]
+class GuardedProtocol(HttpToolsProtocol):
     """An HTTP/1.1 connection with limits.
 
     A head is at most 64 KiB and must be complete 16 s after its first byte; a body must not pause, and a reader not
@@ -42,7 +42,7 @@ class GuardedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         self._unsent_since = 0.0
         self._watch: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base
         """Take the connection, unless there are too many."""
         super().connection_made(transport)
         if len(self.connections) > self.max_connections:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from aistore.local.api.registry import Registry
 from aistore.local.catalog import Catalog
 from aistore.local.cluster_config import ClusterConfig
+from aistore.local.jobs import Jobs
+from aistore.local.locks import NamedLocks
 from aistore.local.nodes import Nodes
 from aistore.local.stats import Stats
 from aistore.local.store import Store

@@ -67,7 +67,7 @@ class App:
             return errors.error_response(req, err)
         except ClientGone:
             raise
-        except Exception as err:  # noqa: BLE001 - whatever a router did not foresee is a 500, not a dead connection
+        except Exception as err:
             log.exception("%s %s failed", req.method, req.path)
             return errors.error_response(req, LocalError(f"internal error: {err!r}", status=500))
 

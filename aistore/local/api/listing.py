@@ -114,8 +114,10 @@ def _effective_props(props: set[str], flags: Flag) -> frozenset[str]:
     if flags & Flag.NAME_SIZE:
         return frozenset({"name", "size"})
     if not props:
-        props = {"checksum", "atime"} if flags & Flag.CACHED else set()
-    return frozenset(props | {"name", "size"})
+        props = {"size", "checksum", "atime"} if flags & Flag.CACHED else {"size"}
+    elif "cached" in props:
+        props |= {"size"}
+    return frozenset(props)
 
 
 def _json(uuid: str, page: Page) -> bytes:

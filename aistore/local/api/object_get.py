@@ -37,9 +37,12 @@ def check_archive_query(req: Request) -> None:
         raise InvalidRequest(
             f"dpq: 'archmode={mode}', err: invalid matching mode \"{mode}\", expecting one of: [{modes}]"
         )
-    if mode and req.query.get("archpath"):
+    archpath = req.query.get("archpath", "")
+    if archpath.endswith("/") or ".." in archpath.split("/"):
+        raise InvalidRequest(f"dpq: 'archpath={archpath}', err: invalid archpath \"{archpath}\"")
+    if mode and archpath:
         raise InvalidRequest(
-            f"dpq: 'archmode={mode}' and 'archpath={req.query['archpath']}' are mutually exclusive: give one of them"
+            f"dpq: 'archmode={mode}' and 'archpath={archpath}' are mutually exclusive: give one of them"
         )
 
 
@@ -51,11 +54,9 @@ async def get_object(req: Request, bucket: Bucket, name: str) -> Response:
         if transform is None:
             raise LocalError("cannot use ETL: this server has no ETL room", status=501, tcode="ErrUnsupp")
         return await transform(req, bucket, name)
-    if query.get("archpath") or query.get("archmode"):
-        check_archive_query(req)
-        from aistore.local.api.archives import get_from_archive
-
-        return await get_from_archive(req, bucket, name)
+    for parameter, form in req.state.registry.get_forms.items():
+        if query.get(parameter):
+            return await form(req, bucket, name)
     return await send_object(req, bucket, name)
 
 

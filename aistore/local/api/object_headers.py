@@ -12,20 +12,9 @@ if TYPE_CHECKING:
     from aistore.local.api.response import Headers
     from aistore.local.catalog import Bucket, ObjectMeta
 
-PROPS = (
-    "name",
-    "size",
-    "checksum",
-    "atime",
-    "version",
-    "last-modified",
-    "etag",
-    "copies",
-    "ec",
-    "custom",
-    "location",
+PROPS = frozenset(
+    "name size checksum atime version last-modified etag copies ec custom location chunked".split()  # noqa: SIM905
 )
-PROPS += ("chunked",)
 
 
 def checksum_headers(meta: ObjectMeta) -> Headers:
@@ -106,9 +95,8 @@ def selected_headers(req: Request, bucket: Bucket, meta: ObjectMeta, wanted: set
         "chunked": _chunked(meta),
     }
     headers = [("Ais-Present", "true")]
-    for prop in PROPS:
-        if prop in wanted:
-            headers += groups.get(prop, [])
+    for prop in sorted(wanted):
+        headers += groups.get(prop, [])
     return headers
 
 

@@ -13,6 +13,7 @@ from aistore.local.store.checksums import check_type
 if TYPE_CHECKING:
     from aistore.local.api.request import Request
     from aistore.local.catalog import Bucket
+    from aistore.local.state import State
     from aistore.local.store import ContentWriter
 
 # Up to here writing costs less than a change of thread.
@@ -22,21 +23,9 @@ _PIECE = 1 << 20
 
 async def put(req: Request, bucket: Bucket, name: str) -> Response:
     """Answer a PUT: by its parameters a copy, an append, a part, a member of an archive, or the object."""
-    query = req.query
-    if "object_to" in query:
-        return await _copy(req, bucket, name)
-    if "append_type" in query:
-        from aistore.local.api.append import append
-
-        return await append(req, bucket, name)
-    if "uploadId" in query:
-        from aistore.local.api.multipart import put_part
-
-        return await put_part(req, bucket, name)
-    if query.get("archpath"):
-        from aistore.local.api.archives import put_into_archive
-
-        return await put_into_archive(req, bucket, name)
+    for parameter, form in req.state.registry.put_forms.items():
+        if parameter in req.query:
+            return await form(req, bucket, name)
     return await _put(req, bucket, name)
 
 
@@ -123,3 +112,8 @@ async def _copy(req: Request, bucket: Bucket, name: str) -> Response:
     to_bucket = req.state.catalog.buckets.get(to_bck)
     await req.state.run(req.state.store.copy, bucket, name, to_bucket, to_name)
     return Response()
+
+
+def register(state: State) -> None:
+    """Add this form of PUT."""
+    state.registry.put_forms["object_to"] = _copy

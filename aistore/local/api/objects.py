@@ -121,4 +121,3 @@ async def _post(req: Request, bucket: Bucket, name: str) -> Response:
 def register(state: State) -> None:
     """Add the routes."""
     state.registry.nouns["objects"] = Noun(_objects, _ALLOW, "PATCH")
-    object_change.register(state)

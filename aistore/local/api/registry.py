@@ -23,7 +23,7 @@ AnyBucketAction = Callable[[Request, "Bucket | None", ActionMsg], Awaitable[Resp
 HeadSummary = Callable[[Request, "Bucket", str], Awaitable[Response]]
 ObjectAction = Callable[[Request, "Bucket", str, ActionMsg], Awaitable[Response]]
 ClusterAction = Callable[[Request, ActionMsg], Awaitable[Response]]
-Transform = Callable[[Request, "Bucket", str], Awaitable[Response]]
+ObjectHandler = Callable[[Request, "Bucket", str], Awaitable[Response]]
 
 
 class Noun(NamedTuple):
@@ -51,6 +51,7 @@ class Registry:
         named_actions: action of `POST /v1/objects/<bucket>` with the object in the message; at the proxy.
         cluster_actions: action of `PUT /v1/cluster`.
         cluster_what: `GET /v1/cluster?what=`.
+        get_forms, put_forms: by a query parameter that makes GET or PUT of an object something else; at the target.
         transform: answers `GET /v1/objects/...?etl_name=` at the owning target; None until an ETL room is there.
     """
 
@@ -64,4 +65,6 @@ class Registry:
         self.named_actions: dict[str, ObjectAction] = {}
         self.cluster_actions: dict[str, ClusterAction] = {}
         self.cluster_what: dict[str, Handler] = {}
-        self.transform: Transform | None = None
+        self.get_forms: dict[str, ObjectHandler] = {}
+        self.put_forms: dict[str, ObjectHandler] = {}
+        self.transform: ObjectHandler | None = None

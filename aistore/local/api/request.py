@@ -48,8 +48,20 @@ class Request:
         parts: The path after `/v1/`, split at slashes.
     """
 
-    __slots__ = ("_headers", "_query", "_receive", "headers", "method", "node", "parts", "path", "raw_path")
-    __slots__ += ("raw_query", "remote", "state", "status")
+    __slots__ = (
+        "_headers",
+        "_query",
+        "_receive",
+        "headers",
+        "method",
+        "node",
+        "parts",
+        "path",
+        "raw_path",
+        "raw_query",
+        "remote",
+        "state",
+    )
 
     def __init__(
         self,
@@ -160,7 +172,8 @@ class Request:
         Raises:
             InvalidRequest: There is none, or it isn't one.
         """
-        return self.decode(await self.body(), ActionMsg, kind)
+        msg: ActionMsg = self.decode(await self.body(), ActionMsg, kind)
+        return msg
 
     def decode(self, body: bytes, type: Any, kind: str) -> Any:
         """Decode a JSON body; `kind` is the cluster's name of the type, for its message.

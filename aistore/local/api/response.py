@@ -82,11 +82,9 @@ async def send_response(
     if response.content_type:
         headers.append((b"Content-Type", response.content_type.encode()))
     is_head = method == "HEAD"
-    if response.stream is None and not (is_head and response.length is None):
-        length = response.length if is_head else len(response.body)
-        headers.append((b"Content-Length", b"%d" % length))  # type: ignore[str-bytes-safe]
-    elif response.length is not None:
-        headers.append((b"Content-Length", b"%d" % response.length))
+    length = response.length if is_head or response.stream is not None else len(response.body)
+    if length is not None:
+        headers.append((b"Content-Length", str(length).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if response.stream is None or is_head:
         await send({"type": "http.response.body", "body": b"" if is_head else response.body})

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aistore.local.api import buckets, daemon, easy, health, jobs, metrics, multiobj, objects, summary
+from aistore.local.api import (
+    append,
+    archives,
+    batch,
+    buckets,
+    daemon,
+    easy,
+    health,
+    jobs,
+    metrics,
+    multiobj,
+    multipart,
+    object_change,
+    object_put,
+    objects,
+    summary,
+)
 
 if TYPE_CHECKING:
     from aistore.local.state import State
 
-_ROUTERS = (health, metrics, daemon, buckets, summary, objects, easy, jobs, multiobj)
+_ROUTERS = (
+    *(health, metrics, daemon, buckets, summary, easy, jobs, multiobj, batch),
+    *(objects, object_put, object_change, multipart, append, archives),
+)
 
 
 def register_all(state: State) -> None:

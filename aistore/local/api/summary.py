@@ -64,7 +64,11 @@ class Summaries:
         return {
             **bucket.bck.as_dict(),
             "ObjCount": {"obj_count_present": str(count), "obj_count_remote": "0"},
-            "ObjSize": {"obj_min_size": least, "obj_avg_size": total // count if count else 0, "obj_max_size": most},
+            "ObjSize": {
+                "obj_min_size": least,
+                "obj_avg_size": total // count if count else 0,
+                "obj_max_size": most,
+            },
             "TotalSize": {
                 "size_on_disk": str(total),
                 "size_all_present_objs": str(total),

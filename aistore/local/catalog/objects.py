@@ -72,7 +72,10 @@ def prefix_end(prefix: bytes) -> bytes:
 
 def _meta(row: tuple[Any, ...]) -> ObjectMeta:
     custom = msgspec.json.decode(row[8], type=dict[str, str]) if row[8] else {}
-    return ObjectMeta(decode_name(row[0]), *row[1:8], custom, row[9], row[10])
+    _, file, size, cksum_type, cksum, version, atime, mtime, _, chunks, chunk_size = row
+    return ObjectMeta(
+        decode_name(row[0]), file, size, cksum_type, cksum, version, atime, mtime, custom, chunks, chunk_size
+    )
 
 
 class ObjectTable:

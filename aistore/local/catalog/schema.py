@@ -33,6 +33,7 @@ CREATE TABLE uploads (id TEXT PRIMARY KEY, bucket INTEGER NOT NULL, name BLOB NO
     WITHOUT ROWID;
 CREATE TABLE parts (
     upload TEXT NOT NULL, number INTEGER NOT NULL, file TEXT NOT NULL, size INTEGER NOT NULL,
+    cksum_type TEXT NOT NULL, cksum TEXT NOT NULL,
     PRIMARY KEY (upload, number)
 ) WITHOUT ROWID;
 CREATE TABLE documents (kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, key))

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 
 class Part(NamedTuple):
-    """An uploaded part: its number from 1, its content file and its size."""
+    """An uploaded part: its number from 1, its content file, size and checksum."""
 
     number: int
     file: str
     size: int
+    cksum_type: str
+    cksum: str
 
 
 class UploadTable:
@@ -41,7 +43,8 @@ class UploadTable:
 
     def parts(self, upload: str) -> list[Part]:
         """The parts so far, by number."""
-        rows = self._db.query("SELECT number, file, size FROM parts WHERE upload = ? ORDER BY number", upload)
+        sql = "SELECT number, file, size, cksum_type, cksum FROM parts WHERE upload = ? ORDER BY number"
+        rows = self._db.query(sql, upload)
         return [Part(*row) for row in rows]
 
     def put_part(self, upload: str, part: Part) -> bool:
@@ -53,7 +56,7 @@ class UploadTable:
                 "INSERT INTO trash (file, size) SELECT file, size FROM parts WHERE upload = ? AND number = ?",
                 (upload, part.number),
             )
-            conn.execute("INSERT OR REPLACE INTO parts VALUES (?,?,?,?)", (upload, *part))
+            conn.execute("INSERT OR REPLACE INTO parts VALUES (?,?,?,?,?,?)", (upload, *part))
             return True
 
     def remove(self, upload: str, conn: sqlite3.Connection | None = None, *, keep: str = "") -> bool:

@@ -37,14 +37,14 @@ class Janitor:
         try:
             if self._crashed:
                 self._store.files.sweep(self._catalog, self._crashed, self._stop)
-        except Exception:  # noqa: BLE001 - left for the next start, which sweeps again
+        except Exception:
             log.exception("clearing up after an earlier crash failed")
         while not self._stop.wait(_INTERVAL):
             try:
                 self._flush()
                 while not self._stop.is_set() and (self._empty_trash() or self._clear_dropped()):
                     pass
-            except Exception:  # noqa: BLE001 - nothing is lost: the rows are there at the next round
+            except Exception:
                 log.exception("background work of the store failed")
 
     def _flush(self) -> None:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from aistore.local.errors import ChecksumMismatch
-from aistore.local.store.checksums import Hasher, new_hasher
+from aistore.local.store.checksums import new_hasher
 from aistore.local.store.files import disk_error
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class ContentWriter:
             hasher.update(data)
         try:
             view = memoryview(data)
-            while len(view):
+            while view:
                 view = view[os.write(self._fd, view) :]
         except OSError as err:
             raise disk_error(err) from err
@@ -83,9 +83,13 @@ class ContentWriter:
         """The checksum so far, of one of the types given at the start."""
         return self._hashers[kind].hexdigest()
 
-    def hasher(self, kind: str) -> Hasher:
-        """The running hasher of a type."""
-        return self._hashers[kind]
+    def _digest_again(self, kind: str) -> str:
+        hasher = new_hasher(kind)
+        offset = 0
+        while self._fd >= 0 and (data := os.pread(self._fd, _COPY_CHUNK, offset)):
+            hasher.update(data)
+            offset += len(data)
+        return hasher.hexdigest()
 
     def verify(self, kind: str, expected: str, where: str) -> None:
         """Compare with what the sender announced.
@@ -93,7 +97,7 @@ class ContentWriter:
         Raises:
             ChecksumMismatch: The bytes are others.
         """
-        actual = self.digest(kind)
+        actual = self.digest(kind) if kind in self._hashers else self._digest_again(kind)
         if kind != "none" and actual != expected.lower():
             raise ChecksumMismatch(kind, expected, actual, where)
 
@@ -142,7 +146,13 @@ class ObjectWriter(ContentWriter):
         self._check = check
 
     def commit(
-        self, custom: dict[str, str] | None = None, *, fresh: bool = False, atime: int = 0
+        self,
+        custom: dict[str, str] | None = None,
+        *,
+        fresh: bool = False,
+        atime: int = 0,
+        chunks: tuple[int, int] = (0, 0),
+        upload: str = "",
     ) -> ObjectMeta:
         """Publish the object in place of the one there may be.
 
@@ -150,6 +160,8 @@ class ObjectWriter(ContentWriter):
             custom (dict[str, str] | None): Custom metadata; None keeps that of the object replaced.
             fresh (bool): Forget the object replaced: version 1, none of its custom metadata.
             atime (int): Access time in Unix nanoseconds, 0 for now.
+            chunks (tuple[int, int]): Count and largest size of the parts it was uploaded in.
+            upload (str): A multipart upload that ends with this.
 
         Raises:
             ChecksumMismatch: The sender announced another checksum; nothing changes.
@@ -169,6 +181,8 @@ class ObjectWriter(ContentWriter):
             custom=custom,
             fresh=fresh,
             atime=atime,
+            chunks=chunks,
+            upload=upload,
         )
         self.keep()
         return meta
