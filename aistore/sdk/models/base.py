@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 import msgspec
@@ -53,6 +54,8 @@ def to_plain(value: Any, *, by_alias: bool = False, exclude_none: bool = False) 
             for key, item in pairs
             if not (exclude_none and item is None)
         }
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
     if isinstance(value, dict):
         return {k: to_plain(v, by_alias=by_alias, exclude_none=exclude_none) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

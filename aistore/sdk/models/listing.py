@@ -71,6 +71,9 @@ class ObjectFactory:
         """Return the object of this name."""
         return self._make(name)
 
+    def __repr__(self) -> str:
+        return "<Object>"
+
     def __reduce__(self) -> tuple[type[ObjectFactory], tuple[Callable[[str], Any]]]:
         return ObjectFactory, (self._make,)
 

@@ -1,0 +1,189 @@
+"""A bucket's identity, and how its requests are addressed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aistore.sdk.ais_source import AISSource
+from aistore.sdk.const import (
+    HTTP_METHOD_HEAD,
+    QPARAM_BCK_TO,
+    QPARAM_NAMESPACE,
+    QPARAM_PROVIDER,
+    URL_PATH_BUCKETS,
+)
+from aistore.sdk.errors import InvalidArgument, InvalidBckProvider
+from aistore.sdk.namespace import Namespace
+from aistore.sdk.provider import Provider
+from aistore.sdk.types import ActionMsg, BucketModel
+from aistore.sdk.utils import check_bucket_name
+
+if TYPE_CHECKING:
+    import requests
+    from requests.structures import CaseInsensitiveDict
+
+    from aistore.sdk.obj.object import Object
+    from aistore.sdk.obj.object_props import ObjectProps
+    from aistore.sdk.request_client import RequestClient
+
+
+class BucketBase(AISSource):
+    """Name, provider, namespace and client of a bucket."""
+
+    def __init__(
+        self,
+        name: str,
+        client: RequestClient,
+        provider: Provider | str = Provider.AIS,
+        namespace: Namespace | None = None,
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._provider = Provider.parse(provider)
+        self._namespace = namespace
+        self._qparam = {QPARAM_PROVIDER: self._provider.value}
+        if namespace:
+            self._qparam[QPARAM_NAMESPACE] = namespace.get_path()
+
+    @property
+    def client(self) -> RequestClient:
+        """The client that requests go through."""
+        return self._client
+
+    @client.setter
+    def client(self, client: RequestClient) -> None:
+        self._client = client
+
+    @property
+    def qparam(self) -> dict[str, str]:
+        """Query parameters that identify the bucket besides its name."""
+        return self._qparam
+
+    @property
+    def provider(self) -> Provider:
+        """Provider of the bucket."""
+        return self._provider
+
+    @property
+    def name(self) -> str:
+        """Name of the bucket."""
+        return self._name
+
+    @property
+    def namespace(self) -> Namespace | None:
+        """Namespace of the bucket; `None` is the global one."""
+        return self._namespace
+
+    def _identity(self) -> tuple[Any, ...]:
+        namespace = self._namespace or Namespace()
+        return self._provider, namespace.uuid, namespace.name, self._name
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BucketBase):
+            return NotImplemented
+        if self._identity() != other._identity():
+            return False
+        return self._client is other._client or _endpoint(self._client) == _endpoint(other._client)
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __repr__(self) -> str:
+        namespace = f", namespace={self._namespace!r}" if self._namespace else ""
+        return f"{type(self).__name__}(name={self._name!r}, provider={self._provider.value!r}{namespace})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        namespace = f" in {escape(self._namespace.get_path())}" if self._namespace else ""
+        return f"<b>Bucket</b> <code>{self._provider.value}://{escape(str(self._name))}</code>{namespace}"
+
+    def get_path(self) -> str:
+        """Return `provider/@uuid#namespace/name/`, as query parameters name another bucket."""
+        return self.as_model().get_path()
+
+    def as_model(self) -> BucketModel:
+        """Return the bucket's address as it travels in JSON."""
+        return BucketModel(name=self.name, provider=self.provider.value, namespace=self.namespace)
+
+    def verify_cloud_bucket(self) -> None:
+        """Check that the bucket's objects live in a cloud.
+
+        Raises:
+            InvalidBckProvider: They live in the cluster itself.
+        """
+        if not self.provider.is_remote():
+            raise InvalidBckProvider(self.provider)
+
+    def _verify_ais_bucket(self) -> None:
+        if self.provider.is_remote():
+            raise InvalidBckProvider(self.provider)
+
+    def _path(self) -> str:
+        # The name is checked before each request, not when the bucket is named: it may never be used.
+        return f"{URL_PATH_BUCKETS}/{check_bucket_name(self._name)}"
+
+    def _require_client(self) -> RequestClient:
+        if self._client is None:
+            raise InvalidArgument(
+                "Bucket requires a client to use functions. "
+                "Try defining a client and accessing this bucket with client.bucket()"
+            )
+        return self._client
+
+    def _to_bucket(self, other: BucketModel) -> dict[str, str]:
+        check_bucket_name(other.name)
+        return {**self.qparam, QPARAM_BCK_TO: other.get_path()}
+
+    def make_request(
+        self,
+        method: str,
+        action: str,
+        value: dict[str, Any] | None = None,
+        params: dict[str, Any] | None = None,
+        name: str = "",
+    ) -> requests.Response:
+        """Send a control message to the bucket.
+
+        Args:
+            method: HTTP method, for instance `post`.
+            action: What to do, for instance `create-bck`.
+            value: How; a dictionary that becomes JSON. Default: `None`.
+            params: Query parameters. Default: those that identify the bucket.
+            name: Name of what is acted on in the bucket. Default: "".
+
+        Raises:
+            InvalidArgument: The bucket has no client, or its name cannot be one (also a `ValueError`).
+        """
+        client = self._require_client()
+        return client.request(
+            method,
+            path=self._path(),
+            json=ActionMsg(action=action, name=name, value=value).as_dict(),
+            params=params or self.qparam,
+        )
+
+    def head(self) -> CaseInsensitiveDict[str]:
+        """Return the headers that describe the bucket; its properties are JSON in `Ais-Bucket-Props`.
+
+        Raises:
+            ErrBckNotFound: There is no such bucket.
+        """
+        answer = self._require_client().request(HTTP_METHOD_HEAD, path=self._path(), params=self.qparam)
+        return answer.headers
+
+    def object(self, obj_name: str, props: ObjectProps | None = None) -> Object:
+        """Return the object of this name. No request is made; the object need not exist.
+
+        Args:
+            obj_name: Name in the bucket.
+            props: Properties that are known already. Default: fetched when asked for.
+        """
+        from aistore.sdk.obj.object import BucketDetails, Object
+
+        details = BucketDetails(self.name, self.provider, self.qparam, self.get_path())
+        return Object(self._client, details, obj_name, props)
+
+
+def _endpoint(client: Any) -> Any:
+    return getattr(client, "base_url", client)

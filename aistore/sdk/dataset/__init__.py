@@ -1,0 +1,1 @@
+"""Datasets: packing samples into shards, and naming shards to read."""

@@ -1,0 +1,7 @@
+"""dSort: sort and reshard the archives of a bucket."""
+
+from aistore.sdk.dsort.core import Dsort
+from aistore.sdk.dsort.ekm import ExternalKeyMap
+from aistore.sdk.dsort.framework import DsortAlgorithm, DsortFramework, DsortShardsGroup
+
+__all__ = ["Dsort", "DsortAlgorithm", "DsortFramework", "DsortShardsGroup", "ExternalKeyMap"]
