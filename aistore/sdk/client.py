@@ -51,14 +51,15 @@ class Client:
     connections; it works on afterwards.
 
     Args:
-        endpoint: `http://host:port` or `https://host:port` of a proxy. Default: environment variable `AIS_ENDPOINT`.
+        endpoint: `http://host:port` or `https://host:port` of a proxy. Default: environment variable
+            `AIS_ENDPOINT`.
         skip_verify: True for no check of TLS certificates, False for a check whatever the environment says.
             Default: `AIS_SKIP_VERIFY_CRT` or `AIS_SKIP_VERIFY`, else False.
         ca_cert: Path of a CA file. Default: `AIS_CLIENT_CA`, else the public authorities.
         client_cert: PEM file with client certificate and key, or the two files. Default: `AIS_CRT` and
             `AIS_CRT_KEY`.
-        timeout: Limits in seconds: a number for connect and read, `(connect, read)`, or `(connect, read, total)`; 0
-            is no limit. Default: `AIS_CONNECT_TIMEOUT` and `AIS_READ_TIMEOUT`, else (3, 20).
+        timeout: Limits in seconds: a number for connect and read, `(connect, read)`, or `(connect, read,
+            total)`; 0 is no limit. Default: `AIS_CONNECT_TIMEOUT` and `AIS_READ_TIMEOUT`, else (3, 20).
         retry_config: Retry policy. Default: `RetryConfig.default()`: at most 30 s from the first failure.
         token: Bearer token of AuthN. Default: `AIS_AUTHN_TOKEN`.
         max_pool_size: How many idle connections to one server are kept after a burst. Default:
@@ -94,7 +95,7 @@ class Client:
                 client_cert=client_cert,
                 max_pool_size=max_pool_size if max_pool_size is not None else _pool_size_from_env(),
             ),
-            timeout=_resolve_timeout(timeout),
+            timeout=resolve_timeout(timeout),
             token=token or os.environ.get(AIS_AUTHN_TOKEN) or "",
             retry_config=self.retry_config,
         )
@@ -182,7 +183,8 @@ class Client:
             objects: Objects, or names of objects in `bucket`. Default: none, add them later.
             bucket: Bucket of the objects named by text. Default: none.
             output_format: Archive format of the answer. Default: `.tar`.
-            cont_on_err: Whether missing objects are reported in place instead of failing the batch. Default: True.
+            cont_on_err: Whether missing objects are reported in place instead of failing the batch.
+                Default: True.
             only_obj_name: Whether names in the answer come without the bucket. Default: False.
             streaming_get: Whether the answer begins before all objects are read. Default: True.
             colocation: What the cluster may assume about where the objects are. Default: `Colocation.NONE`.
@@ -261,7 +263,15 @@ def _resolve_endpoint(endpoint: str | None) -> str:
     return given
 
 
-def _resolve_timeout(timeout: float | tuple[float, float] | None) -> TimeoutArg:
+def resolve_timeout(timeout: float | tuple[float, float] | None) -> TimeoutArg:
+    """Decide a client's limits: argument, else `AIS_CONNECT_TIMEOUT` and `AIS_READ_TIMEOUT`, else (3, 20).
+
+    Args:
+        timeout: As `Client` takes it.
+
+    Returns:
+        The limits as `RequestClient` takes them.
+    """
     if timeout is None:
         default_connect, default_read = DEFAULT_TIMEOUT
         value: TimeoutArg = (

@@ -55,6 +55,7 @@ def convert_to_seconds(time_val: str | int) -> int:
         pos = match.end()
     if pos != len(text):
         raise InvalidArgument(
-            f"invalid duration {time_val!r}: expected numbers with units d, h, m, s, ms, us or ns, such as '1m30s'"
+            f"invalid duration {time_val!r}: "
+            "expected numbers with units d, h, m, s, ms, us or ns, such as '1m30s'"
         )
     return math.ceil(round(total, 9))

@@ -21,7 +21,6 @@ from aistore.sdk.const import (
     QPARAM_PROVIDER,
     STATUS_LOCKED,
 )
-from aistore.sdk.const import STATUS_OK as STATUS_OK
 from aistore.sdk.enums import FLTPresence
 from aistore.sdk.errors import SDKError, Timeout
 from aistore.sdk.types import ActionMsg

@@ -121,8 +121,9 @@ class RequestClient:
             path: Path after the API version, quoted: `objects/bucket/name`.
             endpoint: Another server than the client's: `http://host:port`.
             headers: Header fields.
-            **kwargs: `params` (query), `json` or `data` (body: bytes, str, binary file, iterable of bytes), `timeout`
-                (seconds, as the client's), `stream` (True leaves the body to the caller), `allow_redirects`.
+            **kwargs: `params` (query), `json` or `data` (body: bytes, str, binary file, iterable of bytes),
+                `timeout` (seconds, as the client's), `stream` (True leaves the body to the caller),
+                `allow_redirects`.
 
         Returns:
             An answer with a status below 400.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from aistore.sdk.const import HEADER_AUTHORIZATION, HEADER_CONTENT_TYPE, HEADER_USER_AGENT, JSON_CONTENT_TYPE
-from aistore.sdk.const import USER_AGENT_BASE as USER_AGENT_BASE
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
 from aistore.sdk.session_manager import SessionManager
 from aistore.sdk.transport.body import Body
@@ -16,14 +15,11 @@ from aistore.sdk.transport.encode import USER_AGENT
 from aistore.sdk.transport.retry import is_idempotent
 from aistore.sdk.transport.transport import Call
 from aistore.sdk.transport.url import Base, encode_params, encode_path, parse_base, parse_origin, split_url
-from aistore.version import __version__ as sdk_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import requests
-
-__all__ = ["RequestExecutor", "Secret", "Timeouts", "parse_timeout", "sdk_version"]
 
 TimeoutArg = float | tuple[float | None, ...] | None
 

@@ -61,9 +61,9 @@ class ColdGetConf:
 class RetryConfig:
     """Retry policy of a client.
 
-    What `default()` returns stands for the SDK's own policy (`aistore.sdk.transport.retry`): by cause and method,
-    30 s at the most. A field that is assigned to, changed, or given to the constructor means what it says instead,
-    and without that limit.
+    What `default()` returns stands for the SDK's own policy (`aistore.sdk.transport.retry`): by cause and
+    method, 30 s at the most. A field that is assigned to, changed, or given to the constructor means what
+    it says instead, and without that limit.
 
     Args:
         http_retry: Retries by HTTP status, and by the connect and read counts it has.

@@ -6,7 +6,7 @@ import functools
 import logging
 import random
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 import urllib3
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Send = Callable[[], requests.Response]
+
+_Outcome = TypeVar("_Outcome", bound="requests.Response | Exception")
 
 log = logging.getLogger("aistore.sdk.retry")
 
@@ -149,9 +151,7 @@ class RetryManager:
 
     def _by_http_retry(self, attempt: _Attempt) -> requests.Response:
         """Do what `requests` does with a `urllib3.Retry`."""
-        retry = self._retry_config.http_retry
-        if not isinstance(retry, urllib3.Retry):
-            retry = urllib3.Retry.from_int(retry, redirect=False, default=0)
+        retry = urllib3.Retry.from_int(self._retry_config.http_retry, redirect=False, default=0)
         method = attempt.method.upper()
         while True:
             try:
@@ -175,7 +175,7 @@ class RetryManager:
             retry.sleep(copy)
 
     def _by_network_retry(self, attempt: _Attempt, send: Send) -> requests.Response:
-        retrying = self._retry_config.network_retry
+        retrying: Any = self._retry_config.network_retry
         if retrying is None:
             return send()
         theirs = retrying.before_sleep
@@ -241,10 +241,10 @@ class _Attempt:
     def idempotent(self) -> bool:
         return is_idempotent(self.method, self.target)
 
-    def counted(self, outcome: Any) -> Any:
+    def counted(self, outcome: _Outcome) -> _Outcome:
         """Note the number of attempts on an answer or an error."""
         if self.count > 1:
-            outcome.attempts = self.count
+            vars(outcome)["attempts"] = self.count
         return outcome
 
 

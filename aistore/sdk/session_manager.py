@@ -53,7 +53,8 @@ def resolve_ssl_config(
         skip_verify: True for no check, False for a check whatever the environment says. Default: environment
             variable `AIS_SKIP_VERIFY_CRT` (else `AIS_SKIP_VERIFY`), else False.
         ca_cert: Path of a CA file. Default: `AIS_CLIENT_CA`, else the public authorities.
-        client_cert: PEM file with certificate and key, or the two files. Default: `AIS_CRT` and `AIS_CRT_KEY`.
+        client_cert: PEM file with certificate and key, or the two files. Default: `AIS_CRT` and
+            `AIS_CRT_KEY`.
 
     Returns:
         `verify` and `cert` as `requests` takes them.
@@ -69,13 +70,14 @@ def resolve_ssl_config(
 
 
 class SessionManager:
-    """Owns the connections of a client, and a `requests.Session` with the same settings for whoever wants one.
+    """Owns the connections of a client, and a `requests.Session` with the same settings.
 
     Safe to share between threads; a child process starts with connections of its own. Pickles without them.
 
     Args:
         retry: Retry policy of the `requests` session. Default: none.
-        ca_cert: Path of a CA file. Default: environment variable `AIS_CLIENT_CA`, else the public authorities.
+        ca_cert: Path of a CA file. Default: environment variable `AIS_CLIENT_CA`, else the public
+            authorities.
         skip_verify: True for no check of certificates. Default: `AIS_SKIP_VERIFY_CRT` or `AIS_SKIP_VERIFY`,
             else False.
         client_cert: PEM file with client certificate and key, or the two files. Default: `AIS_CRT` and
@@ -100,7 +102,7 @@ class SessionManager:
         self._ca_cert = ca_cert
         self._client_cert = client_cert
         self._max_pool_size = max_pool_size
-        self._tls = TLSConfig(verify, cert if cert is None or isinstance(cert, str) else tuple(cert))
+        self._tls = TLSConfig(verify, cert if cert is None or isinstance(cert, str) else (cert[0], cert[1]))
         self._start()
         if self.skip_verify:
             warnings.warn(
@@ -168,7 +170,7 @@ class SessionManager:
         return session
 
     def replaced_session(self) -> requests.Session | None:
-        """Return the session that a program has put in the place of ours, or in whose class it has hooked itself.
+        """Return the session that a program has put in place of ours, or whose class it has changed.
 
         Requests then go through that session instead of the transport, so that what a program counts on
         (recorded answers, adapters of its own) keeps working.

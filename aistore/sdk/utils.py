@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import ParseResult, parse_qs, urlparse
 
 import msgspec
@@ -188,8 +188,9 @@ def decode_response(res_model: type[T], resp: requests.Response) -> T:
     try:
         if resp.headers.get(HEADER_CONTENT_TYPE) == MSGPACK_CONTENT_TYPE:
             return msgspec.msgpack.decode(resp.content, type=res_model, dec_hook=decode_hook, strict=False)
-        if hasattr(res_model, "model_validate_json") and not issubclass(res_model, msgspec.Struct):
-            return res_model.model_validate_json(resp.text)  # type: ignore[no-any-return]
+        if not isinstance(res_model, type(msgspec.Struct)) and hasattr(res_model, "model_validate_json"):
+            foreign: Any = res_model
+            return cast("T", foreign.model_validate_json(resp.text))
         text = resp.content if isinstance(resp.content, bytes) else resp.text
         return msgspec.json.decode(text, type=res_model, dec_hook=decode_hook, strict=False)
     except (msgspec.MsgspecError, ValueError, RecursionError) as err:
@@ -228,7 +229,7 @@ def extract_and_parse_url(msg: str) -> tuple[str, str, bool] | None:
     return (match[1], match[2], bool(match[3])) if match else None
 
 
-def get_logger(name: str, log_format: str = DEFAULT_LOG_FORMAT) -> logging.Logger:
+def get_logger(name: str, log_format: str = DEFAULT_LOG_FORMAT) -> logging.Logger:  # noqa: ARG001 - see below
     """Return a logger; what becomes of its records is the program's business.
 
     Args:

@@ -52,7 +52,8 @@ class Body:
             self._init_file(source)
         elif isinstance(source, Mapping) or not isinstance(source, Iterable):
             raise InvalidArgumentType(
-                f"data of type {type(source).__name__}: expected bytes, str, a binary file or an iterable of bytes"
+                f"data of type {type(source).__name__}: "
+                "expected bytes, str, a binary file or an iterable of bytes"
             )
 
     @classmethod
@@ -106,7 +107,7 @@ class Body:
         except (OSError, ValueError):
             return None
 
-    def chunks(self) -> Iterator[bytes | memoryview]:
+    def chunks(self) -> Iterator[bytes | bytearray | memoryview]:
         """Read it from where it stands; empty pieces are left out.
 
         Raises:

@@ -80,7 +80,7 @@ class Connection:
             self._timeout = seconds
 
     def is_stale(self) -> bool:
-        """Tell whether an idle connection is unusable: the peer has closed it, or sent what nobody asked for."""
+        """Tell whether an idle connection is unusable: closed by the peer, or with bytes nobody asked for."""
         return self.sock is None or bool(self.buffer) or self._poll(0)
 
     def wait_readable(self, seconds: float | None) -> bool:
@@ -112,7 +112,7 @@ class Connection:
 
     # ------------------------------------------------------------ out
 
-    def send(self, data: bytes | memoryview) -> None:
+    def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of `data`."""
         try:
             self._socket().sendall(data)

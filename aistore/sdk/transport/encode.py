@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from aistore.sdk.const import USER_AGENT_BASE
 from aistore.sdk.errors import InvalidArgument
 from aistore.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-USER_AGENT = f"ais/python/{__version__}"
+USER_AGENT = f"{USER_AGENT_BASE}/{__version__}"
 
 _DEFAULTS = {
     "user-agent": f"User-Agent: {USER_AGENT}\r\n".encode(),
@@ -41,7 +42,7 @@ def encode_fields(headers: Mapping[str, Any] | None) -> bytes:
     if not headers:
         return _ALL_DEFAULTS
     defaults = dict(_DEFAULTS)
-    lines = []
+    lines: list[bytes] = []
     for name, value in headers.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise InvalidArgument(f"invalid header name {name!r}")
@@ -49,9 +50,8 @@ def encode_fields(headers: Mapping[str, Any] | None) -> bytes:
         if key in _RESERVED:
             continue
         defaults.pop(key, None)
-        for one in value if isinstance(value, (list, tuple)) else (value,):
-            if one is not None:
-                lines.append(_line(name, one))
+        values = value if isinstance(value, (list, tuple)) else (value,)
+        lines.extend(_line(name, one) for one in values if one is not None)
     return b"".join(defaults.values()) + b"".join(lines)
 
 

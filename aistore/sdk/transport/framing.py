@@ -19,8 +19,8 @@ class ChunkedDecoder:
     """Tells payload from framing in what arrives.
 
     The payload is never copied here: `advance` says where it is, the caller takes it and says how much with
-    `consumed`. While `remaining` is positive the next bytes on the wire are payload, so the caller may as well
-    receive up to that many straight into a buffer of its own.
+    `consumed`. While `remaining` is positive the next bytes on the wire are payload, so the caller may as
+    well receive up to that many straight into a buffer of its own.
 
     Invariant: every split of the same bytes into calls gives the same payload, or the same error.
 
@@ -60,8 +60,8 @@ class ChunkedDecoder:
             pos: Where to go on in it.
 
         Returns:
-            Where payload begins (then `remaining` is positive), the body ended (then `done`), or `len(data)` when
-            more is needed.
+            Where payload begins (then `remaining` is positive), the body ended (then `done`), or
+            `len(data)` when more is needed.
 
         Raises:
             MalformedAnswerError: When the framing breaks the rules.

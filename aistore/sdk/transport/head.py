@@ -1,7 +1,7 @@
 """Parse the head of an HTTP/1.1 answer: pure functions over bytes.
 
-Invariant: any input either gives exactly one reading or raises `MalformedAnswerError`. Line folding, bare line
-feeds, white space before a colon, repeated or conflicting framing fields are errors, never guesses,
+Invariant: any input either gives exactly one reading or raises `MalformedAnswerError`. Line folding, bare
+line feeds, white space before a colon, repeated or conflicting framing fields are errors, never guesses,
 because two parties that read a head differently is how requests are smuggled (RFC 9112, 11.2).
 """
 

@@ -69,9 +69,9 @@ def map_origins(smap: Any) -> frozenset[tuple[str, str, int]]:
     for nodes in ("pmap", "tmap"):
         for node in (smap.get(nodes) or {}).values():
             for net in _NETS:
-                url = (node.get(net) or {}).get("direct_url")
+                url = str((node.get(net) or {}).get("direct_url"))
                 try:
                     found.add(parse_origin(url.rstrip("/")).key)
-                except (AttributeError, InvalidEndpoint):
+                except InvalidEndpoint:
                     continue
     return frozenset(found)

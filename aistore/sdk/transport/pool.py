@@ -20,9 +20,9 @@ SURPLUS_IDLE = 15.0
 class Pool:
     """Last-in-first-out stacks of idle connections, one a server.
 
-    It never makes a caller wait and never drops a connection that the current concurrency uses: `size` bounds what
-    is kept of a burst once it is over. Threads share it without a lock (each step is one atomic operation of a
-    deque); in a child of a fork it is empty, because every inherited connection was closed.
+    It never makes a caller wait and never drops a connection that the current concurrency uses: `size`
+    bounds what is kept of a burst once it is over. Threads share it without a lock (each step is one atomic
+    operation of a deque); in a child of a fork it is empty, because every inherited connection was closed.
 
     Args:
         size: How many connections to one server stay when they are no longer used.

@@ -1,8 +1,8 @@
 """Decide what to do with a redirect: a pure function.
 
-Rules of the AIStore protocol: GET of an object is redirected with 301, everything else with 307; method, body, query and
-headers are kept, `Location` is used byte for byte and never cached (its parameters are single-use). The bearer token
-goes to members of the cluster only, and never from https to http.
+Rules of the AIStore protocol: GET of an object is redirected with 301, everything else with 307; method,
+body, query and headers are kept, `Location` is used byte for byte and never cached (its parameters are
+single-use). The bearer token goes to members of the cluster only, and never from https to http.
 """
 
 from __future__ import annotations

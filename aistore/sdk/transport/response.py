@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +86,7 @@ class Response(requests.Response):
         return self._head.reason
 
     @property
-    def headers(self) -> CaseInsensitiveDict[str]:  # type: ignore[override]
+    def headers(self) -> CaseInsensitiveDict[str]:
         """Header fields; values of repeated ones are joined by ", "."""
         made = self.__dict__.get("_headers")
         if made is None:
@@ -115,9 +115,9 @@ class Response(requests.Response):
         return made
 
     @property
-    def elapsed(self) -> datetime.timedelta:  # type: ignore[override]
+    def elapsed(self) -> dt.timedelta:  # type: ignore[override]
         """Time from sending to the head of the answer."""
-        return datetime.timedelta(seconds=self._seconds)
+        return dt.timedelta(seconds=self._seconds)
 
     @property
     def history(self) -> list[requests.Response]:  # type: ignore[override]
@@ -130,7 +130,7 @@ class Response(requests.Response):
         return requests.cookies.RequestsCookieJar()
 
     @property
-    def encoding(self) -> str | None:  # type: ignore[override]
+    def encoding(self) -> str | None:
         """Character set that the answer states."""
         if "_encoding" in self.__dict__:
             return str(self.__dict__["_encoding"])
@@ -196,7 +196,8 @@ class Response(requests.Response):
         pieces = self._pieces(chunk_size)
         if decode_unicode:
             self._content_consumed = True
-            pieces = requests.utils.stream_decode_response_unicode(pieces, self)
+            decoder: Any = requests.utils.stream_decode_response_unicode
+            pieces = decoder(pieces, self)
         return pieces
 
     def _pieces(self, chunk_size: int | None) -> Iterator[Any]:

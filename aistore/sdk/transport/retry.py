@@ -73,7 +73,8 @@ def is_idempotent(method: str, target: str) -> bool:
 
     Returns:
         True for GET, HEAD, OPTIONS, DELETE, and for PUT of an object; False for appends, parts of a multipart
-        upload (a part sent twice spoils the object), POST, PATCH and PUT of anything else (it may start something).
+        upload (a part sent twice spoils the object), POST, PATCH and PUT of anything else (it may start
+        something).
     """
     method = method.upper()
     if method in _SAFE:

@@ -183,7 +183,7 @@ class BodyReader(io.RawIOBase):
         self._took(len(data))
         return data
 
-    def read(  # type: ignore[override]  # the arguments are those of urllib3
+    def read(
         self, amt: int | None = None, decode_content: bool | None = None, cache_content: bool = False
     ) -> bytes:
         """Read `amt` bytes, fewer only at the end of the body.

@@ -75,7 +75,7 @@ def _make(config: TLSConfig) -> ssl.SSLContext:
 
 def _authorities() -> str:
     """Find the bundle of public authorities where `requests` does, once per configuration."""
-    from requests.certs import where
+    from certifi import where  # comes with requests
 
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or where()
 

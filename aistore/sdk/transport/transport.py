@@ -1,9 +1,9 @@
 """The one transport: sends a request, follows the proxy's redirect, returns the answer.
 
-How a body travels (never through a proxy): the redirect is learnt with an empty request, then the body goes once, to the
-target. Where `Location` is signed for the length of the body, the redirect is asked for again with the real
-`Content-Length` and `Expect: 100-continue`. A single-node server that does not redirect gets the body directly. Which of
-these a cluster wants is remembered.
+How a body travels (never through a proxy): the redirect is learnt with an empty request, then the body goes
+once, to the target. Where `Location` is signed for the length of the body, the redirect is asked for again
+with the real `Content-Length` and `Expect: 100-continue`. A single-node server that does not redirect gets
+the body directly. Which of these a cluster wants is remembered.
 """
 
 from __future__ import annotations
@@ -157,7 +157,8 @@ class Transport:
             The answer, whatever its status.
 
         Raises:
-            AISNetworkError: No usable answer came; its `may_have_run` tells whether the server may have acted.
+            AISNetworkError: No usable answer came; its `may_have_run` tells whether the server may have
+                acted.
             ErrInvalidResponse: A redirect that leads nowhere.
         """
         started = time.monotonic()
@@ -296,8 +297,8 @@ class Transport:
                 return conn, self._roundtrip(conn, hop, body, fields, expect)
             except DeadConnectionError as err:
                 conn.close()
-                # A kept connection may have been closed by the server just before the request came: that costs one
-                # more try on a new one, where it cannot do harm.
+                # A kept connection may have been closed by the server just before the request came: that
+                # costs one more try on a new one, where it cannot do harm.
                 if conn.reused and not err.answered and call.idempotent and not fresh:
                     fresh = True
                     if body is not None:
@@ -337,7 +338,8 @@ class Transport:
             conn.send(hop.head(framing, fields))
             return conn.read_head()
         if expect:
-            # The redirect of a proxy that signs the length of the body; or "continue", when the body goes here.
+            # The redirect of a proxy that signs the length of the body; or "continue", when the body goes
+            # here.
             conn.send(hop.head(_body_framing(body) + b"Expect: 100-continue\r\n"))
             if conn.wait_readable(_CONTINUE_WAIT):
                 answer = conn.read_head(interim=True)
@@ -383,7 +385,7 @@ class Transport:
             if not chunked:
                 conn.send(piece)
             elif len(piece) <= _INLINE:
-                conn.send(b"%b%b\r\n" % (encode_chunk(len(piece)), piece))
+                conn.send(b"".join((encode_chunk(len(piece)), piece, b"\r\n")))
             else:
                 conn.send(encode_chunk(len(piece)))
                 conn.send(piece)

@@ -149,7 +149,7 @@ def split_url(url: str) -> tuple[str, str]:
 
 
 def encode_path(path: str, safe: str = "") -> str:
-    """Percent-encode what cannot travel in a path; what can, and escapes that are there already, stay as they are.
+    """Percent-encode what cannot travel in a path; escapes that are there already stay.
 
     Dots and slashes are never collapsed: what the caller named is what is addressed.
 
@@ -174,15 +174,14 @@ def encode_params(params: Mapping[str, Any]) -> str:
     Returns:
         The query, without a question mark.
     """
-    out = []
+    out: list[str] = []
     for name, value in params.items():
         if value is None:
             continue
         values = value if isinstance(value, (list, tuple, set)) else (value,)
         key = quote_plus(name)
-        for one in values:
-            if one is not None:
-                out.append(f"{key}={quote_plus(one if isinstance(one, (str, bytes)) else str(one))}")
+        texts = (one if isinstance(one, (str, bytes)) else str(one) for one in values if one is not None)
+        out.extend(f"{key}={quote_plus(text)}" for text in texts)
     return "&".join(out)
 
 
@@ -196,8 +195,8 @@ def check_object_name(name: str) -> str:
         The name.
 
     Raises:
-        InvalidArgument: Empty, longer than 4096 bytes, with a NUL, an element `.` or `..`, a leading `/` or `~/`,
-            or a trailing `/` (protocol: objects, names).
+        InvalidArgument: Empty, longer than 4096 bytes, with a NUL, an element `.` or `..`, a leading `/` or
+            `~/`, or a trailing `/` (protocol: objects, names).
     """
     if not isinstance(name, str):
         raise InvalidArgumentType(f"object name of type {type(name).__name__}: expected str")
