@@ -16,16 +16,20 @@ if TYPE_CHECKING:
     from aistore.local.state import State
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def _announce(state: State, options: Options) -> None:
     if options.child:
         ready = {"endpoint": state.nodes.proxy.url, "dir": str(state.root)}
-        print(json.dumps(ready), flush=True)
+        _say(json.dumps(ready))
     else:
-        print(state.nodes.proxy.url, flush=True)
+        _say(state.nodes.proxy.url)
         targets = ", ".join(target.url for target in state.nodes.targets)
-        print(
-            f"aistore.local is ready: data in {state.root}, targets at {targets}; Ctrl-C stops it",
-            file=sys.stderr,
+        sys.stderr.write(
+            f"aistore.local is ready: data in {state.root}, targets at {targets}; Ctrl-C stops it\n"
         )
 
 
@@ -47,9 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _fail(message: str, options: Options) -> int:
     if options.child:
-        print(json.dumps({"error": message}), flush=True)
+        _say(json.dumps({"error": message}))
     else:
-        print(f"aistore.local: {message}", file=sys.stderr)
+        sys.stderr.write(f"aistore.local: {message}\n")
     return 1
 
 

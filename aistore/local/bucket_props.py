@@ -80,8 +80,8 @@ def merge_props(props: Props, changes: Any, targets: int) -> Props:
     """A copy of `props` with changes.
 
     Raises:
-        InvalidRequest: An unknown property, one of the wrong type, or one that a machine with this many targets, each
-            with one mountpath, can't honour.
+        InvalidRequest: An unknown property, one of the wrong type, or one that a machine with this many
+            targets, each with one mountpath, can't honour.
     """
     if changes is None:
         return props
@@ -154,7 +154,7 @@ def _check(props: Props, changes: dict[str, Any], targets: int) -> None:
     required = ec["data_slices"] + ec["parity_slices"] + 1
     if ec["enabled"]:
         raise LocalError(
-            f"erasure coding requires at least {required} targets on machines of their own (have {targets} on this one)",
+            f"erasure coding requires at least {required} targets (have {targets} on one machine)",
             tcode="ErrNotEnoughTargets",
         )
     if "write_policy" in changes:

@@ -36,13 +36,13 @@ class LocalCluster:
 
     Args:
         targets (int): Number of targets. Default: 1.
-        dir (str | Path | None): Folder for data, kept and reopened with all it holds. Default: a temporary folder,
-            removed at the end.
+        dir (str | Path | None): Folder for data, kept and reopened with all it holds. Default: a temporary
+            folder, removed at the end.
         port (int): The proxy's port. Default: 0, any free one.
         host (str): Address to listen on. Default: `127.0.0.1`, this machine only.
         quota (int | None): Bytes that all objects may take up. Default: None, the disk's.
-        fsync (bool): Flush each write to the device. Default: False: writes survive the death of the server at any
-            moment, but the last moments before a power failure may be lost.
+        fsync (bool): Flush each write to the device. Default: False: writes survive the death of the server
+            at any moment, but the last moments before a power failure may be lost.
         start_timeout (float): Seconds to wait for the server to be ready. Default: 30.
     """
 
@@ -103,13 +103,15 @@ class LocalCluster:
         """Start the server and wait until it answers; nothing happens if it is running.
 
         Raises:
-            LocalClusterError: It could not start: the port or the folder is taken, an extra is not installed, ...
+            LocalClusterError: It could not start: the port or the folder is taken, an extra is not installed,
+                ...
         """
         if self._child is not None:
             return self
         # A file, not a pipe: nobody has to read it, and the tail is there when it is needed.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
-        # A session of its own keeps Ctrl-C of the terminal from the child, which this process then stops in order.
+        # A session of its own keeps Ctrl-C of the terminal from the child, which this process then stops in
+        # order.
         self._child = subprocess.Popen(
             [sys.executable, "-m", "aistore.local", "--child", *self._arguments],
             stdin=subprocess.PIPE,
@@ -160,7 +162,7 @@ class LocalCluster:
         return f"; its last words:\n{text}" if text else ""
 
     def stop(self) -> None:
-        """Stop the server and wait for its end; a temporary folder is removed. Nothing happens if it isn't running."""
+        """Stop the server, if it is running, and wait for its end; a temporary folder is removed."""
         child, self._child = self._child, None
         self._endpoint = ""
         _running.discard(self)

@@ -1,3 +1,4 @@
+# ruff: noqa: N818 - named for what happened, as the cluster's own type codes are
 """What can go wrong in the local cluster, with the status and type code a real cluster answers.
 
 ```

@@ -39,7 +39,7 @@ def _compile(layout: str) -> tuple[str, bool]:
     def replace(found: re.Match[str]) -> str:
         nonlocal fraction
         token = found.group()
-        if token == "%":
+        if token == "%":  # noqa: S105 - a token of the layout
             return "%%"
         if token[0] in ".,":
             fraction = True

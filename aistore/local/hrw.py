@@ -1,4 +1,4 @@
-"""Which target owns an object: the cluster's rendezvous hashing (protocol-ml/08), with node digests at hand."""
+"""Which target owns an object: the cluster's rendezvous hashing (protocol-ml/08)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages of a bucket's objects: recursive, by virtual directory, or with the members of archives (protocol/05)."""
+"""Pages of a bucket's objects: recursive, by virtual directory, or with archive members (protocol/05)."""
 
 from __future__ import annotations
 

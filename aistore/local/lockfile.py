@@ -32,7 +32,8 @@ class FolderLock:
         except OSError as err:
             os.close(self._fd)
             raise LocalClusterError(
-                f"the folder {str(folder)!r} is in use by another local cluster: stop that one, or use another folder"
+                f"the folder {str(folder)!r} is in use by another local cluster: "
+                "stop that one, or use another folder"
             ) from err
 
     def release(self) -> None:

@@ -1,7 +1,7 @@
 """Bucket identity, and the rules for bucket and object names (protocol/02 and 03).
 
-Object names are bytes. Inside the server they are `str` decoded with `surrogateescape`, so that a name that is
-not valid UTF-8 makes the round trip.
+Object names are bytes. Inside the server they are `str` decoded with `surrogateescape`, so that a name that
+is not valid UTF-8 makes the round trip.
 """
 
 from __future__ import annotations
@@ -142,7 +142,8 @@ def check_bucket_name(name: str) -> None:
         raise InvalidRequest(f'reserved bucket name "{name}" (unknown system bucket)')
     if not _BUCKET_NAME.fullmatch(name) or ".." in name:
         raise InvalidRequest(
-            "bucket name is invalid: may only contain letters, numbers, dashes (-), underscores (_), and dots (.)"
+            "bucket name is invalid: "
+            "may only contain letters, numbers, dashes (-), underscores (_), and dots (.)"
         )
 
 

@@ -1,4 +1,4 @@
-"""The nodes of the cluster as its clients see them: one proxy, N targets, and the cluster map (protocol/12)."""
+"""The nodes as clients see them: one proxy, N targets, and the cluster map (protocol/12)."""
 
 from __future__ import annotations
 

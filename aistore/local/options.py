@@ -66,8 +66,8 @@ def parse(argv: Sequence[str] | None = None) -> Options:
     """Options from command-line arguments; prints usage and exits when they are wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m aistore.local",
-        description="A single-machine AIStore: one proxy and N targets in one process, with the real wire protocol. "
-        "Prints the endpoint for clients when it is ready; Ctrl-C stops it.",
+        description="A single-machine AIStore: one proxy and N targets in one process, with the real wire "
+        "protocol. Prints the endpoint for clients when it is ready; Ctrl-C stops it.",
     )
     add = parser.add_argument
     add(

@@ -1,4 +1,4 @@
-"""Limits on connections that the HTTP server itself doesn't set: size of the head, and time for head, body and reading."""
+"""Limits that the HTTP server itself doesn't set: size of the head, and time for head, body and reading."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _BAD_REQUEST = b"400 Bad Request"
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """Raised out of the parser's callbacks: answered with 400, then the connection closes."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
     """An HTTP/1.1 connection with limits.
 
-    A head is at most 64 KiB and must be complete 16 s after its first byte; a body must not pause, and a reader not
-    stall, for more than 75 s. Ambiguous framing (both `Transfer-Encoding` and `Content-Length`, several lengths, a bare
-    line feed) is refused by the parser.
+    A head is at most 64 KiB and must be complete 16 s after its first byte; a body must not pause, and a
+    reader not stall, for more than 75 s. Ambiguous framing (both `Transfer-Encoding` and `Content-Length`,
+    several lengths, a bare line feed) is refused by the parser.
     """
 
     max_connections = 4096
@@ -72,7 +72,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Refuse an over-long head and malformed escapes; a request proper begins here."""
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > MAX_HEAD or (b"%" in self.url and _BAD_ESCAPE.search(self.url.partition(b"?")[0])):
-            raise _Refused
+            raise _RefusedError
         self._in_head = False
         self._in_body = True
         super().on_headers_complete()

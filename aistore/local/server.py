@@ -46,7 +46,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as err:
         sock.close()
         raise LocalClusterError(
-            f"can't listen on {host} port {port}: {err.strerror or err} (another port: --port, 0 for any free one)"
+            f"can't listen on {host} port {port}: {err.strerror or err} (port 0 takes any free one)"
         ) from err
     return sock
 
@@ -82,7 +82,7 @@ def _folder(options: Options) -> Iterator[Path]:
 
 
 def _watch_parent(stop: Callable[[], None]) -> None:
-    """Stop when the process that started this one ends: its pipe closes, or this process has another parent."""
+    """Stop when the process that started this one ends: its pipe closes, or the parent is another."""
     parent = os.getppid()
 
     def wait_for_pipe() -> None:
@@ -115,7 +115,8 @@ def _http_server(app: Any, options: Options) -> Any:
     from aistore.local.protocol import IDLE_SECONDS, GuardedProtocol
 
     GuardedProtocol.max_connections = options.max_connections
-    # What it reports, an answer or a cut connection tells already; failures of ours are logged by the application.
+    # What it reports, an answer or a cut connection tells already; failures of ours are logged by the
+    # application.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     config = uvicorn.Config(
         app,
@@ -172,10 +173,9 @@ def run(options: Options, on_ready: Callable[[State], None]) -> None:
         LocalClusterError: The port or the folder can't be used.
     """
     if not is_loopback(options.host):
-        print(
-            f"warning: listening on {options.host}: anyone who can reach this address can read, change and delete "
-            "everything, and run code if ETL is in use",
-            file=sys.stderr,
+        sys.stderr.write(
+            f"warning: listening on {options.host}: anyone who can reach it can read, change and delete "
+            "everything, and run code if ETL is in use\n"
         )
     with _sockets(options) as sockets, _folder(options) as root:
         state = State(options, root)

@@ -43,7 +43,8 @@ class State:
         locks: Held by bucket number and object name (`f"{bucket.id}/{name}"`) by what rewrites an archive.
         stats: Counters of requests, bytes and latencies.
         started: When, in Unix nanoseconds.
-        on_stop: Called in reverse order when the server stops, after the last request and before the store closes.
+        on_stop: Called in reverse order when the server stops, after the last request and before the store
+            closes.
     """
 
     def __init__(self, options: Options, root: Path) -> None:

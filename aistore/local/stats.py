@@ -19,7 +19,7 @@ _OBJECT_KINDS = {
 
 
 class Stats:
-    """Counts since the start; names as in the cluster's trackers (`get.n`, `get.ns.total`, `put.size`, `err.get.n`)."""
+    """Counts since the start, named as in the cluster's trackers: `get.n`, `get.ns.total`, `err.get.n`."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))

@@ -1,4 +1,4 @@
-"""The ASGI application of every port: finds the node by the port, the router by the path, and turns errors to answers."""
+"""The ASGI application of every port: the port tells the node, the path the router; errors become answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from aistore.local.api import errors
-from aistore.local.api.request import ClientGone, Request
+from aistore.local.api.request import ClientGoneError, Request
 from aistore.local.api.response import Response, send_response
 from aistore.local.errors import LocalError
 
@@ -49,12 +49,13 @@ class App:
         req = Request(scope, receive, self._state, node)
         try:
             response = await self._answer(req)
-        except ClientGone:
+        except ClientGoneError:
             return
         try:
             await send_response(response, req.method, send)
         except Exception:
-            # Raising is what makes the HTTP server cut the connection: the receiver must not take a part for the whole.
+            # Raising is what makes the HTTP server cut the connection: the receiver must not take a part for
+            # the whole.
             log.exception("sending the answer to %s %s failed", req.method, req.path)
             raise
         self._state.stats.record(req, response.status, time.perf_counter_ns() - begin)
@@ -65,7 +66,7 @@ class App:
             return await self._route(req)
         except LocalError as err:
             return errors.error_response(req, err)
-        except ClientGone:
+        except ClientGoneError:
             raise
         except Exception as err:
             log.exception("%s %s failed", req.method, req.path)

@@ -59,7 +59,8 @@ async def _get(req: Request, bucket: Bucket, name: str) -> Response:
         raise Unsupported(f"cannot range-read archived content {asked}", status=400)
     reader = req.state.store.open(bucket, name)
     pieces = _member(req, bucket, reader, path) if path else _matching(req, bucket, reader)
-    # Taken before the answer begins: what is missing or broken from the start is an error, not a cut connection.
+    # Taken before the answer begins: what is missing or broken from the start is an error, not a cut
+    # connection.
     first = await req.state.run(next, pieces, b"")
     second = await req.state.run(next, pieces, None)
     req.state.store.accessed(bucket, reader.meta)
@@ -97,8 +98,10 @@ def _matching(req: Request, bucket: Bucket, reader: ObjectReader) -> Iterator[by
         try:
             wanted = matcher(mode, pattern)
         except re.error as err:
-            text = f"failed to extract files that match {asked} from {where}, err: error parsing regexp: {err}"
-            raise LocalError(text, tcode="ErrFailedTo", with_node=True) from err
+            text = f"failed to extract files that match {asked} from {where}"
+            raise LocalError(
+                f"{text}, err: error parsing regexp: {err}", tcode="ErrFailedTo", with_node=True
+            ) from err
         buffer = _Buffer()
         writer = ArchiveWriter(Format.TAR, buffer.write)
         found = False
@@ -173,7 +176,9 @@ def _format_to_write(req: Request, bucket: Bucket, name: str) -> Format:
     return kind
 
 
-def _rewrite(req: Request, bucket: Bucket, name: str, kind: Format, entry: ContentWriter, append: bool) -> None:
+def _rewrite(
+    req: Request, bucket: Bucket, name: str, kind: Format, entry: ContentWriter, append: bool
+) -> None:
     """Write the archive anew with the member at its end; content files never change in place."""
     state = req.state
     member = req.query["archpath"].lstrip("/")

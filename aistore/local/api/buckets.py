@@ -1,4 +1,4 @@
-"""`/v1/buckets`: create, destroy, rename, properties, list of buckets; other actions by registration (protocol/02)."""
+"""`/v1/buckets`: create, destroy, properties, list; other actions by registration (protocol/02)."""
 
 from __future__ import annotations
 
@@ -100,8 +100,8 @@ async def _head(req: Request, names: list[str]) -> Response:
     bck = req.bck(names[0])
     bucket = req.state.catalog.buckets.find(bck)
     if bucket is None and bck.provider != "ais":
-        label, backend = req.node.label, bck.provider.upper()
-        text = f"{label}: failed to lookup bucket {bck}, err: {backend} backend is missing in the cluster configuration"
+        missing = missing_backend(bck.provider).message
+        text = f"{req.node.label}: failed to lookup bucket {bck}, err: {missing}"
         raise LocalError(text, status=404, tcode="ErrFailedTo")
     bucket = bucket or req.state.catalog.buckets.get(bck)
     summary = req.state.registry.head_summary
@@ -141,12 +141,12 @@ def check_creatable(bck: Bck) -> None:
         )
 
 
-async def _destroy(req: Request, bucket: Bucket, msg: ActionMsg) -> Response:
+async def _destroy(req: Request, bucket: Bucket, _msg: ActionMsg) -> Response:
     req.state.catalog.buckets.drop(bucket.bck)
     return Response()
 
 
-async def _evict(req: Request, bucket: Bucket, msg: ActionMsg) -> Response:
+async def _evict(_req: Request, bucket: Bucket, msg: ActionMsg) -> Response:
     raise LocalError(f"{msg.action}: expecting remote bucket (have {bucket.bck})", tcode="ErrNotRemoteBck")
 
 
@@ -158,7 +158,7 @@ async def _set_props(req: Request, bucket: Bucket, msg: ActionMsg) -> Response:
     return Response()
 
 
-async def _reset_props(req: Request, bucket: Bucket, msg: ActionMsg) -> Response:
+async def _reset_props(req: Request, bucket: Bucket, _msg: ActionMsg) -> Response:
     req.state.catalog.buckets.update(bucket.bck, bucket_props.reset_props(bucket.props))
     return Response()
 

@@ -23,7 +23,7 @@ View = Callable[["State", "Node"], Any]
 _SEVERITIES = {"", "info", "warning", "w", "error", "e", "i"}
 
 
-def _bmd(state: State, node: Node) -> Any:
+def _bmd(state: State, _node: Node) -> Any:
     providers: dict[str, dict[str, dict[str, Any]]] = {}
     for bucket in state.catalog.buckets.all():
         names = providers.setdefault(bucket.bck.provider, {}).setdefault(bucket.bck.namespace, {})
@@ -52,26 +52,26 @@ def _config(state: State, node: Node) -> Any:
     return own | state.config.current(state.nodes.proxy.url)
 
 
-def _smapvote(state: State, node: Node) -> Any:
+def _smapvote(state: State, _node: Node) -> Any:
     info = cluster_info(state)
     return {"smap": state.nodes.smap(), "bmd": info["bmd"], "flags": info["flags"]}
 
 
 _VIEWS: dict[str, View] = {
-    "smap": lambda state, node: state.nodes.smap(),
+    "smap": lambda state, _node: state.nodes.smap(),
     "bmd": _bmd,
-    "snode": lambda state, node: node.as_dict(in_map=False),
+    "snode": lambda _state, node: node.as_dict(in_map=False),
     "smapvote": _smapvote,
     "config": _config,
     "node_stats": node_info.node_stats,
     "node_status": lambda state, node: node_info.node_status(state, node, cluster_info(state)),
     "sysinfo": node_info.sysinfo,
-    "metrics": lambda state, node: node_info.METRIC_KINDS,
+    "metrics": lambda _state, _node: node_info.METRIC_KINDS,
 }
 _TARGET_VIEWS: dict[str, View] = {
     "mountpaths": node_info.mountpaths,
     "disk": node_info.disk,
-    "remote": lambda state, node: {"a": [], "ver": 0},
+    "remote": lambda _state, _node: {"a": [], "ver": 0},
 }
 
 
@@ -168,11 +168,11 @@ async def _cluster_config(req: Request) -> Response:
     return json_response(req.state.config.current(req.state.nodes.proxy.url))
 
 
-async def _backends(req: Request) -> Response:
+async def _backends(_req: Request) -> Response:
     return json_response([])
 
 
-async def _remote(req: Request) -> Response:
+async def _remote(_req: Request) -> Response:
     return json_response({"a": None, "ver": 0})
 
 
@@ -191,7 +191,7 @@ async def _set_config(req: Request, msg: ActionMsg) -> Response:
     return Response()
 
 
-async def _reset_config(req: Request, msg: ActionMsg) -> Response:
+async def _reset_config(req: Request, _msg: ActionMsg) -> Response:
     req.state.config.reset()
     return Response()
 
@@ -201,12 +201,12 @@ async def _reset_stats(req: Request, msg: ActionMsg) -> Response:
     return Response()
 
 
-async def _nothing(req: Request, msg: ActionMsg) -> Response:
+async def _nothing(_req: Request, _msg: ActionMsg) -> Response:
     # There is nothing to rotate, to clear or to reload here: done.
     return Response()
 
 
-async def _refuse(req: Request, msg: ActionMsg) -> Response:
+async def _refuse(_req: Request, msg: ActionMsg) -> Response:
     raise Unsupported(f"{msg.action} on a local cluster: stop the process instead")
 
 

@@ -1,4 +1,4 @@
-"""Refuses what a web page on this machine could send: foreign `Host` names (DNS rebinding) and cross-site requests."""
+"""Refuses what a web page could make a browser send: foreign `Host` names (DNS rebinding), other origins."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class Guard:
     """The rule of one server.
 
     Args:
-        host (str): The address it listens on. On a loopback address only that address's names are taken for `Host`.
+        host (str): The address it listens on. On a loopback address only that address's names are taken for
+            `Host`.
     """
 
     def __init__(self, host: str) -> None:

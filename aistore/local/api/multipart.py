@@ -38,7 +38,7 @@ def _find(req: Request, bucket: Bucket, name: str) -> str:
     return upload
 
 
-async def _create(req: Request, bucket: Bucket, name: str, msg: ActionMsg) -> Response:
+async def _create(req: Request, bucket: Bucket, name: str, _msg: ActionMsg) -> Response:
     upload = new_id(10)
     req.state.catalog.uploads.create(upload, bucket.id, name)
     return text_response(upload)
@@ -129,7 +129,7 @@ async def abort(req: Request, bucket: Bucket, name: str) -> Response:
     return Response()
 
 
-async def _post_abort(req: Request, bucket: Bucket, name: str, msg: ActionMsg) -> Response:
+async def _post_abort(_req: Request, _bucket: Bucket, _name: str, msg: ActionMsg) -> Response:
     raise InvalidRequest(f'invalid action "{msg.action}": abort an upload with DELETE')
 
 

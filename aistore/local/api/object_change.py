@@ -57,7 +57,7 @@ async def _rename(req: Request, bucket: Bucket, name: str, msg: ActionMsg) -> Re
     return Response()
 
 
-async def _check_lock(req: Request, bucket: Bucket, name: str, msg: ActionMsg) -> Response:
+async def _check_lock(req: Request, bucket: Bucket, name: str, _msg: ActionMsg) -> Response:
     # Content files never change, so that nothing is ever locked.
     req.state.store.head(bucket, name)
     return Response()

@@ -1,4 +1,4 @@
-"""`/v1/objects`: the proxy's checks and redirects, and which part of the room answers at the target (protocol/03)."""
+"""`/v1/objects`: checks and redirects at the proxy, and who answers at the target (protocol/03)."""
 
 from __future__ import annotations
 

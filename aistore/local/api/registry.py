@@ -1,9 +1,9 @@
 """Where routers register what they answer.
 
-Each module of `api` that answers requests has `register(state)`, listed in `api/routes.py`; it adds its handlers to
-`state.registry` and may add to `state.on_stop`. A noun is what follows `/v1/`; the shared nouns
-(`buckets`, `objects`, `cluster`) dispatch further by action or by `what=`, so that jobs, ETL and the rest plug in
-without touching them.
+Each module of `api` that answers requests has `register(state)`, listed in `api/routes.py`; it adds its
+handlers to `state.registry` and may add to `state.on_stop`. A noun is what follows `/v1/`; the shared nouns
+(`buckets`, `objects`, `cluster`) dispatch further by action or by `what=`, so that jobs, ETL and the rest
+plug in without touching them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ObjectHandler = Callable[[Request, "Bucket", str], Awaitable[Response]]
 
 
 class Noun(NamedTuple):
-    """A first path part: who answers, and which verbs (as the cluster lists them in `Allow`, and those it omits)."""
+    """A first path part: who answers which verbs, those in the cluster's `Allow` and those it omits there."""
 
     handler: Handler
     allow: str
@@ -51,8 +51,10 @@ class Registry:
         named_actions: action of `POST /v1/objects/<bucket>` with the object in the message; at the proxy.
         cluster_actions: action of `PUT /v1/cluster`.
         cluster_what: `GET /v1/cluster?what=`.
-        get_forms, put_forms: by a query parameter that makes GET or PUT of an object something else; at the target.
-        transform: answers `GET /v1/objects/...?etl_name=` at the owning target; None until an ETL room is there.
+        get_forms, put_forms: by a query parameter that makes GET or PUT of an object something else; at the
+            target.
+        transform: answers `GET /v1/objects/...?etl_name=` at the owning target; None until an ETL room is
+            there.
     """
 
     def __init__(self) -> None:

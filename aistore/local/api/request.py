@@ -22,7 +22,7 @@ MAX_JSON = 64 << 20
 _TRUE = {"true", "1", "t", "y", "yes", "on"}
 
 
-class ClientGone(Exception):
+class ClientGoneError(Exception):
     """The client went away before its request was complete."""
 
 
@@ -140,12 +140,12 @@ class Request:
         """The body as it comes.
 
         Raises:
-            ClientGone: The connection ended before the body did.
+            ClientGoneError: The connection ended before the body did.
         """
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                raise ClientGone
+                raise ClientGoneError
             if message["body"]:
                 yield message["body"]
             if not message.get("more_body", False):

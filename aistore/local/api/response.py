@@ -27,9 +27,10 @@ class Response:
         body (bytes): The body, when it is in memory.
         headers: More headers, in their canonical spelling.
         content_type (str): Left out when empty.
-        stream (AsyncIterator[bytes] | None): The body piece by piece; an error in it cuts the connection, so that
-            the receiver never takes a part for the whole.
-        length (int | None): Length to announce: of the stream (None: chunked), or of the body that a HEAD leaves out.
+        stream (AsyncIterator[bytes] | None): The body piece by piece; an error in it cuts the connection, so
+            that the receiver never takes a part for the whole.
+        length (int | None): Length to announce: of the stream (None: chunked), or of the body that a HEAD
+            leaves out.
         on_sent: Called after the last byte.
     """
 

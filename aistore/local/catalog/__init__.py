@@ -3,8 +3,8 @@
 Everything here is synchronous and may be called from any thread. Reading never waits for writing.
 
 * `catalog.buckets`: `get(bck)`, `find(bck)`, `all()`, `create`, `update`, `rename`, `drop`
-* `catalog.objects`: `get(bucket_id, name)`, `page(...)`, `walk(bucket_id, prefix)`, `totals(...)`; to change objects
-  go through `Store`, which keeps rows and content files together
+* `catalog.objects`: `get(bucket_id, name)`, `page(...)`, `walk(bucket_id, prefix)`, `totals(...)`; to change
+  objects go through `Store`, which keeps rows and content files together
 * `catalog.uploads`: multipart uploads
 * `catalog.documents`: `put(kind, key, value)`, `get`, `items(kind)`, `delete`: JSON that survives a restart
 """

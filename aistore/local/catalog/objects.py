@@ -113,11 +113,9 @@ class ObjectTable:
     def put(self, conn: sqlite3.Connection, bucket: int, meta: ObjectMeta) -> None:
         """Insert or replace a row."""
         custom = msgspec.json.encode(meta.custom).decode() if meta.custom else None
-        conn.execute(
-            _PUT,
-            (bucket, encode_name(meta.name), meta.file, meta.size, meta.cksum_type, meta.cksum, meta.version)
-            + (meta.atime, meta.mtime, custom, meta.chunks, meta.chunk_size),
-        )
+        written = (meta.version, meta.atime, meta.mtime, custom, meta.chunks, meta.chunk_size)
+        content = (meta.file, meta.size, meta.cksum_type, meta.cksum)
+        conn.execute(_PUT, (bucket, encode_name(meta.name), *content, *written))
 
     def delete(self, conn: sqlite3.Connection, bucket: int, name: str) -> None:
         """Remove a row if it is there."""

@@ -29,7 +29,8 @@ CREATE TABLE objects (
     PRIMARY KEY (bucket, name)
 ) WITHOUT ROWID;
 CREATE TABLE trash (id INTEGER PRIMARY KEY, file TEXT NOT NULL, size INTEGER NOT NULL);
-CREATE TABLE uploads (id TEXT PRIMARY KEY, bucket INTEGER NOT NULL, name BLOB NOT NULL, created INTEGER NOT NULL)
+CREATE TABLE uploads (id TEXT PRIMARY KEY, bucket INTEGER NOT NULL, name BLOB NOT NULL, created INTEGER NOT
+NULL)
     WITHOUT ROWID;
 CREATE TABLE parts (
     upload TEXT NOT NULL, number INTEGER NOT NULL, file TEXT NOT NULL, size INTEGER NOT NULL,
@@ -50,7 +51,7 @@ def prepare(conn: sqlite3.Connection) -> None:
     version = conn.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
         raise LocalClusterError(
-            f"the folder was written by a newer version (its schema is {version}, this version knows {VERSION}): "
+            f"the folder was written by a newer version (schema {version}, known here: {VERSION}): "
             "upgrade the aistore package or use another folder"
         )
     if version == 0:

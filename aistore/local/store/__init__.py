@@ -1,20 +1,24 @@
 """The store: objects, as rows of the catalog together with content files on disk.
 
-Everything here is synchronous and may be called from any thread; large reads and writes belong off the event loop.
+Everything here is synchronous and may be called from any thread; large reads and writes belong off the event
+loop.
 
-* `store.open(bucket, name) -> ObjectReader`: `.meta`, `.read_at(offset, size)`, `.chunks()`, `.path`, context manager
+* `store.open(bucket, name) -> ObjectReader`: `.meta`, `.read_at(offset, size)`, `.chunks()`, `.path`, context
+  manager
 * `store.head(bucket, name) -> ObjectMeta`
-* `store.writer(bucket, name) -> ObjectWriter`: `.write(bytes)`, `.commit(custom=...) -> ObjectMeta`; what is not
-  committed leaves nothing behind
+* `store.writer(bucket, name) -> ObjectWriter`: `.write(bytes)`, `.commit(custom=...) -> ObjectMeta`; what is
+  not committed leaves nothing behind
 * `store.put(bucket, name, data) -> ObjectMeta`
 * `store.copy(bucket, name, to_bucket, to_name)`, `store.rename(...)`, `store.delete(bucket, name)`
 * `store.walk(bucket, prefix)`: every object in byte order of names; `store.exists(bucket, name)`
-* `store.path(meta)`: the content file (its name ends with the object's base name, so the extension is visible)
+* `store.path(meta)`: the content file (its name ends with the object's base name, so the extension is
+  visible)
 
-`bucket` is a `catalog.Bucket`, from `store.catalog.buckets.get(bck)`. Errors are those of `aistore.local.errors`.
+`bucket` is a `catalog.Bucket`, from `store.catalog.buckets.get(bck)`. Errors are those of
+`aistore.local.errors`.
 
-Durability: when a call returns, a process that is killed at any moment loses nothing of it. `durable=True` also flushes
-to the device, for power failures.
+Durability: when a call returns, a process that is killed at any moment loses nothing of it. `durable=True`
+also flushes to the device, for power failures.
 """
 
 from __future__ import annotations
@@ -194,8 +198,14 @@ class Store:
         """Name a finished content file as an object: the one step that makes it visible.
 
         Args:
+            bucket (Bucket): Where.
+            name (str): Under which name.
+            file (str): The content file.
+            size (int): Its size.
+            cksum (tuple[str, str]): Type and value of its checksum.
             custom (dict[str, str] | None): Custom metadata; None keeps that of the object replaced.
             fresh (bool): Forget the object replaced.
+            atime (int): Access time in Unix nanoseconds, 0 for now.
             chunks (tuple[int, int]): Count and largest size of the parts it was uploaded in.
             version (int | None): None counts on from the object replaced.
             upload (str): A multipart upload that ends with this.

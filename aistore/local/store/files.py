@@ -1,15 +1,16 @@
 """Content files: where they are, how they are named, and who clears up.
 
 A content file is written once, under a name never used before, and never changed. It counts from the moment a
-catalog row names it. So a process that dies at any moment leaves either the old object or the new one; what it
-leaves besides is a file that no row names, in the folders of that run (`boot`). `Files.sweep` finds those after the
-next start, in the background.
+catalog row names it. So a process that dies at any moment leaves either the old object or the new one; what
+it leaves besides is a file that no row names, in the folders of that run (`boot`). `Files.sweep` finds those
+after the next start, in the background.
 
     <root>/t<target>/<boot>/<xx>/<number>~<base name>
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
@@ -138,10 +139,8 @@ class Files:
 
     def remove(self, file: str) -> None:
         """Remove a content file if it is there."""
-        try:
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path(file))
-        except FileNotFoundError:
-            pass
 
     def sweep(self, catalog: Catalog, boots: list[int], stop: threading.Event) -> None:
         """Remove the files of earlier runs that no row names; run after a start that followed a crash."""

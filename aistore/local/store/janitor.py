@@ -1,4 +1,4 @@
-"""Background work of the store: unlinking what was replaced, clearing dropped buckets, storing access times."""
+"""Background work of the store: unlinking what was replaced, clearing dropped buckets, access times."""
 
 from __future__ import annotations
 

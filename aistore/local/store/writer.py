@@ -102,7 +102,7 @@ class ContentWriter:
             raise ChecksumMismatch(kind, expected, actual, where)
 
     def finish(self) -> str:
-        """Close the file and return its relative path; the caller names it in the catalog, or calls `abort`."""
+        """Close the file and return its relative path, for the caller to name in the catalog, or `abort`."""
         if self._fd < 0:
             self._open()
         if self._store.durable:
