@@ -1,0 +1,252 @@
+"""What the ETL servers are tested with: a scripted target and server processes started through the runtime."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from http.client import HTTPResponse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import requests
+
+from aistore.sdk.etl.class_payload import serialize_class
+
+START_SECONDS = 30
+OBJECT_PATH = "/v1/etl/_object/some-etl/SECRET"
+
+
+def wait_until(condition, seconds=START_SECONDS, what="condition"):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+@dataclass
+class Seen:
+    """A request that the target got."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict
+    body: bytes
+    complete: bool
+
+
+@dataclass
+class Target:
+    """A scripted target: serves objects, keeps what is put, fails when told to.
+
+    `script` holds what to do with the next requests instead: a status, or "reset".
+    """
+
+    objects: dict = field(default_factory=dict)
+    seen: list = field(default_factory=list)
+    script: list = field(default_factory=list)
+    answer: tuple = (200, b"", {})
+
+    def __post_init__(self):
+        target = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *args):
+                pass
+
+            def _body(self):
+                if self.headers.get("Transfer-Encoding") != "chunked":
+                    length = int(self.headers.get("Content-Length") or 0)
+                    data = self.rfile.read(length)
+                    return data, len(data) == length
+                data = b""
+                while True:
+                    line = self.rfile.readline()
+                    if not line.strip():
+                        return data, False
+                    size = int(line, 16)
+                    piece = self.rfile.read(size + 2)
+                    if len(piece) < size + 2:
+                        return data + piece, False
+                    if size == 0:
+                        return data, True
+                    data += piece[:-2]
+
+            def _handle(self):
+                step = target.script.pop(0) if target.script else None
+                if step == "reset":
+                    self.close_connection = True
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                body, complete = self._body()
+                parts = urlsplit(self.path)
+                target.seen.append(
+                    Seen(self.command, parts.path, parts.query, dict(self.headers), body, complete)
+                )
+                if not complete:
+                    self.close_connection = True
+                    return
+                self._answer(step, unquote(parts.path.removeprefix(OBJECT_PATH + "/")))
+
+            def _answer(self, step, name):
+                status, data, headers = target.answer
+                if step is not None:
+                    status, data, headers = step, f"scripted {step}".encode(), {}
+                elif self.command == "GET" and name in target.objects:
+                    status, data, headers = 200, target.objects[name], {}
+                elif self.command == "GET":
+                    status, data, headers = 404, b"no such object", {}
+                self.send_response(status)
+                for key, value in headers.items():
+                    self.send_header(key, value)
+                if status != 204:
+                    self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                if status != 204:
+                    self.wfile.write(data)
+
+            do_GET = do_PUT = _handle
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request, client_address):
+                pass
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    @property
+    def netloc(self):
+        return f"127.0.0.1:{self._server.server_port}"
+
+    @property
+    def url(self):
+        return f"http://{self.netloc}{OBJECT_PATH}"
+
+    def reset(self):
+        self.objects.clear()
+        self.seen.clear()
+        self.script.clear()
+        self.answer = (200, b"", {})
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@dataclass
+class Server:
+    """A server process."""
+
+    process: subprocess.Popen
+    url: str
+    log: Path
+
+    @property
+    def netloc(self):
+        return urlsplit(self.url).netloc
+
+    def output(self):
+        return self.log.read_text(errors="replace")
+
+
+def runtime_env(target_url, payload, **env):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("AIS_", "ETL_"))}
+    return {**clean, "AIS_TARGET_URL": target_url, "ETL_CLASS_PAYLOAD": payload, "NUM_WORKERS": "1", **env}
+
+
+@contextlib.contextmanager
+def run_server(cls, target_url, folder, *, python=sys.executable, payload=None, **env):
+    """Start a class through the runtime, give the ready server, and stop it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port_file, log = folder / "port", folder / "log"
+    port_file.unlink(missing_ok=True)
+    command = [str(python), "-m", "aistore.sdk.etl.webserver.runtime", "--host", "127.0.0.1", "--port", "0"]
+    command += ["--port-file", str(port_file)]
+    env = runtime_env(target_url, payload or serialize_class(cls), **env)
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=folder
+        )
+    try:
+
+        def ready():
+            assert process.poll() is None, log.read_text(errors="replace")
+            if not port_file.exists():
+                return None
+            url = f"http://127.0.0.1:{port_file.read_text().strip()}"
+            with contextlib.suppress(requests.RequestException):
+                if requests.get(url + "/health", timeout=2).text == "Running":
+                    return url
+            return None
+
+        yield Server(process, wait_until(ready, what="server ready"), log)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
+
+
+def run_to_end(payload, folder, *args, target_url="http://127.0.0.1:1", **env):
+    """Run the runtime until it ends by itself; return its exit status and everything it wrote."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "aistore.sdk.etl.webserver.runtime", "--host", "127.0.0.1", "--port", "0"]
+    done = subprocess.run(
+        [*command, *args],
+        env=runtime_env(target_url, payload, **env),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def put_full_duplex(netloc, path, body):
+    """Put a chunked body from one thread and read the answer in another."""
+    host, port = netloc.split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as sock:
+        head = f"PUT {path} HTTP/1.1\r\nHost: {netloc}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        pieces = [body[i : i + 65536] for i in range(0, len(body), 65536)]
+        data = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+        sender = threading.Thread(target=sock.sendall, args=(head.encode() + data,), daemon=True)
+        sender.start()
+        response = HTTPResponse(sock, method="PUT")
+        response.begin()
+        answer = response.read()
+        sender.join(30)
+        return response.status, answer
+
+
+def open_sockets(server):
+    """Count the connections that the processes of a server hold open (Linux; 0 elsewhere)."""
+    pids = [server.process.pid]
+    with contextlib.suppress(OSError):
+        children = Path(f"/proc/{pids[0]}/task/{pids[0]}/children").read_text().split()
+        pids += [int(pid) for pid in children]
+    count = 0
+    for pid in pids:
+        for link in Path(f"/proc/{pid}/fd").glob("*"):
+            with contextlib.suppress(OSError):
+                count += os.readlink(link).startswith("socket:")
+    return count
