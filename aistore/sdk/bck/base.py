@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from aistore.sdk.obj.object_props import ObjectProps
     from aistore.sdk.request_client import RequestClient
 
+_GLOBAL = Namespace().get_path()
+
 
 class BucketBase(AISSource):
     """Name, provider, namespace and client of a bucket."""
@@ -100,7 +102,8 @@ class BucketBase(AISSource):
 
     def get_path(self) -> str:
         """Return `provider/@uuid#namespace/name/`, as query parameters name another bucket."""
-        return self.as_model().get_path()
+        namespace = self._namespace.get_path() if self._namespace else _GLOBAL
+        return f"{self._provider.value}/{namespace}/{self._name}/"
 
     def as_model(self) -> BucketModel:
         """Return the bucket's address as it travels in JSON."""

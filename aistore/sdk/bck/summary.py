@@ -117,7 +117,6 @@ class BucketSummary(BucketBase):
             **self.qparam,
             QPARAM_FLT_PRESENCE: int(presence),
             QPARAM_BSUMM_REMOTE: bsumm_remote,
-            QPARAM_UUID: "",
         }
         first_path = f"{path}/{quote_object_name(prefix)}" if prefix else path
         first = client.request(HTTP_METHOD_HEAD, path=first_path, params=dict(params))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -63,6 +64,32 @@ def to_plain(value: Any, *, by_alias: bool = False, exclude_none: bool = False) 
     return value
 
 
+class ModelField(NamedTuple):
+    """What is known about a field of a model.
+
+    Attributes:
+        annotation: Its type.
+        alias: Its name on the wire where that differs, else `None`.
+        default: Its default; `None` too where there is none, or one is made for each instance.
+        default_factory: Makes its default for each instance, else `None`.
+        required: Whether the constructor wants it.
+    """
+
+    annotation: Any
+    alias: str | None
+    default: Any
+    default_factory: Callable[[], Any] | None
+    required: bool
+
+    def is_required(self) -> bool:
+        """Return `required`."""
+        return self.required
+
+
+def _optional(value: Any) -> Any:
+    return None if value is msgspec.NODEFAULT else value
+
+
 if TYPE_CHECKING:
     _Struct = msgspec.Struct  # the type checker sees the constructor that the fields define
 else:
@@ -78,6 +105,19 @@ else:
                 kwargs.update(zip(cls.__struct_fields__, args, strict=False))
             return cls.model_validate(kwargs)
 
+        @property
+        def model_fields(cls) -> dict[str, ModelField]:
+            return {
+                field.name: ModelField(
+                    field.type,
+                    field.encode_name if field.encode_name != field.name else None,
+                    _optional(field.default),
+                    _optional(field.default_factory),
+                    field.required,
+                )
+                for field in msgspec.structs.fields(cls)
+            }
+
     class _Struct(msgspec.Struct, metaclass=_ModelMeta):
         pass
 
@@ -87,7 +127,7 @@ class Model(_Struct):
 
     Construct it with keyword arguments (field names or wire names; values are checked and nested dictionaries
     converted) or from the wire with `model_validate` and `model_validate_json`. Unknown keys are ignored:
-    newer clusters send more than this package knows.
+    newer clusters send more than this package knows. The class's `model_fields` describes its fields.
 
     Raises:
         InvalidArgument: A value is missing or has the wrong type (also a `ValueError`).

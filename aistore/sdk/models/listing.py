@@ -143,16 +143,20 @@ class BucketEntry(msgspec.Struct):
         """Return the entry's values as object properties."""
         from aistore.sdk.obj.object_props import ObjectProps
 
-        headers = {
-            AIS_OBJ_NAME: self.n,
-            AIS_CHECKSUM_VALUE: self.cs,
-            AIS_ACCESS_TIME: self.a,
-            AIS_VERSION: self.v,
-            AIS_LOCATION: self.t,
-            HEADER_CONTENT_LENGTH: str(self.s),
-            AIS_MIRROR_COPIES: str(self.c),
-        }
-        return ObjectProps(CaseInsensitiveDict(headers))
+        headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+        headers[AIS_OBJ_NAME] = self.n
+        headers[HEADER_CONTENT_LENGTH] = str(self.s)
+        for name, value in (
+            (AIS_CHECKSUM_VALUE, self.cs),
+            (AIS_ACCESS_TIME, self.a),
+            (AIS_VERSION, self.v),
+            (AIS_LOCATION, self.t),
+        ):
+            if value:
+                headers[name] = value
+        if self.c:
+            headers[AIS_MIRROR_COPIES] = str(self.c)
+        return ObjectProps(headers)
 
 
 # The field `object` holds an `ObjectFactory` until it is read: the struct's own slot, behind a property.
