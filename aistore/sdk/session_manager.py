@@ -158,6 +158,8 @@ class SessionManager:
 
     def _make_session(self) -> requests.Session:
         session = requests.Session()
+        # Otherwise `REQUESTS_CA_BUNDLE` would override `verify`, and proxies and netrc would apply.
+        session.trust_env = False
         session.verify = self._tls.verify
         session.cert = self._tls.cert
         adapter = HTTPAdapter(

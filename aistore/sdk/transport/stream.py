@@ -65,6 +65,7 @@ class BodyReader(io.RawIOBase):
         self._decoder = ChunkedDecoder() if length == CHUNKED else None
         self._length = length
         self._pos = 0
+        self._ended = False
         if length == 0:
             self._finish()
 
@@ -278,9 +279,9 @@ class BodyReader(io.RawIOBase):
 
     def _ready(self, limit: int) -> int:
         """Say how many bytes of payload may be received now, up to `limit`; 0 at the end."""
-        if self.closed:
-            raise ValueError("read of a closed body")
         if self._conn is None:
+            if not self._ended:
+                raise ValueError("read of a body that was closed before its end")
             return 0
         if self._decoder is None:
             return limit if self._length == UNTIL_CLOSE else min(limit, self._length - self._pos)
@@ -348,6 +349,7 @@ class BodyReader(io.RawIOBase):
         return err
 
     def _finish(self) -> None:
+        self._ended = True
         conn, self._conn = self._conn, None
         if conn is None:
             return
@@ -364,6 +366,7 @@ class BodyReader(io.RawIOBase):
             if 0 <= left == len(conn.buffer):
                 conn.buffer = b""
                 self._finish()
+                self._ended = not left
             else:
                 self._conn = None
                 conn.close()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MAX_NAME = 4096
 """Longest object name, in UTF-8 bytes."""
 
-EXPECTED_ENDPOINT = "expected http://host:port or https://host:port"
+EXPECTED_ENDPOINT = "expected http://host:port or https://host:port, port 1 to 65535"
 
 _BUCKET = re.compile(r"[A-Za-z0-9._-]+")
 _WIRE_PATH = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*")
@@ -67,7 +67,7 @@ def parse_origin(text: str) -> Origin:
     if colon and not tail.endswith("]"):
         host, port = head, int(tail)
     if not 0 < port < 65536:
-        raise InvalidEndpoint(f"invalid port in address {text!r}: expected 1 to 65535")
+        raise InvalidEndpoint(f"invalid port in address {text!r}: {EXPECTED_ENDPOINT}")
     return Origin(scheme, host.strip("[]").lower(), port, netloc)
 
 
@@ -124,8 +124,8 @@ def _parse_base(endpoint: str) -> Base:
     origin_text = f"{parts.scheme.lower()}://{parts.netloc}"
     try:
         origin = parse_origin(origin_text)
-    except InvalidEndpoint as err:
-        raise InvalidEndpoint(f"invalid endpoint {shown!r}: {err}") from None
+    except InvalidEndpoint:
+        raise InvalidEndpoint(f"invalid endpoint {shown!r}: {EXPECTED_ENDPOINT}") from None
     return Base(origin, origin_text, path)
 
 
