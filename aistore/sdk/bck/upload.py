@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,14 @@ class FileToPut:
 
 
 def find_files(
-    root: Path, *, prefix_filter: str, pattern: str, basename: bool, prepend: str | None, recursive: bool
+    root: Path,
+    *,
+    prefix_filter: str,
+    pattern: str,
+    exclude: str,
+    basename: bool,
+    prepend: str | None,
+    recursive: bool,
 ) -> list[FileToPut]:
     """Return the files below `root` that match, each with its object's name.
 
@@ -91,8 +99,10 @@ def find_files(
     for path in paths:
         if not path.is_file() or not path.name.startswith(prefix_filter):
             continue
-        relative = path.name if basename else path.relative_to(root).as_posix()
-        name = check_object_name(f"{prepend or ''}{relative}")
+        relative = path.relative_to(root).as_posix()
+        if fnmatchcase(relative, exclude):
+            continue
+        name = check_object_name(f"{prepend or ''}{path.name if basename else relative}")
         if name in by_name:
             raise InvalidArgument(f"{by_name[name]} and {path} would both become the object {name!r}")
         by_name[name] = path
@@ -164,6 +174,7 @@ class BucketUpload(BucketBase):
         verbose: bool = True,
         num_workers: int | None = None,
         progress: ProgressCallback | None = None,
+        exclude: str = "",
     ) -> list[str]:
         """Upload the files of a directory, several at a time; each becomes an object.
 
@@ -179,6 +190,8 @@ class BucketUpload(BucketBase):
             verbose: Log at level INFO to `aistore.sdk.bucket.put_files`. Default: `True`.
             num_workers: Files uploaded at a time. Default: four for each CPU, at most 8.
             progress: Called for every object that is in the bucket. Default: `None`.
+            exclude: Leave out files whose path below `path` matches this shell pattern, in which `*` also
+                matches `/` (`.git/*`). Default: none.
 
         Returns:
             Names of the objects, in the order in which the files were found.
@@ -198,6 +211,7 @@ class BucketUpload(BucketBase):
             Path(path),
             prefix_filter=prefix_filter,
             pattern=pattern,
+            exclude=exclude,
             basename=basename,
             prepend=prepend,
             recursive=recursive,
