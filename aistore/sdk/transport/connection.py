@@ -131,6 +131,8 @@ class Connection:
         sock = self._socket()
         assert body.size is not None
         body.touched = True
+        if not body.size:
+            return
         try:
             start = file.tell()  # type: ignore[attr-defined]  # a FileIO or BufferedReader
             sent = sock.sendfile(file, start, body.size)  # type: ignore[arg-type]
