@@ -208,7 +208,15 @@ def run_server(cls, target_url, folder, *, python=sys.executable, payload=None, 
 def run_to_end(payload, folder, *args, target_url="http://127.0.0.1:1", **env):
     """Run the runtime until it ends by itself; return its exit status and everything it wrote."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "aistore.sdk.etl.webserver.runtime", "--host", "127.0.0.1", "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "aistore.sdk.etl.webserver.runtime",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+    ]
     done = subprocess.run(
         [*command, *args],
         env=runtime_env(target_url, payload, **env),

@@ -29,7 +29,9 @@ def ask(server, source, body, target, tmp_path, *, args="", headers=None, **kwar
         data = b""
     elif source == "push-chunked":
         data = iter([body[i : i + 50_000] for i in range(0, len(body), 50_000)])
-    return requests.put(f"{server.url}/{quote(NAME)}", params=params, headers=headers, data=data, timeout=30, **kwargs)
+    return requests.put(
+        f"{server.url}/{quote(NAME)}", params=params, headers=headers, data=data, timeout=30, **kwargs
+    )
 
 
 @pytest.mark.parametrize("source", ["push", "push-chunked", "push-fqn", "pull", "pull-fqn"])
@@ -37,7 +39,9 @@ def ask(server, source, body, target, tmp_path, *, args="", headers=None, **kwar
 def test_inline(start, kind, streaming, source, size, target, tmp_path):
     reply = ask(start(kind, streaming), source, BODIES[size], target, tmp_path)
     assert (reply.status_code, reply.content) == (200, BODIES[size].upper())
-    assert reply.headers["Content-Type"].split(";")[0] == ("application/octet-stream" if streaming else "text/x-upper")
+    assert reply.headers["Content-Type"].split(";")[0] == (
+        "application/octet-stream" if streaming else "text/x-upper"
+    )
 
 
 def test_inline_large(start, kind, streaming, target, tmp_path):
@@ -73,7 +77,9 @@ def test_pipeline_of_three_kinds_to_a_target(start, streaming, source, target, t
     servers = [start(kind, streaming) for kind in ("fastapi", "flask", "threaded")]
     destination = f"http://{target.netloc}/ais%2F@%23%2Fdst%2Fx?uuid=j"
     pipeline = ",".join([*(f"http://{s.netloc}" for s in servers[1:]), destination])
-    reply = ask(servers[0], source, b"abc", target, tmp_path, args="a&b c", headers={"Ais-Node-Url": pipeline})
+    reply = ask(
+        servers[0], source, b"abc", target, tmp_path, args="a&b c", headers={"Ais-Node-Url": pipeline}
+    )
     assert (reply.status_code, reply.headers["Ais-Direct-Put-Length"]) == (204, "3")
     assert (target.seen[-1].body, target.seen[-1].query) == (b"ABC", "uuid=j&etl_args=a%26b+c")
 
@@ -142,7 +148,9 @@ def test_missing_object_and_missing_file(start, kind, streaming, target, tmp_pat
 
 def test_malformed_pipeline(start, kind, streaming):
     for header in ("a,,b", ",http://server:8080/path", "http://server:8080/path,"):
-        reply = requests.put(f"{start(kind, streaming).url}/b/o", data=b"x", headers={"Ais-Node-Url": header}, timeout=10)
+        reply = requests.put(
+            f"{start(kind, streaming).url}/b/o", data=b"x", headers={"Ais-Node-Url": header}, timeout=10
+        )
         assert reply.status_code == 400
         assert "Invalid pipeline header: Pipeline header contains empty entry" in reply.text
 
@@ -210,7 +218,9 @@ def test_refused_destinations(start, kind, destination, target, tmp_path):
 def test_redirects_are_not_followed(start, kind, streaming, target, tmp_path):
     target.answer = (307, b"", {"Location": f"http://{target.netloc}/elsewhere"})
     headers = {"Ais-Node-Url": f"http://{target.netloc}/dst"}
-    reply = ask(start(kind, streaming), "push", b"abc", target, tmp_path, headers=headers, allow_redirects=False)
+    reply = ask(
+        start(kind, streaming), "push", b"abc", target, tmp_path, headers=headers, allow_redirects=False
+    )
     assert (reply.status_code, len(target.seen)) == (307, 1)
 
 
@@ -225,7 +235,11 @@ def test_allow_list(start, kind, target, tmp_path):
 
 def test_files_outside_the_mount_paths_are_not_served(start, kind, streaming, tmp_path):  # defect 17
     for server in (start(kind, streaming), start(kind, streaming, AIS_ETL_FQN_ROOTS="")):
-        for path in ("/etc/passwd", f"{tmp_path}/../../../../../../etc/passwd", "/mp/@ais/b/%ob/../../../../etc/passwd"):
+        for path in (
+            "/etc/passwd",
+            f"{tmp_path}/../../../../../../etc/passwd",
+            "/mp/@ais/b/%ob/../../../../etc/passwd",
+        ):
             for method in ("PUT", "GET"):
                 params = {"etl_fqn": quote(path, safe="")}
                 reply = requests.request(method, f"{server.url}/b/o", params=params, timeout=10)
@@ -266,7 +280,19 @@ def test_health_and_head(start, kind, streaming):
 
 
 def test_odd_object_names(start, kind, target):
-    for name in ("b/a//c", "b//a", "b/health", "b/a?b", "b/a#b", "b/ü", "b/a%2Fb", "b/ws", "docs", "b/a;b", "b/trailing/"):
+    for name in (
+        "b/a//c",
+        "b//a",
+        "b/health",
+        "b/a?b",
+        "b/a#b",
+        "b/ü",
+        "b/a%2Fb",
+        "b/ws",
+        "docs",
+        "b/a;b",
+        "b/trailing/",
+    ):
         url = f"{start(kind).url}/{quote(name)}"
         with requests.Session() as session:
             request = requests.Request("PUT", url, params={"etl_args": "path"}, data=b"x").prepare()

@@ -57,7 +57,7 @@ class AsyncSteps:
         try:
             return await self._in_thread(self._server.transform, step.data, request.path, request.etl_args)
         except Exception as exc:
-            raise flow.TransformFailed from exc
+            raise flow.TransformFailed(exc) from exc
 
     async def _open_body(self, _step: flow.OpenBody) -> BinaryIO:
         assert isinstance(self._body, RequestChunks)

@@ -51,7 +51,7 @@ class BlockingSteps:
         try:
             return self._server.transform(step.data, request.path, request.etl_args)
         except Exception as exc:
-            raise flow.TransformFailed from exc
+            raise flow.TransformFailed(exc) from exc
 
     def _open_body(self, _step: flow.OpenBody) -> BinaryIO:
         return self._body
@@ -138,7 +138,7 @@ def start_stream(server: ETLServer, step: flow.StartStream) -> Output:
         chunks = iter(server.transform_stream(step.reader, request.path, request.etl_args))
     except Exception as exc:
         server.close_reader(step.reader)
-        raise flow.TransformFailed from exc
+        raise flow.TransformFailed(exc) from exc
     guarded = _guarded(server.iter_and_close(chunks, step.reader))
     return Output(next(guarded, b""), guarded)
 
@@ -152,7 +152,7 @@ def _guarded(chunks: Iterator[bytes]) -> Iterator[bytes]:
     except flow.TransformFailed:
         raise
     except Exception as exc:
-        raise flow.TransformFailed from exc
+        raise flow.TransformFailed(exc) from exc
     finally:
         ETLServer.close_reader(chunks)
 

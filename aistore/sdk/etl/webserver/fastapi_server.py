@@ -88,7 +88,9 @@ class FastAPIServer(ETLServer):
 
     def _run_uvicorn(self, config: Any, sockets: list[socket.socket] | None = None) -> None:
         server = require("uvicorn", "FastAPIServer").Server(config)
-        server.run(sockets=sockets)
+        # uvicorn exits with a status of its own when the start fails.
+        with contextlib.suppress(SystemExit):
+            server.run(sockets=sockets)
         if not server.started:
             raise SDKError(f"{type(self).__name__} could not be started: see the log above")
 

@@ -141,7 +141,15 @@ Flow: TypeAlias = Generator[Step, Any, Reply]
 
 
 class TransformFailed(Exception):  # noqa: N818 - private to the servers, always turned into an answer
-    """The user's code raised; `__cause__` is what."""
+    """The user's code raised.
+
+    Attributes:
+        error: What it raised; not `__cause__`, which HTTP clients drop on the way.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(describe(error))
+        self.error = error
 
 
 class FlowHost(Protocol):
@@ -187,9 +195,8 @@ def transform(host: FlowHost, request: TransformRequest) -> Flow:
         host.logger.warning("%s %s: %d %s", request.method, request.path, exc.status, exc.message)
         return Reply(exc.status, error=exc.message, headers=exc.headers)
     except TransformFailed as exc:
-        cause = exc.__cause__ or exc
-        host.logger.exception("transform of %s failed", request.path)
-        return Reply(STATUS_INTERNAL_SERVER_ERROR, error=describe(cause), transform_failed=True)
+        host.logger.error("transform of %s failed", request.path, exc_info=exc.error)  # noqa: TRY400 - the cause's
+        return Reply(STATUS_INTERNAL_SERVER_ERROR, error=describe(exc.error), transform_failed=True)
     except Exception as exc:
         host.logger.exception("%s %s failed", request.method, request.path)
         return Reply(STATUS_INTERNAL_SERVER_ERROR, error=describe(exc))
@@ -356,8 +363,7 @@ def as_bytes(result: Any) -> bytes:
         return bytes(result)
     if isinstance(result, str):
         return result.encode()
-    wrong = TypeError(f"transform returned {type(result).__name__}, expected bytes")
-    raise TransformFailed from wrong
+    raise TransformFailed(TypeError(f"transform returned {type(result).__name__}, expected bytes"))
 
 
 # ---------------------------------------------------------------- drivers

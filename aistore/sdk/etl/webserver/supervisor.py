@@ -189,18 +189,19 @@ def run_gunicorn(make_app: Callable[[], Any], listener: socket.socket, workers: 
 
     Args:
         make_app: Makes the application, in the worker.
-        listener: The bound socket.
+        listener: The bound socket, which is taken over.
         workers: How many worker processes.
 
     Returns:
         The exit status.
     """
     base = require("gunicorn.app.base", "FlaskServer")
+    fd = listener.detach()  # gunicorn closes what it is given
 
     class Application(base.BaseApplication):  # type: ignore[misc, name-defined]  # the package is optional
         def load_config(self) -> None:
             settings = {
-                "bind": f"fd://{listener.fileno()}",
+                "bind": f"fd://{fd}",
                 "workers": workers,
                 "worker_class": "gthread",
                 "threads": GUNICORN_THREADS,
