@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from aistore.local.api.registry import Registry
 from aistore.local.catalog import Catalog
 from aistore.local.cluster_config import ClusterConfig
+from aistore.local.etl.room import EtlRoom
 from aistore.local.jobs import Jobs
 from aistore.local.locks import NamedLocks
 from aistore.local.nodes import Nodes
@@ -40,6 +41,7 @@ class State:
         config: The cluster's configuration.
         registry: Routes.
         jobs: Work in the background.
+        etl: ETLs and their processes.
         locks: Held by bucket number and object name (`f"{bucket.id}/{name}"`) by what rewrites an archive.
         stats: Counters of requests, bytes and latencies.
         started: When, in Unix nanoseconds.
@@ -67,6 +69,7 @@ class State:
         self.locks = NamedLocks()
         self.stats = Stats()
         self.on_stop: list[Callable[[], None]] = [self.jobs.stop]
+        self.etl = EtlRoom(self)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="local")
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

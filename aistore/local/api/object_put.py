@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aistore.local.api.etl_inline import copy_transformed
 from aistore.local.api.object_headers import object_headers
 from aistore.local.api.response import Response
 from aistore.local.errors import InvalidRequest
@@ -110,6 +111,8 @@ async def _copy(req: Request, bucket: Bucket, name: str) -> Response:
         raise InvalidRequest(f"invalid object_to {req.query['object_to']!r}: the object name is missing")
     check_object_name(to_name)
     to_bucket = req.state.catalog.buckets.get(to_bck)
+    if req.query.get("etl_name"):
+        return await copy_transformed(req, bucket, name, to_bucket, to_name)
     await req.state.run(req.state.store.copy, bucket, name, to_bucket, to_name)
     return Response()
 

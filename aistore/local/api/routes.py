@@ -11,6 +11,7 @@ from aistore.local.api import (
     buckets,
     daemon,
     easy,
+    etl,
     health,
     jobs,
     metrics,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from aistore.local.state import State
 
 _ROUTERS = (
-    *(health, metrics, daemon, buckets, summary, easy, jobs, multiobj, batch),
+    *(health, metrics, daemon, buckets, summary, easy, jobs, multiobj, batch, etl),
     *(objects, object_put, object_change, multipart, append, archives),
 )
 

@@ -45,6 +45,7 @@ class Job:
         src (Bck | None): Where it reads from.
         dst (Bck | None): Where it writes to.
         what (str): One line about it, as in `ctlmsg`.
+        etls (frozenset[str]): Names of the ETLs that it needs; it is aborted when one of them ends.
     """
 
     def __init__(
@@ -57,8 +58,10 @@ class Job:
         src: Bck | None = None,
         dst: Bck | None = None,
         what: str = "",
+        etls: frozenset[str] = frozenset(),
     ) -> None:
         self.id = id
+        self.etls = etls
         self.kind = kind
         self.targets = tuple(targets)
         self.bck, self.src, self.dst = bck, src, dst

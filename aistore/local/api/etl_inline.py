@@ -1,0 +1,198 @@
+"""`GET /v1/objects/...?etl_name=` at the owning target, and copying an object through an ETL."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from typing import TYPE_CHECKING
+
+from aistore.local.api.response import OCTETS, Response
+from aistore.local.errors import InvalidRequest, LocalError
+from aistore.local.etl.exchange import EtlError, Result, TransformCall
+from aistore.local.etl.spec import HPULL
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from aistore.local.api.request import Request
+    from aistore.local.catalog import Bucket
+    from aistore.local.etl.instance import Etl
+    from aistore.local.etl.pod import Pod
+    from aistore.local.store import ObjectReader
+
+_SMALL = 1 << 20
+_CHANGED_TRIES = 3
+
+
+class _Inline:
+    """One object on its way through an ETL, and maybe through others that follow it."""
+
+    def __init__(self, req: Request, bucket: Bucket, name: str) -> None:
+        self.req = req
+        self.bucket = bucket
+        self.name = name
+        self.etl: Etl = self._find(req.query["etl_name"])
+        self.pod: Pod = self.etl.pods[req.node.id]
+        self.stages = [part for part in req.query.get("etl_pipeline", "").split(",") if part]
+
+    def _find(self, name: str) -> Etl:
+        etl = self.req.state.etl.find_running(name)
+        if etl is None or self.req.node.id not in etl.pods:
+            url = f"{self.req.state.nodes.proxy.url}/v1/etl/init"
+            text = f'{name} does not exist - try starting new ETL with "{url}" endpoint'
+            raise LocalError(text, status=404, with_node=True)
+        return etl
+
+    @property
+    def pipeline(self) -> str:
+        """The header that names the stages after the first.
+
+        Raises:
+            LocalError: One of them doesn't run.
+        """
+        urls = []
+        for name in self.stages:
+            etl = self.req.state.etl.find_running(name)
+            pod = etl.pods.get(self.req.node.id) if etl is not None else None
+            if pod is None:
+                text = f'[{self.req.node.label},etl="{name}"] entry not found in the target'
+                raise LocalError(text, tcode="ErrETL")
+            urls.append(pod.url)
+        return ",".join(urls)
+
+    def call(self, reader: ObjectReader) -> TransformCall:
+        """What is asked of the ETL's server."""
+        query = self.req.query
+        return TransformCall(
+            etl=self.etl,
+            pod=self.pod,
+            reader=reader,
+            uname=self.bucket.bck.uname(self.name),
+            bucket=self.bucket.bck.name,
+            args=query.get("etl_args", ""),
+            pipeline=self.pipeline,
+            by_path=not self.req.flag("latest-ver"),
+        )
+
+    def transform(self) -> tuple[Result, ObjectReader]:
+        """Have it transformed; the reader is open until the result is read.
+
+        Raises:
+            LocalError: It could not be, with the object's name.
+        """
+        store = self.req.state.store
+        for attempt in range(_CHANGED_TRIES):
+            reader = store.open(self.bucket, self.name)
+            try:
+                result = self.req.state.etl.exchange.transform(self.call(reader))
+            except EtlError as err:
+                reader.close()
+                gone = err.status == 404 and store.head(self.bucket, self.name).file != reader.meta.file
+                if gone and attempt + 1 < _CHANGED_TRIES:
+                    continue
+                raise self.failed(err) from err
+            except BaseException:
+                reader.close()
+                raise
+            store.accessed(self.bucket, reader.meta)
+            return result, reader
+        raise AssertionError("the last attempt returns or raises")
+
+    def failed(self, err: LocalError) -> EtlError:
+        """The error for the caller, noted with the ETL."""
+        full_name = f"{self.bucket.bck}/{self.name}"
+        self.etl.add_error(full_name, err.message, err.status)
+        return EtlError(f"{err.message} ({full_name})", status=err.status)
+
+    def read_all(self) -> tuple[Result, bytes | None]:
+        """Transform and read a small result; None with a larger one, whose pieces are left."""
+        result, reader = self.transform()
+        if result.status == 200 and (result.length is None or result.length > _SMALL):
+            return result._replace(pieces=_closing(result, reader)), None
+        with reader:
+            try:
+                body = b"".join(result.pieces)
+            except LocalError as err:
+                raise self.failed(err) from err
+        if result.length is not None and len(body) != result.length and result.status == 200:
+            raise self.failed(EtlError("ETL error: the answer broke off"))
+        self.etl.count(reader.meta.size, len(body))
+        return result, body
+
+    async def stream(self, result: Result) -> AsyncIterator[bytes]:
+        """The pieces of a large result; an error in it cuts the connection."""
+        loop = asyncio.get_running_loop()
+        threads = self.req.state.etl.threads
+        size = 0
+        try:
+            while (piece := await loop.run_in_executor(threads, next, result.pieces, None)) is not None:
+                size += len(piece)
+                yield piece
+        except EtlError as err:
+            self.failed(err)
+            raise
+        finally:
+            result.pieces.close()  # type: ignore[attr-defined]  # a generator
+        self.etl.count(0, size)
+
+
+def _closing(result: Result, reader: ObjectReader) -> Iterator[bytes]:
+    with reader:
+        yield from result.pieces
+
+
+async def transform_inline(req: Request, bucket: Bucket, name: str) -> Response:
+    """Answer a GET with the transformed object.
+
+    Raises:
+        LocalError: There is no such ETL or object, or the transform failed.
+    """
+    inline = _Inline(req, bucket, name)
+    if inline.etl.spec.communication == HPULL:
+        return _redirect_to_pod(inline)
+    loop = asyncio.get_running_loop()
+    result, body = await loop.run_in_executor(req.state.etl.threads, inline.read_all)
+    content_type = result.content_type or OCTETS
+    if body is not None:
+        return Response(200, body, content_type=content_type)
+    return Response(200, content_type=content_type, stream=inline.stream(result), length=result.length)
+
+
+def _redirect_to_pod(inline: _Inline) -> Response:
+    if inline.stages:
+        raise InvalidRequest("inline transform pipeline not supported for hpull://")
+    with inline.req.state.store.open(inline.bucket, inline.name) as reader:
+        call = inline.call(reader)
+        query = call.query()
+        if inline.req.flag("latest-ver"):
+            query += "&latest-ver=true" if query else "?latest-ver=true"
+        location = call._replace(args="", by_path=False).url() + query
+    body = f'<a href="{html.escape(location)}">Temporary Redirect</a>.\n\n'.encode()
+    return Response(307, body, headers=[("Location", location)], content_type="text/html; charset=utf-8")
+
+
+async def copy_transformed(
+    req: Request, bucket: Bucket, name: str, to_bucket: Bucket, to_name: str
+) -> Response:
+    """Store an object's transform as another object.
+
+    Raises:
+        LocalError: There is no such ETL or object, or the transform failed; nothing is stored then.
+    """
+    inline = _Inline(req, bucket, name)
+
+    def copy() -> None:
+        result, reader = inline.transform()
+        with reader, req.state.store.writer(to_bucket, to_name) as writer:
+            try:
+                for piece in result.pieces:
+                    writer.write(piece)
+            except EtlError as err:
+                raise inline.failed(err) from err
+            if result.length is not None and writer.size != result.length and result.status == 200:
+                raise inline.failed(EtlError("ETL error: the answer broke off"))
+            writer.commit()
+            inline.etl.count(reader.meta.size, writer.size)
+
+    await asyncio.get_running_loop().run_in_executor(req.state.etl.threads, copy)
+    return Response(204, content_type="application/json")

@@ -1,0 +1,50 @@
+"""`/v1/etl/_object/ETL/SECRET/UNAME`: how an ETL's server reads and writes objects at its target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aistore.local.api import errors, object_get, object_put
+from aistore.local.api.response import Response
+from aistore.local.errors import LocalError
+from aistore.local.names import check_object_name, parse_uname
+
+if TYPE_CHECKING:
+    from aistore.local.api.request import Request
+    from aistore.local.catalog import Bucket
+
+
+async def serve_pod(req: Request) -> Response:
+    """Answer an ETL's server, which shows the secret of its present run.
+
+    Raises:
+        LocalError: 401 for another secret.
+    """
+    if len(req.parts) < 5:
+        raise errors.invalid_uri(req)
+    _, _, etl_name, secret, *rest = req.parts
+    etl = req.state.etl.find_live(etl_name)
+    if etl is None or not etl.is_secret(secret):
+        raise LocalError("unrecognized request source", status=401, with_node=True)
+    bck, name = parse_uname("/".join(rest))
+    check_object_name(name)
+    bucket = req.state.catalog.buckets.get(bck)
+    if req.method == "GET":
+        return await object_get.send_object(req, bucket, name)
+    if req.method == "HEAD":
+        return await object_get.head_object(req, bucket, name)
+    if req.method == "PUT":
+        return await _store(req, bucket, name)
+    raise errors.method_not_allowed("GET, HEAD, PUT")
+
+
+async def _store(req: Request, bucket: Bucket, name: str) -> Response:
+    state = req.state
+    with state.store.writer(bucket, name) as writer:
+        await object_put.receive_into(req, writer)
+        meta = await state.run(writer.commit)
+    job_id = req.query.get("uuid", "")
+    job = state.jobs.get(job_id) if job_id else None
+    if job is not None and job.is_running:
+        state.etl.delivered[job_id, bucket.bck.uname(name)] = meta.size
+    return Response()

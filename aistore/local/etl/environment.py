@@ -1,0 +1,59 @@
+"""The environment of an ETL's process: what it has on a real cluster, and as little as possible of this server's."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aistore
+
+if TYPE_CHECKING:
+    from aistore.local.etl.spec import EtlSpec
+
+_INHERITED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "SYSTEMROOT",
+)
+_INHERITED += ("SSL_CERT_FILE", "SSL_CERT_DIR", "PYTHONPATH", "CUDA_VISIBLE_DEVICES", "USER", "LOGNAME")
+
+
+def make_environment(spec: EtlSpec, target_url: str, hosts: list[str], roots: list[str]) -> dict[str, str]:
+    """The variables of one process.
+
+    They come in the cluster's order: those of the message, those of the target, those on the message's top level.
+
+    Args:
+        spec (EtlSpec): The ETL.
+        target_url (str): `AIS_TARGET_URL`, with the secret.
+        hosts (list[str]): Where results may be sent.
+        roots (list[str]): Folders that objects' files are in.
+    """
+    env = {key: value for key, value in os.environ.items() if key in _INHERITED or key.startswith("LC_")}
+    env["PYTHONUNBUFFERED"] = "1"
+    paths = [path for path in (_source_folder(), env.get("PYTHONPATH", "")) if path]
+    if paths:
+        env["PYTHONPATH"] = os.pathsep.join(paths)
+    env.update(spec.env)
+    env["AIS_TARGET_URL"] = target_url
+    env["direct_put"] = "true" if spec.direct_put else "false"
+    env["AIS_ETL_ALLOWED_HOSTS"] = ",".join(dict.fromkeys(hosts))
+    env["AIS_ETL_FQN_ROOTS"] = os.pathsep.join(roots)
+    env.update(spec.late_env)
+    return env
+
+
+def _source_folder() -> str:
+    """Where this package is imported from, unless every Python of this installation finds it."""
+    folder = Path(next(iter(aistore.__path__))).resolve().parent
+    installed = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
+    return "" if folder in installed or not folder.is_dir() or sys.flags.isolated else str(folder)

@@ -1,0 +1,267 @@
+"""What a target says to an ETL server, and what it takes from the answer (protocol-ml/03)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, quote_plus
+
+import urllib3
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from aistore.local.errors import LocalError
+from aistore.local.etl.spec import HPULL, WS
+from aistore.local.etl.websocket import WebSockets
+from aistore.sdk.const import HEADER_NODE_URL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from aistore.local.etl.instance import Etl
+    from aistore.local.etl.pod import Pod
+    from aistore.local.store import ObjectReader
+
+CONNECT_SECONDS = 5.0
+RETRIES = 10
+_BACKOFF_SECONDS = 0.1
+_MAX_BACKOFF_SECONDS = 1.0
+_RETRY_HEADER = "Ais-Etl-Retry-Reason"
+_RETRY_REASON = "direct-put-transient"
+_CHUNK = 256 << 10
+_MAX_MESSAGE = 64 << 10
+_IDLE_POOLS = 256
+_POOL_SIZE = 32
+
+# What stays as it is in an escaped path element, and in a path.
+_ELEMENT = "$&+:=@"
+_PATH = "$&+,/:;=@"
+
+
+class EtlError(LocalError):
+    """An object that an ETL could not transform; `status` is the ETL server's."""
+
+    status = 500
+
+
+class TransformCall(NamedTuple):
+    """One object to transform.
+
+    Attributes:
+        etl: By which ETL.
+        pod: The process.
+        reader: The object, open.
+        uname: Its full name.
+        bucket: Its bucket's bare name.
+        args: Opaque text for the transform.
+        pipeline: Where the result goes instead of back: other ETL servers, then maybe a target.
+        by_path: Name the object's file instead of sending its bytes.
+    """
+
+    etl: Etl
+    pod: Pod
+    reader: ObjectReader
+    uname: str
+    bucket: str
+    args: str = ""
+    pipeline: str = ""
+    by_path: bool = True
+
+    @property
+    def name(self) -> str:
+        """The object's name."""
+        return self.reader.meta.name
+
+    def url(self) -> str:
+        """What is asked of the ETL server."""
+        if self.etl.spec.communication == HPULL:
+            path = escape_element(self.uname)
+        else:
+            path = quote(f"{self.bucket}/{self.name}".encode("utf-8", "surrogateescape"), safe=_PATH)
+        return f"{self.pod.url}/{path}{self.query()}"
+
+    def query(self) -> str:
+        """The query, with its question mark."""
+        pairs = []
+        if self.args:
+            pairs.append(f"etl_args={quote_plus(self.args)}")
+        if self.by_path:
+            pairs.append(f"etl_fqn={quote_plus(escape_element(self.reader.path))}")
+        return f"?{'&'.join(pairs)}" if pairs else ""
+
+
+def escape_element(text: str) -> str:
+    """Text as one element of a path: slashes escaped too."""
+    return quote(text.encode("utf-8", "surrogateescape"), safe=_ELEMENT)
+
+
+class Result(NamedTuple):
+    """What came back: 200 with bytes, or 204 when they were delivered elsewhere.
+
+    `pieces` must be run to its end, or closed.
+    """
+
+    status: int
+    length: int | None
+    content_type: str
+    pieces: Iterator[bytes]
+
+
+class _Body:
+    """An object's bytes as a request body that urllib3 reads piece by piece."""
+
+    def __init__(self, reader: ObjectReader) -> None:
+        self._reader = reader
+        self._at = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._reader.read_at(self._at, _CHUNK if size < 0 else size)
+        self._at += len(data)
+        return data
+
+
+class Exchange:
+    """Talks to ETL servers, over connections that are kept."""
+
+    def __init__(self) -> None:
+        self._pools = urllib3.PoolManager(
+            num_pools=_IDLE_POOLS, maxsize=_POOL_SIZE, block=False, retries=False
+        )
+        self._sockets = WebSockets()
+        self._closed = threading.Event()
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        self._closed.set()
+        self._pools.clear()
+        self._sockets.close()
+
+    def forget(self, urls: Iterable[str]) -> None:
+        """Close the idle connections to servers that are gone."""
+        for url in urls:
+            self._sockets.forget(url)
+
+    def transform(self, call: TransformCall) -> Result:
+        """Have an object transformed.
+
+        Connection errors are tried again, up to ten times and within `obj_timeout`; a timeout and the transform's own
+        error are final.
+
+        Raises:
+            EtlError: The ETL server's answer, or none.
+        """
+        limit = call.etl.spec.obj_timeout
+        deadline = time.monotonic() + limit
+        for attempt in range(RETRIES + 1):
+            try:
+                if call.etl.spec.communication == WS:
+                    return self._over_websocket(call, deadline)
+                response = self._request(call, deadline)
+                if not _is_transient(response) or attempt == RETRIES:
+                    return self._interpret(call, response, limit)
+                response.drain_conn()
+                failure: Exception = EtlError(f"{_RETRY_HEADER}: {_RETRY_REASON}")
+            except ReadTimeoutError as err:
+                raise self._too_slow(call) from err
+            except (HTTPError, OSError) as err:
+                failure = err
+            self._before_retry(call, attempt, deadline, failure)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _before_retry(self, call: TransformCall, attempt: int, deadline: float, failure: Exception) -> None:
+        if not call.pod.is_alive:
+            raise EtlError(f"ETL error: {call.pod.describe_exit()} ({call.uname})") from failure
+        pause = min(_BACKOFF_SECONDS * 2**attempt, _MAX_BACKOFF_SECONDS)
+        if attempt == RETRIES or time.monotonic() + pause > deadline or call.etl.cancelled.wait(pause):
+            raise EtlError(
+                f"ETL error: {call.etl.name} can't be reached after {attempt + 1} attempts: {failure}"
+            ) from failure
+
+    def _request(self, call: TransformCall, deadline: float) -> urllib3.BaseHTTPResponse:
+        headers = {"User-Agent": "aistore.local"}
+        if call.pipeline:
+            headers[HEADER_NODE_URL] = call.pipeline
+        method, body = "PUT", None
+        if call.etl.spec.communication == HPULL:
+            method = "GET"
+        elif call.by_path:
+            headers["Content-Length"] = "0"
+        else:
+            headers["Content-Length"] = str(call.reader.meta.size)
+            body = _Body(call.reader) if call.reader.meta.size else None
+        left = max(deadline - time.monotonic(), 0.01)
+        return self._pools.request(
+            method,
+            call.url(),
+            body=body,
+            headers=headers,
+            preload_content=False,
+            redirect=False,
+            decode_content=False,
+            timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, left), read=left),
+        )
+
+    def _interpret(self, call: TransformCall, response: urllib3.BaseHTTPResponse, limit: float) -> Result:
+        if response.status >= 300:
+            message = response.read(_MAX_MESSAGE).decode("utf-8", "replace").strip()
+            response.drain_conn()
+            raise EtlError(f"ETL error: {message}", status=response.status if response.status >= 400 else 500)
+        length = response.headers.get("Content-Length", "")
+        return Result(
+            response.status,
+            int(length) if length.isdigit() else None,
+            response.headers.get("Content-Type", ""),
+            self._pieces(call, response, limit),
+        )
+
+    def _pieces(
+        self, call: TransformCall, response: urllib3.BaseHTTPResponse, limit: float
+    ) -> Iterator[bytes]:
+        waited = 0.0
+        try:
+            while True:
+                begin = time.monotonic()
+                piece = response.read(_CHUNK)
+                waited += time.monotonic() - begin
+                if not piece:
+                    break
+                if waited > limit:
+                    raise self._too_slow(call)
+                yield piece
+        except ReadTimeoutError as err:
+            raise self._too_slow(call) from err
+        except (HTTPError, OSError) as err:
+            raise EtlError(f"ETL error: the answer of {call.etl.name} broke off: {err}") from err
+        else:
+            response.release_conn()
+        finally:
+            response.close()
+
+    def _over_websocket(self, call: TransformCall, deadline: float) -> Result:
+        control = {"path": f"{call.bucket}/{call.name}"}
+        if call.by_path:
+            control["fqn"] = escape_element(call.reader.path)
+        if call.args:
+            control["etl_args"] = call.args
+        if call.pipeline:
+            control["pipeline"] = call.pipeline
+        try:
+            data = None if call.by_path else call.reader.read_all()
+            answer = self._sockets.exchange(call.pod.url, control, data, deadline - time.monotonic())
+        except TimeoutError as err:
+            raise self._too_slow(call) from err
+        if isinstance(answer, str):
+            # Text means "handled", and from servers of the 2.0.0 package also any failure.
+            if not call.pipeline or not answer.isdigit():
+                raise EtlError(f"ETL error: {answer}")
+            return Result(204, 0, "", iter(()))
+        return Result(200, len(answer), "application/octet-stream", iter((answer,) if answer else ()))
+
+    @staticmethod
+    def _too_slow(call: TransformCall) -> EtlError:
+        limit = call.etl.spec.obj_timeout
+        return EtlError(f"ETL error: {call.etl.name} took longer than obj_timeout ({limit:g} s)")
+
+
+def _is_transient(response: urllib3.BaseHTTPResponse) -> bool:
+    return response.status == 503 and response.headers.get(_RETRY_HEADER) == _RETRY_REASON

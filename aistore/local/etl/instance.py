@@ -1,0 +1,95 @@
+"""One ETL: what it was started from, its stage, its processes while it runs, and what it has done."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from aistore.sdk.etl.etl_const import ETL_STAGE_ABORTED, ETL_STAGE_INIT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aistore.local.etl.pod import Pod
+    from aistore.local.etl.spec import EtlSpec
+    from aistore.local.jobs import Job
+
+_MAX_ERRORS = 128
+
+
+class Etl:
+    """An ETL.
+
+    Args:
+        spec (EtlSpec): Its init message.
+        targets (int): How many there are.
+
+    Attributes:
+        stage: `Initializing`, `Running` or `Aborted`.
+        job: The job that it is while it runs.
+        pods: Its processes by target ID.
+        secret: What its processes show to read and write objects; new at every start.
+        folder: Where its processes work.
+    """
+
+    def __init__(self, spec: EtlSpec, targets: int) -> None:
+        self.spec = spec
+        self.stage = ETL_STAGE_ABORTED
+        self.job: Job | None = None
+        self.pods: dict[str, Pod] = {}
+        self.secret = ""
+        self.folder: Path | None = None
+        self.cancelled = threading.Event()
+        self._lock = threading.Lock()
+        self._errors: deque[dict[str, Any]] = deque(maxlen=_MAX_ERRORS * targets)
+        self._counts = (0, 0, 0)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.spec.name
+
+    def begin(self, folder: Path) -> None:
+        """Begin a start."""
+        self.stage = ETL_STAGE_INIT
+        self.secret = secrets.token_urlsafe(16)
+        self.folder = folder
+        self.cancelled.clear()
+
+    def is_secret(self, text: str) -> bool:
+        """Whether this is the secret of the present run."""
+        return bool(self.secret) and hmac.compare_digest(
+            self.secret.encode(), text.encode("utf-8", "replace")
+        )
+
+    def count(self, received: int, sent: int) -> None:
+        """Count an object that was transformed inline."""
+        with self._lock:
+            objects, in_bytes, out_bytes = self._counts
+            self._counts = (objects + 1, in_bytes + received, out_bytes + sent)
+
+    def add_error(self, full_name: str, message: str, code: int) -> None:
+        """Note an object that could not be transformed inline."""
+        with self._lock:
+            self._errors.append({"obj_name": full_name, "msg": message, "ecode": code})
+
+    def errors(self) -> list[dict[str, Any]]:
+        """The newest failed objects of inline transforms."""
+        with self._lock:
+            return list(self._errors)
+
+    def info(self) -> dict[str, Any]:
+        """Its line in the list."""
+        objects, in_bytes, out_bytes = self._counts
+        running = self.job is not None and self.job.is_running
+        return {
+            "id": self.name,
+            "stage": self.stage,
+            "xaction_id": self.job.id if running and self.job is not None else "",
+            "obj_count": objects,
+            "in_bytes": in_bytes,
+            "out_bytes": out_bytes,
+        }

@@ -1,0 +1,211 @@
+"""Transforming a bucket, or a selection of its objects, into a bucket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from aistore.local.errors import LocalError, NotFound
+from aistore.local.etl.exchange import EtlError, Result, TransformCall, escape_element
+from aistore.local.etl.spec import WS
+from aistore.local.jobs import transfer
+from aistore.local.jobs.job import Aborted
+from aistore.local.jobs.selection import Selection
+from aistore.local.jobs.template import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aistore.local.catalog import Bucket
+    from aistore.local.etl.instance import Etl
+    from aistore.local.etl.room import EtlRoom
+    from aistore.local.jobs import Job
+    from aistore.local.jobs.transfer import Destination, TransferOptions
+    from aistore.local.names import Bck
+    from aistore.local.state import State
+    from aistore.local.store import ObjectReader
+
+_AUTO_WORKERS = 4
+_CHANGED_TRIES = 3
+_OWT = 3
+
+
+class EtlChain(NamedTuple):
+    """An ETL and those that follow it."""
+
+    first: Etl
+    rest: tuple[Etl, ...] = ()
+
+    @property
+    def last(self) -> Etl:
+        """The one whose result is stored."""
+        return self.rest[-1] if self.rest else self.first
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all."""
+        return frozenset(etl.name for etl in (self.first, *self.rest))
+
+
+class _Sent(NamedTuple):
+    """How an object was sent: the pipeline header, whether it ends at a target, and what is to be stored where."""
+
+    pipeline: str
+    delivers: bool
+    key: tuple[str, str]
+    to_name: str
+
+
+def find_chain(room: EtlRoom, name: str, pipeline: Sequence[str]) -> EtlChain:
+    """The ETLs of these names.
+
+    Raises:
+        LocalError: One doesn't run (404).
+    """
+    found = []
+    for part in (name, *pipeline):
+        etl = room.find_running(part)
+        if etl is None:
+            raise LocalError(f"ETL {part} doesn't exist", status=404)
+        found.append(etl)
+    return EtlChain(found[0], tuple(found[1:]))
+
+
+def transform_bucket(
+    state: State, room: EtlRoom, chain: EtlChain, src: Bucket, to: Bck, options: TransferOptions
+) -> Job:
+    """Start to transform a bucket's objects."""
+    selection = Selection(template=Template(options.prefix), recursive=options.recursive)
+    return _Transform(state, room, chain, src, to, selection, options).start("etl-bck")
+
+
+def transform_selected(
+    state: State,
+    room: EtlRoom,
+    chain: EtlChain,
+    src: Bucket,
+    to: Bck,
+    selection: Selection,
+    options: TransferOptions,
+) -> Job:
+    """Start to transform a selection."""
+    return _Transform(state, room, chain, src, to, selection, options).start("etl-listrange")
+
+
+class _Transform:
+    """One job."""
+
+    def __init__(
+        self,
+        state: State,
+        room: EtlRoom,
+        chain: EtlChain,
+        src: Bucket,
+        to: Bck,
+        selection: Selection,
+        options: TransferOptions,
+    ) -> None:
+        self._store, self._nodes, self._jobs = state.store, state.nodes, state.jobs
+        self._catalog = state.catalog
+        self._room, self._chain, self._options = room, chain, options
+        self._src = src
+        self._destination: Destination = transfer.open_destination(state.catalog, to, src)
+        self._selection = selection._replace(since=transfer.not_newer(src.bck, to))
+
+    def start(self, kind: str) -> Job:
+        src, dst = self._src.bck, self._destination.bucket.bck
+        about = {"bck": dst if kind == "etl-bck" else src, "src": src, "dst": dst}
+        what = self._options.describe("etl", src, dst)
+        return self._jobs.start(kind, self._run, what=what, etls=self._chain.names, **about)
+
+    def _run(self, job: Job) -> None:
+        names = transfer.selected(self._selection.objects(self._store, self._src), self._options.prefix)
+        wanted = self._options.workers
+        each = {0: _AUTO_WORKERS, -1: 1}.get(wanted, wanted)
+        try:
+            self._jobs.each(job, names, lambda name: self._one(job, name), each * len(job.targets))
+        except Aborted:
+            transfer.discard_destination(self._catalog, self._destination)
+            raise
+
+    def _one(self, job: Job, name: str) -> None:
+        full_name = f"{self._src.bck}/{name}"
+        try:
+            self._transform(job, name)
+        except NotFound as err:
+            if not self._selection.is_list:
+                return
+            job.failed("object not found", full_name=full_name, code=404)
+            if not self._options.keep_going:
+                raise LocalError(err.message, status=404) from err
+        except LocalError as err:
+            job.check()
+            job.failed(err.message, full_name=full_name, code=err.status)
+            if not self._options.keep_going:
+                raise
+
+    def _transform(self, job: Job, name: str) -> None:
+        dst = self._destination.bucket
+        to_name = self._options.rename(name)
+        source, owner = self._store.place(self._src.bck, name), self._store.place(dst.bck, to_name)
+        key = (job.id, dst.bck.uname(to_name))
+        target = self._nodes.targets[source].id
+        pipeline = [etl.pods[target].url for etl in self._chain.rest if target in etl.pods]
+        delivers = owner != source and self._chain.last.spec.direct_put and not self._options.dry_run
+        if delivers:
+            url = f"{self._nodes.targets[owner].url}/{escape_element(key[1])}"
+            pipeline.append(f"{url}?owt={_OWT}&uuid={job.id}")
+        try:
+            call = _Sent(",".join(pipeline), delivers, key, to_name)
+            size = self._send(name, target, call)
+        finally:
+            self._room.delivered.pop(key, None)
+        job.moved(source, owner, size)
+
+    def _send(self, name: str, target: str, sent: _Sent) -> int:
+        etl = self._chain.first
+        for attempt in range(_CHANGED_TRIES):
+            with self._store.open(self._src, name) as reader:
+                pod = etl.pods.get(target)
+                if pod is None:
+                    raise EtlError(f"ETL {etl.name} was stopped")
+                uname = self._src.bck.uname(name)
+                by_path = not self._options.latest
+                call = TransformCall(etl, pod, reader, uname, self._src.bck.name, "", sent.pipeline, by_path)
+                try:
+                    return self._take(self._room.exchange.transform(call), sent)
+                except EtlError as err:
+                    if (
+                        err.status != 404
+                        or attempt + 1 == _CHANGED_TRIES
+                        or not self._was_replaced(name, reader)
+                    ):
+                        raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _was_replaced(self, name: str, reader: ObjectReader) -> bool:
+        """Whether the object got other bytes, so that the file named to the ETL may be gone."""
+        return self._store.head(self._src, name).file != reader.meta.file
+
+    def _take(self, result: Result, sent: _Sent) -> int:
+        """Store what came back; returns its size. A server that says it delivered must have done so."""
+        if result.status == 204:
+            for _ in result.pieces:
+                pass
+            size = self._room.delivered.get(sent.key)
+            if size is not None:
+                return size
+            name = self._chain.first.name
+            if sent.delivers or self._chain.first.spec.communication == WS:
+                raise EtlError(f"ETL error: {name} says that it delivered the result, but none arrived")
+            # There was nowhere to deliver to: the result is empty.
+        if self._options.dry_run:
+            return sum(len(piece) for piece in result.pieces)
+        size = 0
+        with self._store.writer(self._destination.bucket, sent.to_name) as writer:
+            for piece in result.pieces:
+                writer.write(piece)
+                size += len(piece)
+            if result.length not in {None, size}:
+                raise EtlError(f"ETL error: the answer has {size} bytes instead of {result.length}")
+            writer.commit()
+        return size

@@ -1,0 +1,271 @@
+"""The ETLs of the cluster: init, stop, start, delete, and what happens when a process dies."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from aistore.local.errors import InvalidRequest, LocalError, NotFound
+from aistore.local.etl import packages
+from aistore.local.etl.environment import make_environment
+from aistore.local.etl.exchange import Exchange
+from aistore.local.etl.instance import Etl
+from aistore.local.etl.pod import Pod
+from aistore.local.etl.spec import parse_init
+from aistore.local.locks import NamedLocks
+from aistore.sdk.etl.etl_const import ETL_STAGE_ABORTED, ETL_STAGE_RUNNING
+
+if TYPE_CHECKING:
+    from aistore.local.nodes import Node
+    from aistore.local.state import State
+
+log = logging.getLogger(__name__)
+
+_DOCUMENT = "etl"
+_FOLDER = "etl"
+_STOP_SECONDS = 5.0
+_CLOSE_SECONDS = 2.0
+_THREADS = 64
+_MARGIN_SECONDS = 2.0
+_MARGIN = 0.9
+
+
+class EtlRoom:
+    """All ETLs.
+
+    After a restart of the cluster those that ran are `Aborted`: `start` runs them again.
+
+    Args:
+        state (State): The cluster.
+
+    Attributes:
+        threads: For talking to ETL servers, so that slow transforms hold up nothing else.
+        exchange: How targets talk to ETL servers.
+        delivered: Results that ETL servers stored by themselves: bytes, by (job ID, full name).
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._documents = state.catalog.documents
+        self._lock = threading.Lock()
+        self._lives = NamedLocks()
+        self._etls: dict[str, Etl] = {}
+        self._root = state.root / _FOLDER
+        self._closed = False
+        self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="etl")
+        self.exchange = Exchange()
+        self.delivered: dict[tuple[str, str], int] = {}
+        shutil.rmtree(self._root, ignore_errors=True)
+        for name, record in self._documents.items(_DOCUMENT):
+            try:
+                self._etls[name] = Etl(parse_init(record["message"]), self._targets)
+            except LocalError as err:
+                log.warning("ETL %s is forgotten: %s", name, err.message)
+        state.on_stop.append(self.close)
+
+    @property
+    def _targets(self) -> int:
+        return len(self._state.nodes.targets)
+
+    # ---- finding
+
+    def all(self) -> list[Etl]:
+        """Every ETL, by name."""
+        with self._lock:
+            return [self._etls[name] for name in sorted(self._etls)]
+
+    def get(self, name: str) -> Etl:
+        """An ETL in any stage.
+
+        Raises:
+            NotFound: There is none of this name.
+        """
+        etl = self._etls.get(name)
+        if etl is None:
+            raise NotFound(f"etl job {name} does not exist", with_node=True)
+        return etl
+
+    def find_running(self, name: str) -> Etl | None:
+        """An ETL that runs, or None."""
+        etl = self._etls.get(name)
+        return etl if etl is not None and etl.stage == ETL_STAGE_RUNNING else None
+
+    def find_live(self, name: str) -> Etl | None:
+        """An ETL that has processes: it runs, or is being started."""
+        etl = self._etls.get(name)
+        return etl if etl is not None and etl.pods else None
+
+    # ---- lives
+
+    def init(self, message: Any) -> str:
+        """Start a new ETL; returns the ID of its job. A failed start leaves nothing: the name stays free.
+
+        Raises:
+            LocalError: The message is wrong, the name is taken (409), or the ETL does not come up.
+        """
+        spec = parse_init(message)
+        etl = Etl(spec, self._targets)
+        with self._lock:
+            if self._closed:
+                raise LocalError("the cluster is shutting down", status=503)
+            if spec.name in self._etls:
+                raise LocalError(f"etl job {spec.name} already exists", status=409, with_node=True)
+            self._etls[spec.name] = etl
+        try:
+            with self._lives.hold(spec.name):
+                job_id = self._run(etl)
+        except BaseException:
+            with self._lock:
+                self._etls.pop(spec.name, None)
+            raise
+        self._documents.put(_DOCUMENT, spec.name, {"message": message})
+        return job_id
+
+    def start(self, name: str) -> str:
+        """Run an aborted ETL again; returns the ID of its new job.
+
+        Raises:
+            NotFound: There is none of this name.
+            InvalidRequest: It is not aborted.
+            LocalError: It does not come up.
+        """
+        etl = self.get(name)
+        if etl.stage != ETL_STAGE_ABORTED:
+            raise InvalidRequest(f'invalid action "can\'t start ETL[{name}] during {etl.stage} stage"')
+        with self._lives.hold(name):
+            return self._run(etl)
+
+    def stop(self, name: str) -> None:
+        """End an ETL's processes, and the jobs that use it.
+
+        Raises:
+            NotFound: There is none of this name.
+        """
+        etl = self.get(name)
+        etl.cancelled.set()
+        with self._lives.hold(name):
+            self._end(etl, f"ETL {name} was stopped", _STOP_SECONDS)
+
+    def delete(self, name: str) -> None:
+        """Stop an ETL and forget it.
+
+        Raises:
+            NotFound: There is none of this name.
+        """
+        self.stop(name)
+        with self._lock:
+            self._etls.pop(name, None)
+        self._documents.delete(_DOCUMENT, name)
+
+    def close(self) -> None:
+        """End every process."""
+        with self._lock:
+            self._closed = True
+            etls = list(self._etls.values())
+        for etl in etls:
+            etl.cancelled.set()
+        with ThreadPoolExecutor(max(1, len(etls))) as pool:
+            list(pool.map(self._close_one, etls))
+        self.exchange.close()
+        self.threads.shutdown(wait=True, cancel_futures=True)
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def _close_one(self, etl: Etl) -> None:
+        with self._lives.hold(etl.name):
+            self._end(etl, "the cluster is shutting down", _CLOSE_SECONDS)
+
+    # ---- starting
+
+    def _run(self, etl: Etl) -> str:
+        spec = etl.spec
+        # A client that waits as long as this would give up just before the answer.
+        limit = max(spec.init_timeout * _MARGIN, spec.init_timeout - _MARGIN_SECONDS)
+        deadline = time.monotonic() + limit
+        etl.begin(self._root / f"{spec.name}-{time.time_ns():x}")
+        try:
+            self._start_pods(etl, deadline)
+            with ThreadPoolExecutor(len(etl.pods)) as pool:
+                waits = [pool.submit(self._await, etl, pod, deadline) for pod in etl.pods.values()]
+            for wait in waits:
+                wait.result()
+        except BaseException as err:
+            self._end(etl, str(err), 0.5)
+            raise
+        etl.job = self._state.jobs.new("etl-inline", what=f"etl {spec.name}")
+        etl.stage = ETL_STAGE_RUNNING
+        for pod in etl.pods.values():
+            if not pod.is_alive:
+                message = pod.describe_exit()
+                self._end(etl, message, 0.5)
+                raise LocalError(message, tcode="ErrETL")
+        return etl.job.id
+
+    def _await(self, etl: Etl, pod: Pod, deadline: float) -> None:
+        try:
+            pod.wait_ready(etl.spec.health_path, deadline, etl.cancelled)
+        except BaseException:
+            etl.cancelled.set()
+            raise
+
+    def _start_pods(self, etl: Etl, deadline: float) -> None:
+        assert etl.folder is not None
+        etl.folder.mkdir(parents=True)
+        spec = etl.spec
+        python = ""
+        if spec.command is None:
+            wanted = packages.split_packages(dict(spec.env).get("PACKAGES", ""))
+            python = packages.python_with(wanted, etl.folder, deadline)
+        for target in self._state.nodes.targets:
+            pod = Pod(spec.name, target.id, etl.folder / f"t{target.index}", self._pod_ended)
+            etl.pods[target.id] = pod
+            env = self._environment(etl, target)
+            if spec.command is None:
+                pod.start_class(python, env)
+            else:
+                pod.start_command(spec.command, env)
+
+    def _environment(self, etl: Etl, target: Node) -> dict[str, str]:
+        nodes = self._state.nodes
+        hosts = ["127.0.0.1", *(urlsplit(node.url).hostname or "" for node in (nodes.proxy, *nodes.targets))]
+        # An object's file stays where it was written, also when its bucket gets another name and it another owner.
+        roots = [self._state.store.files.mountpath(node.index) for node in nodes.targets]
+        url = f"{target.url}/v1/etl/_object/{etl.name}/{etl.secret}"
+        return make_environment(etl.spec, url, hosts, roots)
+
+    # ---- ending
+
+    def _end(self, etl: Etl, reason: str, grace: float) -> None:
+        for job in self._state.jobs.all():
+            if job.is_running and etl.name in job.etls:
+                job.abort(reason)
+        pods = list(etl.pods.values())
+        etl.stage = ETL_STAGE_ABORTED
+        etl.secret = ""
+        self.exchange.forget(pod.url for pod in pods)
+        if pods:
+            with ThreadPoolExecutor(len(pods)) as pool:
+                list(pool.map(lambda pod: pod.stop(grace), pods))
+        etl.pods = {}
+        if etl.folder is not None:
+            shutil.rmtree(etl.folder, ignore_errors=True)
+            etl.folder = None
+        job, etl.job = etl.job, None
+        if job is not None:
+            job.abort(reason)
+            self._state.jobs.end(job)
+
+    def _pod_ended(self, pod: Pod) -> None:
+        """A process died by itself: the ETL ends on every target, as on a cluster."""
+        etl = self._etls.get(pod.etl_name)
+        if etl is None or etl.stage != ETL_STAGE_RUNNING or etl.pods.get(pod.node_id) is not pod:
+            return
+        message = pod.describe_exit()
+        log.warning("%s", message)
+        with self._lives.hold(pod.etl_name):
+            if etl.pods.get(pod.node_id) is pod:
+                self._end(etl, message, _CLOSE_SECONDS)
