@@ -141,10 +141,18 @@ class MossReq(_BatchModel):
         self.moss_in.extend(moss_ins)
         return self
 
+    def dict(self, **kwargs: bool) -> dict[str, Any]:
+        """Return the JSON body.
+
+        Args:
+            **kwargs: As of `model_dump`, which is called when there are any.
+        """
+        return super().dict(**kwargs) if kwargs else self.as_dict()
+
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON body."""
         body = {
-            GB_IN: msgspec.to_builtins(self.moss_in),
+            GB_IN: msgspec.to_builtins(self.moss_in) or None,
             GB_OUTPUT_FMT: self.output_format,
             GB_CONTINUE_ERR: self.cont_on_err,
             GB_ONLY_OBJ_NAME: self.only_obj_name,

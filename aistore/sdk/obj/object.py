@@ -294,7 +294,8 @@ class Object:
         Returns:
             Id of the job, empty when there was no need for one.
         """
-        check_object_name(self._name)
+        if prefix := self._name.rstrip("/"):  # of many objects when `path` is a directory
+            check_object_name(prefix)
         args = PromoteAPIArgs(
             source_path=path,
             object_name=self._name,
