@@ -77,7 +77,12 @@ def test_final_error_says_all_within_the_budget(peers, rc, clock, status, cls): 
     with pytest.raises(cls, match="node is starting") as info:
         rc(peer).request("get", OBJ)
     err = info.value
-    assert (err.status_code, err.attempts, err.tcode, err.node) == (status, len(peer.requests), "ErrX", "p[1]")
+    assert (err.status_code, err.attempts, err.tcode, err.node) == (
+        status,
+        len(peer.requests),
+        "ErrX",
+        "p[1]",
+    )
     assert err.req_url.endswith("/v1/objects/b/o")
     assert isinstance(err, requests.exceptions.RetryError)
     assert sum(clock.slept) < 30
@@ -244,7 +249,14 @@ def test_logs_have_no_handlers_of_ours(peers, rc, clock, caplog):  # defect 34
 
 
 def http_retry(**kwargs):
-    given = {"total": 2, "backoff_factor": 0, "status_forcelist": [500, 503], "connect": 0, "read": 0, **kwargs}
+    given = {
+        "total": 2,
+        "backoff_factor": 0,
+        "status_forcelist": [500, 503],
+        "connect": 0,
+        "read": 0,
+        **kwargs,
+    }
     return urllib3.Retry(**given)
 
 
@@ -332,7 +344,9 @@ def test_tenacity_error_is_what_the_program_asked_for(peers, rc):
 
 def test_policies_pickle_whole():  # defect 39
     seen = []
-    config = RetryConfig(http_retry(total=9), network_retry(2, before_sleep=seen.append), ColdGetConf(max_cold_wait=7))
+    config = RetryConfig(
+        http_retry(total=9), network_retry(2, before_sleep=seen.append), ColdGetConf(max_cold_wait=7)
+    )
     again = pickle.loads(pickle.dumps(config))
     assert again.http_retry.total == 9
     assert again.network_retry.stop.max_attempt_number == 2
@@ -412,6 +426,8 @@ def test_lock_that_is_never_freed(peers, rc, monkeypatch):
     client = rc(peer)
     req = requests.Request("GET", f"{peer.url}/v1/objects/b/o?provider=aws").prepare()
     with pytest.raises(Timeout, match="locked"):
-        LockPoller(client._executor, ColdGetConf(max_cold_wait=9, enable_remote_head=False)).wait_for_unlock(req)
+        LockPoller(client._executor, ColdGetConf(max_cold_wait=9, enable_remote_head=False)).wait_for_unlock(
+            req
+        )
     assert sum(clock.slept) == 9
     assert next(r for r in peer.requests if r.method == "HEAD").target.endswith("presence=2&props=size")

@@ -106,7 +106,12 @@ def test_interim_answers_are_skipped(peers, rc):
 
 @pytest.mark.parametrize(
     "data",
-    [b"HTTP/1.1 101 Switching\r\n\r\n", b"HTTP/1.1 102 P\r\n\r\n" * 20, b"HTTP/1.1 200 OK\n\n", b"220 smtp\r\n"],
+    [
+        b"HTTP/1.1 101 Switching\r\n\r\n",
+        b"HTTP/1.1 102 P\r\n\r\n" * 20,
+        b"HTTP/1.1 200 OK\n\n",
+        b"220 smtp\r\n",
+    ],
 )
 def test_malformed_answer_is_an_error_and_closes(peers, rc, data):
     peer = peers(data, answer(200, b"ok"))
@@ -763,7 +768,9 @@ def test_no_map_no_token(peers, rc):
 
 def test_token_never_goes_from_https_to_http(peers, rc):
     target = peers(answer(200, b"done"))
-    proxy = peers(lambda _, r: smap(target) if "daemon" in r.target else redirect(target.url + r.target), tls=True)
+    proxy = peers(
+        lambda _, r: smap(target) if "daemon" in r.target else redirect(target.url + r.target), tls=True
+    )
     assert rc(proxy, token="sesame").request("get", OBJ).content == b"done"
     assert target.requests[0].header("authorization") is None
 
@@ -825,7 +832,9 @@ def test_skip_verify(peers):
         manager = SessionManager(skip_verify=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert RequestClient(peers(answer(200, b"x"), tls=True).url, manager, timeout=5).request("get", "x").ok
+        assert (
+            RequestClient(peers(answer(200, b"x"), tls=True).url, manager, timeout=5).request("get", "x").ok
+        )
     manager.close()
 
 

@@ -27,7 +27,7 @@ def decode(pieces):
     return (out, b"") if decoder.done else (out, None)
 
 
-BODY = b"5\r\nhello\r\nA;ext=\"1\" \r\n0123456789\r\n00\r\nTrailer: x\r\nT2:y\r\n\r\nnext"
+BODY = b'5\r\nhello\r\nA;ext="1" \r\n0123456789\r\n00\r\nTrailer: x\r\nT2:y\r\n\r\nnext'
 
 
 def test_every_split_offset():

@@ -171,7 +171,8 @@ def test_names_that_escape_are_refused(name):  # defects 2, 3, 41
 
 
 @pytest.mark.parametrize(
-    "name", [".hidden", "...", "a//b", "x/~/y", "~tilde", "a b", "?#%&=;", "\u00e9" * 2048, "x" * 4096, "a.b/..c"]
+    "name",
+    [".hidden", "...", "a//b", "x/~/y", "~tilde", "a b", "?#%&=;", "\u00e9" * 2048, "x" * 4096, "a.b/..c"],
 )
 def test_names_that_the_cluster_takes(name):
     assert check_object_name(name) == name
@@ -229,7 +230,13 @@ def test_head_of_a_request():
 
 def test_callers_fields_replace_defaults_but_not_framing():
     fields = encode_fields(
-        {"user-agent": "x/1", "Content-Length": "7", "Authorization": "Bearer t", "Accept": None, "A": ["1", "2"]}
+        {
+            "user-agent": "x/1",
+            "Content-Length": "7",
+            "Authorization": "Bearer t",
+            "Accept": None,
+            "A": ["1", "2"],
+        }
     )
     assert fields.count(b"ser-") == 1
     assert b"user-agent: x/1" in fields
