@@ -28,6 +28,7 @@ class Flag(IntFlag):
     NOT_CACHED = 512
     NO_RECURSION = 2048
     DIFF = 4096
+    INVENTORY = 32768
 
 
 class EntryFlag(IntFlag):

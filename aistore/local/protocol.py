@@ -68,6 +68,13 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._in_head and self._head_size > MAX_HEAD and not self.transport.is_closing():
             self.send_400_response("")
 
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # as asyncio documents it
+        """Let a client that has said all it has to say read its answers."""
+        if self.cycle is None or self._in_body or self.cycle.response_complete:
+            return None
+        self.cycle.keep_alive = False
+        return True
+
     def on_headers_complete(self) -> None:
         """Refuse an over-long head and malformed escapes; a request proper begins here."""
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)

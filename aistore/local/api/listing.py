@@ -89,9 +89,10 @@ def _query(bucket: Bucket, lst: ListMsg) -> Query:
     bits = Flag(int(flags))
     if bits & (Flag.NOT_CACHED | Flag.DIFF):
         raise InvalidRequest(
-            f"bad list-objects request: flags {flags} need a remote bucket (have {bucket.bck})",
-            tcode="ErrNotRemoteBck",
+            f"bad list-objects request: flags {flags} need a remote bucket (have {bucket.bck})"
         )
+    if bits & Flag.INVENTORY:
+        raise InvalidRequest(f'bucket "{bucket.bck}" has no inventories')
     size = lst.pagesize or DEFAULT_PAGE
     if size < 0:
         raise InvalidRequest(f"bad list-objects request: pagesize {size} is negative")

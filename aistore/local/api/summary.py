@@ -98,7 +98,8 @@ class Summaries:
             summary_id = await self.begin([bucket], prefix)
             return Response(202, headers=[props, ("Ais-Xaction-Id", summary_id)])
         summary = {**self.get(summary_id)[0], "is_present": True}
-        return Response(headers=[props, ("Ais-Bucket-Summ", msgspec.json.encode(summary).decode())])
+        job = ("Ais-Xaction-Id", summary_id)
+        return Response(headers=[props, job, ("Ais-Bucket-Summ", msgspec.json.encode(summary).decode())])
 
 
 def register(state: State) -> None:
