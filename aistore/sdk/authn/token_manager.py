@@ -35,5 +35,5 @@ class TokenManager:
         """
         if not token:
             raise InvalidArgument("Token must be provided to revoke.")
-        message = TokenMsg(token=token).model_dump()
+        message = TokenMsg(token=str(token)).model_dump()
         self._client.request(method=HTTP_METHOD_DELETE, path=URL_PATH_AUTHN_TOKENS, json=message)
