@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 import threading
 import time
@@ -197,10 +198,8 @@ class _Producer:
         except _Abandoned:
             pass
         except Exception as err:  # noqa: BLE001 - raised where the answer is made
-            try:
+            with contextlib.suppress(_Abandoned):
                 self._put(err)
-            except _Abandoned:
-                pass
 
 
 def register(state: State) -> None:

@@ -1,4 +1,4 @@
-"""Jobs over HTTP: `GET /v1/cluster?what=` status, snapshots and running jobs; start and stop (protocol/06)."""
+"""Jobs over HTTP: `what=` status, snapshots and running jobs; start and stop (protocol/06)."""
 
 from __future__ import annotations
 

@@ -107,12 +107,12 @@ async def _archive(req: Request, bucket: Bucket, msg: ActionMsg) -> Response:
     return text_response(job.id)
 
 
-async def _remote_only(req: Request, bucket: Bucket, msg: ActionMsg) -> Response:
+async def _remote_only(_req: Request, bucket: Bucket, msg: ActionMsg) -> Response:
     name = "evict-remote-bck" if msg.action == "evict-listrange" else msg.action
     raise LocalError(f"{name}: expecting remote bucket (have {bucket.bck})", tcode="ErrNotRemoteBck")
 
 
-async def _rename(req: Request, bucket: Bucket, msg: ActionMsg) -> Response:
+async def _rename(req: Request, bucket: Bucket, _msg: ActionMsg) -> Response:
     destination = bck_to(req)
     if destination.provider != bucket.bck.provider:
         raise InvalidRequest(f"cannot rename {bucket.bck} to another provider ({destination})")

@@ -38,7 +38,7 @@ class _Sink(io.RawIOBase):
 class ArchiveWriter:
     """Writes members one after the other.
 
-    Tar headers are USTAR where the name and size fit, PAX otherwise; two empty blocks end the archive, without padding.
+    Tar headers are USTAR where name and size fit, PAX otherwise; two empty blocks end it, without padding.
 
     Args:
         kind (Format): The format.

@@ -1,4 +1,4 @@
-"""Entries of a batch: opened a few ahead of the one that is sent, so that the disk works while the network does."""
+"""Entries of a batch: opened a few ahead of their turn, so that the disk works while the network does."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Opened:
         """The bytes that are wanted.
 
         Raises:
-            LocalError: There is no such object or member, it is no archive, or it is shorter than the range asks for.
+            LocalError: There is no such object or member, it is no archive, or the range is beyond its end.
         """
         if self._reader is None:
             assert self.error is not None

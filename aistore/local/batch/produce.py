@@ -132,7 +132,7 @@ class Joined:
 
 
 class Multipart:
-    """A finished answer in two parts: metadata and archive. The archive is kept in memory up to 8 MiB, then on disk.
+    """A finished answer in two parts, metadata and archive; the archive is on disk when it is over 8 MiB.
 
     Args:
         maker (Maker): Makes the archive.
@@ -144,7 +144,8 @@ class Multipart:
         self.boundary = secrets.token_hex(30)
         self._job_id = job_id
         self._maker = maker
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=folder)
+        # Closed by `pieces` or `close`.
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=folder)  # noqa: SIM115
         try:
             joined = Joined(self._file.write)
             maker.write(joined.write)

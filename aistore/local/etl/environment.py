@@ -1,4 +1,4 @@
-"""The environment of an ETL's process: what it has on a real cluster, and as little as possible of this server's."""
+"""The environment of an ETL's process: as on a real cluster, with as little as possible of this server's."""
 
 from __future__ import annotations
 
@@ -13,24 +13,16 @@ import aistore
 if TYPE_CHECKING:
     from aistore.local.etl.spec import EtlSpec
 
-_INHERITED = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "LANGUAGE",
-    "TZ",
-    "TMPDIR",
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-    "SYSTEMROOT",
-)
-_INHERITED += ("SSL_CERT_FILE", "SSL_CERT_DIR", "PYTHONPATH", "CUDA_VISIBLE_DEVICES", "USER", "LOGNAME")
+_INHERITED = {
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "SYSTEMROOT", "PYTHONPATH"),
+    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "CUDA_VISIBLE_DEVICES"),
+}
 
 
 def make_environment(spec: EtlSpec, target_url: str, hosts: list[str], roots: list[str]) -> dict[str, str]:
     """The variables of one process.
 
-    They come in the cluster's order: those of the message, those of the target, those on the message's top level.
+    They come in the cluster's order: of the message's runtime, of the target, of the message's top level.
 
     Args:
         spec (EtlSpec): The ETL.

@@ -107,19 +107,6 @@ class Result(NamedTuple):
     pieces: Iterator[bytes]
 
 
-class _Body:
-    """An object's bytes as a request body that urllib3 reads piece by piece."""
-
-    def __init__(self, reader: ObjectReader) -> None:
-        self._reader = reader
-        self._at = 0
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._reader.read_at(self._at, _CHUNK if size < 0 else size)
-        self._at += len(data)
-        return data
-
-
 class Exchange:
     """Talks to ETL servers, over connections that are kept."""
 
@@ -144,8 +131,8 @@ class Exchange:
     def transform(self, call: TransformCall) -> Result:
         """Have an object transformed.
 
-        Connection errors are tried again, up to ten times and within `obj_timeout`; a timeout and the transform's own
-        error are final.
+        Connection errors are tried again, up to ten times and within `obj_timeout`; a timeout and the
+        transform's own error are final.
 
         Raises:
             EtlError: The ETL server's answer, or none.
@@ -188,7 +175,7 @@ class Exchange:
             headers["Content-Length"] = "0"
         else:
             headers["Content-Length"] = str(call.reader.meta.size)
-            body = _Body(call.reader) if call.reader.meta.size else None
+            body = call.reader.chunks(size=_CHUNK) if call.reader.meta.size else None
         left = max(deadline - time.monotonic(), 0.01)
         return self._pools.request(
             method,

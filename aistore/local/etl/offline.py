@@ -47,7 +47,7 @@ class EtlChain(NamedTuple):
 
 
 class _Sent(NamedTuple):
-    """How an object was sent: the pipeline header, whether it ends at a target, and what is to be stored where."""
+    """How an object was sent: the pipeline header, whether it ends at a target, and what is stored where."""
 
     pipeline: str
     delivers: bool

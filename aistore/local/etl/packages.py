@@ -1,7 +1,7 @@
 """`PACKAGES` of an ETL: a Python that has them.
 
-When this server's own Python has all of them, that is it: no installer, no network. Otherwise they go into a virtual
-environment of that ETL, which also sees what this Python has.
+When this server's own Python has all of them, that is it: no installer, no network. Otherwise they go into
+a virtual environment of that ETL, which also sees what this Python has.
 """
 
 from __future__ import annotations
@@ -91,10 +91,9 @@ def python_with(requirements: list[str], folder: Path, deadline: float) -> str:
 
 def _make_environment(folder: Path) -> str:
     venv.create(folder, with_pip=False, symlinks=os.name != "nt")
-    scheme = {"base": str(folder), "platbase": str(folder)}
-    packages = Path(
-        sysconfig.get_path("purelib", "venv" if "venv" in sysconfig.get_scheme_names() else None, scheme)
-    )
+    base = {"base": str(folder), "platbase": str(folder)}
+    scheme = "venv" if "venv" in sysconfig.get_scheme_names() else "posix_prefix"
+    packages = Path(sysconfig.get_path("purelib", scheme, base))
     # `addsitedir`, unlike a bare path, also follows the path files there (editable installs).
     lines = [f"import site; site.addsitedir({path!r})" for path in _own_packages()]
     (packages / "aistore-parent.pth").write_text("\n".join(lines) + "\n")

@@ -1,4 +1,4 @@
-"""One server process of an ETL, next to one target: started, watched, stopped with everything that it started."""
+"""One server process of an ETL, next to one target: started, watched, stopped with all that it started."""
 
 from __future__ import annotations
 
@@ -184,10 +184,11 @@ class Pod:
         assert self._process is not None
         if self._reader is not None:
             self._reader.join(timeout=1.0)
-        return f"ETL {self.etl_name} ended with exit status {self._process.poll()}; last lines:\n{self.last_lines()}"
+        status = self._process.poll()
+        return f"ETL {self.etl_name} ended with exit status {status}; last lines:\n{self.last_lines()}"
 
     def usage(self) -> tuple[float, int]:
-        """CPU cores used since its start, on average, and bytes of memory; zeros where the system doesn't say."""
+        """CPU cores used on average, and bytes of memory; zeros where the system doesn't say."""
         ticks, pages = 0, 0
         if self._process is not None:
             for stat in _session(self._process.pid):

@@ -232,7 +232,7 @@ class EtlRoom:
     def _environment(self, etl: Etl, target: Node) -> dict[str, str]:
         nodes = self._state.nodes
         hosts = ["127.0.0.1", *(urlsplit(node.url).hostname or "" for node in (nodes.proxy, *nodes.targets))]
-        # An object's file stays where it was written, also when its bucket gets another name and it another owner.
+        # An object's file stays where it was written, also when its bucket is renamed and it changes owners.
         roots = [self._state.store.files.mountpath(node.index) for node in nodes.targets]
         url = f"{target.url}/v1/etl/_object/{etl.name}/{etl.secret}"
         return make_environment(etl.spec, url, hosts, roots)
@@ -254,10 +254,10 @@ class EtlRoom:
         if etl.folder is not None:
             shutil.rmtree(etl.folder, ignore_errors=True)
             etl.folder = None
-        job, etl.job = etl.job, None
-        if job is not None:
-            job.abort(reason)
-            self._state.jobs.end(job)
+        own, etl.job = etl.job, None
+        if own is not None:
+            own.abort(reason)
+            self._state.jobs.end(own)
 
     def _pod_ended(self, pod: Pod) -> None:
         """A process died by itself: the ETL ends on every target, as on a cluster."""

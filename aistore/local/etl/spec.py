@@ -1,7 +1,7 @@
 """What an ETL is started from: the init message, checked (protocol-ml/02, section 2).
 
-A local cluster has no containers. It runs a class that `init_class` sent (the image is the Python runtime's), or a
-command that can be run on this machine; anything else is refused with an explanation.
+A local cluster has no containers. It runs a class that `init_class` sent (the image is the Python runtime's),
+or a command that can be run on this machine; anything else is refused with an explanation.
 """
 
 from __future__ import annotations
@@ -175,8 +175,8 @@ def _check_runnable(image: str, env: dict[str, str], name: str) -> None:
     tag = runtime["tag"] or own
     if re.fullmatch(r"3\.\d+", tag) and tag != own:
         raise InvalidRequest(
-            f'[etl="{name}"] the class was pickled by Python {tag}, and this server runs Python {own}: pickled code '
-            "is of one version only. Run both with the same"
+            f'[etl="{name}"] the class was pickled by Python {tag}, this server runs Python {own}: pickled '
+            "code is of one version only, run both with the same"
         )
 
 

@@ -1,7 +1,7 @@
 """Runs a command and ends it when standard input ends, that is, when the server that started it is gone.
 
-Run by path, with nothing but the standard library. The command is the head of a session of its own; with it goes
-everything that it started. Usage: supervise.py COMMAND [ARGUMENT ...]
+Run by path, with nothing but the standard library. The command is the head of a session of its own; with it
+goes everything that it started. Usage: supervise.py COMMAND [ARGUMENT ...]
 """
 
 from __future__ import annotations

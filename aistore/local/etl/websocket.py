@@ -1,4 +1,4 @@
-"""Websockets to ETL servers: one exchange at a time on each, so that an answer is always that of the last question."""
+"""Websockets to ETL servers: one exchange at a time on each, so that answers match their questions."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Jobs: work that goes on after its request was answered.
 
-`Jobs` runs each job on a thread of a bounded pool, finds jobs for queries, and remembers them across a restart;
-one that a restart interrupted is aborted.
+`Jobs` runs each job on a thread of a bounded pool, finds jobs for queries, and remembers them across a
+restart; one that a restart interrupted is aborted.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Jobs:
             self.end(job)
 
     def each(self, job: Job, items: Iterable[T], work: Callable[[T], None], workers: int) -> None:
-        """Call `work` for every item, in up to so many threads of those that all jobs share; the caller's is one.
+        """Call `work` for every item, in up to so many threads of the pool of all jobs; the caller's is one.
 
         The first error stops it and is raised when no call is running any more.
 

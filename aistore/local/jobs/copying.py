@@ -57,10 +57,7 @@ def _copy(
     def copy(name: str) -> None:
         try:
             to_name = options.rename(name)
-            if options.dry_run:
-                meta = store.head(src, name)
-            else:
-                meta = store.copy(src, name, dst, to_name)
+            meta = store.head(src, name) if options.dry_run else store.copy(src, name, dst, to_name)
         except LocalError as err:
             if err.status == 404 and not selection.is_list:
                 return

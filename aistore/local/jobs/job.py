@@ -201,6 +201,7 @@ class Job:
             "targets": list(self.targets),
             **bcks,
             "what": self.what,
+            "etls": sorted(self.etls),
             "started": self.started,
             "ended": self.ended,
             "aborted": self.aborted,
@@ -215,7 +216,16 @@ class Job:
     def from_record(cls, record: dict[str, Any]) -> Job:
         """A job of an earlier run; one that had not ended counts as aborted."""
         bcks = {key: parse_uname(record[key])[0] if record[key] else None for key in ("bck", "src", "dst")}
-        job = cls(record["id"], record["kind"], record["targets"], what=record["what"], **bcks)
+        job = cls(
+            record["id"],
+            record["kind"],
+            record["targets"],
+            bck=bcks["bck"],
+            src=bcks["src"],
+            dst=bcks["dst"],
+            what=record["what"],
+            etls=frozenset(record["etls"]),
+        )
         job.started = record["started"]
         job.error = record["error"]
         job.workers = record["workers"]

@@ -76,7 +76,7 @@ def parse_selection(value: Any, action: str) -> Selection:
     template = value.get("template")
     if not isinstance(template, str) or not template:
         raise InvalidRequest(
-            f"{action}: nothing is selected, objnames and template are empty (the template of a whole bucket is '*')"
+            f"{action}: nothing is selected, objnames and template are empty (a whole bucket's is '*')"
         )
     parsed = parse_template(template)
     check_prefix(parsed.prefix)

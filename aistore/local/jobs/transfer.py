@@ -138,5 +138,5 @@ def discard_destination(catalog: Catalog, destination: Destination) -> None:
 
 
 def not_newer(src: Bck, dst: Bck) -> int:
-    """The time after which objects of the source don't count, so that a job doesn't feed on its results; 0: any do."""
+    """The time after which objects don't count, so that a job doesn't feed on its own results; 0: any do."""
     return time.time_ns() if src == dst else 0
