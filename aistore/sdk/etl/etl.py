@@ -39,6 +39,18 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _NAME_LENGTH = range(6, 33)
 _ENV_NAME = re.compile(r"[^=\x00]+")
 
+# A start that fails is reported by the server at the end of `init_timeout`; a client that waits no longer than that
+# gives up first and never learns the cause.
+_GRACE_SECONDS = 30.0
+
+
+class _ServerLimit(int):
+    """Seconds that the server was told; as a `float`, which is how long the transport waits, some more."""
+
+    def __float__(self) -> float:
+        return int(self) + _GRACE_SECONDS
+
+
 _Class = TypeVar("_Class", bound=type)
 
 
@@ -328,7 +340,7 @@ class Etl:
             HTTP_METHOD_PUT,
             path=URL_PATH_ETL,
             json=message.as_dict(),
-            timeout=convert_to_seconds(init_timeout),
+            timeout=_ServerLimit(convert_to_seconds(init_timeout)),
         )
         text: str = response.text
         return text

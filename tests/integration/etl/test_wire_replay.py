@@ -198,7 +198,7 @@ def test_local_pipelines(kind, recorded_server):
         assert reply.status == 400
         assert "Invalid pipeline header: Pipeline header contains empty entry" in unquote_plus(text)
         same_kind = {"fastapi": "uvicorn", "flask": "Werkzeug", "threaded": "BaseHTTP"}[kind]
-        if dict((k.lower(), v) for k, v in expected["headers"].items())["server"].startswith(same_kind):
+        if {k.lower(): v for k, v in expected["headers"].items()}["server"].startswith(same_kind):
             body = expected["body"]
             assert text == body.get("text", json.dumps(body.get("json"), separators=(",", ":")))
         checked += 1

@@ -34,7 +34,7 @@ _FALSE = frozenset({"0", "f", "false", "n", "no", "off", ""})
 _Number = TypeVar("_Number", int, float)
 
 
-class InvalidETLEnvironment(InvalidArgument, EnvironmentError):  # noqa: N818 - named for what it says
+class InvalidETLEnvironment(EnvironmentError, InvalidArgument):  # noqa: N818 - named for what it says
     """An environment variable of an ETL server that is missing or has no usable value."""
 
 
