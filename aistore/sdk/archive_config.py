@@ -37,9 +37,9 @@ class ArchiveConfig:
     mode: ArchiveMode | None = None
 
     def __post_init__(self) -> None:
-        if self.mode is not None and not isinstance(self.mode, ArchiveMode):
+        if self.mode is not None:
             try:
-                self.mode = ArchiveMode(self.mode)
+                self.mode = ArchiveMode(self.mode)  # also from its text
             except ValueError:
                 modes = ", ".join(mode.value for mode in ArchiveMode)
                 raise InvalidArgument(f"mode must be one of {modes}, not {self.mode!r}") from None

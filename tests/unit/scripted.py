@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,7 +29,7 @@ class Request:
 
 @dataclass
 class Answer:
-    """What to send. `cut`: how many bytes of the body to send before the connection ends (`reset`: with a RST)."""
+    """What to send. `cut`: after how many bytes of the body the connection ends (`reset`: with a RST)."""
 
     body: bytes | Iterable[bytes] = b""
     status: int = 200
@@ -43,7 +43,7 @@ Script = Callable[[Request], Answer]
 
 
 class ScriptedServer:
-    """Serves connections in threads; keeps what was asked in `requests` and open connections in `connections`."""
+    """Serves connections in threads; keeps what was asked, and counts connections."""
 
     def __init__(self, script: Script) -> None:
         self.script = script
@@ -63,10 +63,8 @@ class ScriptedServer:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for sock in self._open:
-            try:
+            with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
         for thread in self._threads:
             thread.join(10)
             assert not thread.is_alive()
@@ -104,7 +102,10 @@ class ScriptedServer:
             headers.setdefault("Transfer-Encoding", "chunked")
         elif isinstance(answer.body, bytes):
             headers.setdefault("Content-Length", str(len(answer.body)))
-        lines = [f"HTTP/1.1 {answer.status} Scripted", *(f"{name}: {value}" for name, value in headers.items())]
+        lines = [
+            f"HTTP/1.1 {answer.status} Scripted",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
         sock.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
         if request.method == "HEAD":
             return True

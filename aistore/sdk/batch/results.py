@@ -42,12 +42,9 @@ class BatchResults(Iterator[tuple[MossOut, bytes]]):
         extractor: ArchiveStreamExtractor,
         tar_buffer_size: int | None = None,
     ) -> None:
-        self._request = request
-        self._response = response
-        self._send = send
-        self._extractor = extractor
-        self._options = {} if tar_buffer_size is None else {"buffer_size": tar_buffer_size}
-        self._entries = self._generate()
+        # Nothing that the exchange holds refers to this object: dropping it closes the answer at once.
+        self._exchange = _Exchange(request, response, send, extractor, tar_buffer_size)
+        self._entries = self._exchange.entries()
 
     def __iter__(self) -> Self:
         return self
@@ -58,9 +55,7 @@ class BatchResults(Iterator[tuple[MossOut, bytes]]):
     def close(self) -> None:
         """Give the connection up; iteration ends."""
         self._entries.close()
-        response, self._response = self._response, None
-        if response is not None:
-            response.close()
+        self._exchange.close()
 
     def __enter__(self) -> Self:
         return self
@@ -69,10 +64,33 @@ class BatchResults(Iterator[tuple[MossOut, bytes]]):
         self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_response", None) is not None:
+        if hasattr(self, "_entries"):
             self.close()
 
-    def _generate(self) -> Generator[tuple[MossOut, bytes], None, None]:
+
+class _Exchange:
+    """A request, and its answers."""
+
+    def __init__(
+        self,
+        request: MossReq,
+        response: Response | None,
+        send: Callable[[MossReq], Response],
+        extractor: ArchiveStreamExtractor,
+        tar_buffer_size: int | None,
+    ) -> None:
+        self._request = request
+        self._response = response
+        self._send = send
+        self._extractor = extractor
+        self._options = {} if tar_buffer_size is None else {"buffer_size": tar_buffer_size}
+
+    def close(self) -> None:
+        response, self._response = self._response, None
+        if response is not None:
+            response.close()
+
+    def entries(self) -> Generator[tuple[MossOut, bytes], None, None]:
         request = self._request
         total = len(request.moss_in)
         resumes = 0

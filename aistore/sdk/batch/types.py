@@ -44,7 +44,7 @@ class _BatchModel(Model):
         return self.model_dump(**{"by_alias": True, "exclude_none": True, **kwargs})
 
 
-class MossIn(_BatchModel, frozen=True, omit_defaults=True):
+class MossIn(_BatchModel, frozen=True, omit_defaults=True):  # type: ignore[misc]  # msgspec allows frozen here
     """One entry of a request: an object, a range of it, or a member of it.
 
     Attributes:
@@ -141,14 +141,6 @@ class MossReq(_BatchModel):
         self.moss_in.extend(moss_ins)
         return self
 
-    def dict(self, **kwargs: bool) -> dict[str, Any]:
-        """Return the JSON body.
-
-        Args:
-            **kwargs: As of `model_dump`, which is called when there are any.
-        """
-        return super().dict(**kwargs) if kwargs else self.as_dict()
-
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON body."""
         body = {
@@ -175,6 +167,14 @@ class MossReq(_BatchModel):
             streaming_get=self.streaming_get,
             colocation=self.colocation,
         )
+
+    def dict(self, **kwargs: bool) -> dict[str, Any]:
+        """Return the JSON body.
+
+        Args:
+            **kwargs: As of `model_dump`, which is called when there are any.
+        """
+        return super().dict(**kwargs) if kwargs else self.as_dict()
 
 
 class MossResp(_BatchModel):

@@ -16,7 +16,7 @@ from aistore.sdk.const import (
     QPARAM_ETL_NAME,
     QPARAM_PROPS,
 )
-from aistore.sdk.errors import ErrObjNotFound
+from aistore.sdk.errors import ErrInvalidResponse, ErrObjNotFound
 from aistore.sdk.obj.byte_range import Bounds, format_byte_range
 from aistore.sdk.obj.object_attributes import ObjectAttributes
 
@@ -161,5 +161,9 @@ class ObjectClient:
             assert self._uname is not None
             smap = self._request_client.get_smap(refresh)
             target = smap.get_target_for_object(self._uname)
+            if target.public_net is None:
+                raise ErrInvalidResponse(
+                    f"target {target.daemon_id} has no public address in the cluster map"
+                )
             self._target_client = self._request_client.clone(base_url=target.public_net.direct_url)
         return self._target_client

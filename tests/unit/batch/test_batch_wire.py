@@ -3,12 +3,12 @@
 import json
 
 import pytest
+from recordings import body_bytes, records
+from scripted import Answer, Request, scripted
 
 from aistore.sdk.batch.batch import Batch
 from aistore.sdk.errors import AISError
 from aistore.sdk.provider import Provider
-from recordings import body_bytes, records
-from scripted import Answer, Request, scripted
 
 RECORDS = [pytest.param(record, id=str(record["n"])) for record in records("batch")]
 

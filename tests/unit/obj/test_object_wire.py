@@ -4,14 +4,14 @@ import json
 from urllib.parse import unquote
 
 import pytest
+from recordings import body_bytes, records, unmarked
+from scripted import Answer, Request, scripted
 
 from aistore.sdk.archive_config import ArchiveConfig, ArchiveMode
 from aistore.sdk.blob_download_config import BlobDownloadConfig
 from aistore.sdk.errors import AISError
 from aistore.sdk.obj.object import BucketDetails, Object
 from aistore.sdk.provider import Provider
-from recordings import body_bytes, records, unmarked
-from scripted import Answer, Request, scripted
 
 # What 2.0.0 did and this package does not, each with its reason.
 NOT_LIKE_2_0 = {
@@ -157,5 +157,7 @@ def test_request_is_the_recorded_one(record, tmp_path):
 
 
 def test_every_recorded_call_is_played_or_explained():
-    explained = [record for name in ("object", "multipart") for record in records(name) if not _is_ours(record)]
+    explained = [
+        record for name in ("object", "multipart") for record in records(name) if not _is_ours(record)
+    ]
     assert {record["api"] for record in explained} == {api for api, _ in NOT_LIKE_2_0}

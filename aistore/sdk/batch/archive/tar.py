@@ -130,7 +130,7 @@ class TarReader:
         return header
 
     def _fill(self, size: int, *, or_end: bool = False) -> bool:
-        """Have `size` bytes in the buffer, which is large enough; with `or_end` none at the end of the stream."""
+        """Have `size` bytes in the buffer, which can hold them; `or_end`: none at the end of the stream."""
         if len(self._buffer) - self._low < size:
             self._buffer[: self._high - self._low] = self._buffer[self._low : self._high]
             self._low, self._high = 0, self._high - self._low

@@ -58,7 +58,7 @@ class ObjectFileWriter(io.BufferedWriter):
         return self._obj_writer.object_path
 
     @property
-    def mode(self) -> str:  # type: ignore[override]  # typeshed: an instance attribute
+    def mode(self) -> str:
         """`"w"` or `"a"`, as it was opened."""
         return self._mode
 

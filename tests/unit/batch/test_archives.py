@@ -1,0 +1,232 @@
+"""Archive readers: what others wrote is read, however it is cut; what is damaged is an error of ours."""
+
+import io
+import tarfile
+from contextlib import suppress
+
+import pytest
+from archives import Pieces, archive_of, read_all, tar_of, zip_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aistore.sdk.batch.archive.compression import DecompressingSource
+from aistore.sdk.batch.archive.formats import TAR_FORMATS, open_archive
+from aistore.sdk.batch.archive.source import as_source
+from aistore.sdk.batch.archive.tar import TarReader
+from aistore.sdk.batch.errors import ErrArchiveTruncated, ErrBatchFormat
+from aistore.sdk.errors import InvalidArgument, SDKError
+
+FORMATS = (*TAR_FORMATS, ".zip")
+MEMBERS = [
+    ("bck/a", b"one"),
+    ("bck/empty", b""),
+    ("bck/" + "d/" * 60 + "long", b"x" * 511),
+    ("bck/ünïcode 名前", b"y" * 512),
+    ("bck/" + "n" * 300, b"z" * 1500),
+    ("last", b"end"),
+]
+NAMES = st.text(
+    st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), min_size=1, max_size=300
+).filter(lambda name: not name.endswith("/") and name.strip("/") == name)
+
+
+def encoded(members):
+    return [(name.encode(), data) for name, data in members]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_split_offset(format):
+    data = archive_of(format, MEMBERS)
+    step = max(1, len(data) // 400)
+    for cut in range(1, len(data), step):
+        assert read_all(open_archive(Pieces(data, [cut]), format)) == encoded(MEMBERS), cut
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_one_byte_at_a_time(format):
+    data = archive_of(format, MEMBERS)
+    assert read_all(open_archive(Pieces(data, range(len(data))), format)) == encoded(MEMBERS)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(NAMES, st.binary(max_size=3000)), max_size=6),
+    st.lists(st.integers(0, 20000)),
+    st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]),
+    st.sampled_from([1, 700, 1024, 65536]),
+)
+def test_tar_round_trip(members, cuts, format, buffer_size):
+    data = tar_of(members, format)
+    assert read_all(TarReader(Pieces(data, cuts), buffer_size)) == encoded(members)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=3000), st.sampled_from(FORMATS))
+def test_noise_is_read_or_our_error(noise, format):
+    with suppress(SDKError):
+        read_all(open_archive(Pieces(noise, [512]), format))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 255), st.sampled_from(FORMATS))
+def test_flipped_byte_is_read_or_our_error(position, value, format):
+    data = bytearray(archive_of(format, MEMBERS))
+    data[position % len(data)] = value
+    with suppress(SDKError):
+        read_all(open_archive(Pieces(bytes(data), []), format))
+
+
+@pytest.mark.parametrize("format", TAR_FORMATS)
+def test_truncated_archive_is_an_error_that_streams_raise(format):
+    data = archive_of(format, MEMBERS)
+    whole = len(MEMBERS)
+    for cut in range(1, len(data), 97):
+        reader = open_archive(Pieces(data[:cut], []), format)
+        found = 0
+        try:
+            while reader.next_member():
+                reader.read_member()
+                found += 1
+        except ErrArchiveTruncated:
+            assert found < whole or cut < len(data)
+        reader.close()
+
+
+def test_member_is_handed_out_before_its_padding_arrives():
+    data = tar_of([("a", b"123"), ("b", b"4")])
+    source = Pieces(data[: 512 + 3], [], error=AssertionError("asked for more than the member"))
+    reader = TarReader(source)
+    assert reader.next_member() == (b"a", 3)
+    assert reader.read_member() == b"123"
+
+
+def test_large_member_is_read_in_place():
+    content = bytes(range(256)) * 4096
+    data = tar_of([("big", content), ("next", b"n")])
+    assert read_all(TarReader(Pieces(data, [1000, 70000]), 4096)) == [(b"big", content), (b"next", b"n")]
+
+
+def test_members_that_are_not_read_are_skipped():
+    reader = TarReader(Pieces(tar_of(MEMBERS), [100, 5000]), 1024)
+    names = []
+    while member := reader.next_member():
+        names.append(member[0])
+    assert names == [name.encode() for name, _ in MEMBERS]
+
+
+def test_links_and_directories_are_left_out():
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        folder = tarfile.TarInfo("d")
+        folder.type = tarfile.DIRTYPE
+        tar.addfile(folder)
+        link = tarfile.TarInfo("l" * 200)
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+        file = tarfile.TarInfo("f")
+        file.size = 1
+        tar.addfile(file, io.BytesIO(b"1"))
+    assert read_all(TarReader(io.BytesIO(out.getvalue()))) == [(b"f", b"1")]
+
+
+def test_global_pax_header_and_missing_end_are_accepted():
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT, pax_headers={"comment": "x"}) as tar:
+        file = tarfile.TarInfo("f")
+        file.size = 1
+        tar.addfile(file, io.BytesIO(b"1"))
+    assert read_all(TarReader(io.BytesIO(out.getvalue()[: 3 * 512 + 512]))) == [(b"f", b"1")]
+
+
+def test_sizes_in_base_256_and_absurd_sizes():
+    header = bytearray(tar_of([("f", b"abc")])[:512])
+    header[124:136] = b"\x80" + (3).to_bytes(11, "big")
+    assert read_all(TarReader(io.BytesIO(_summed(header) + b"abc".ljust(512, b"\0") + bytes(1024)))) == [
+        (b"f", b"abc")
+    ]
+    header[124:136] = b"\x80" + (1 << 60).to_bytes(11, "big")
+    with pytest.raises(ErrBatchFormat, match="1152921504606846976"):
+        TarReader(io.BytesIO(_summed(header))).next_member()
+
+
+def _summed(header: bytearray) -> bytes:
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+def test_has_more_at_hand():
+    reader = TarReader(io.BytesIO(tar_of([("a", b"1"), ("b", b"2")])))
+    assert reader.next_member()
+    assert reader.has_more_at_hand()
+    assert reader.next_member()
+    reader.read_member()
+    assert not reader.has_more_at_hand()
+    zipped = open_archive(io.BytesIO(zip_of([("a", b"1"), ("b", b"2")])), ".zip")
+    assert zipped.next_member()
+    assert zipped.has_more_at_hand()
+    zipped.next_member()
+    assert not zipped.has_more_at_hand()
+    zipped.close()
+
+
+def test_several_gzip_streams_in_a_row_are_one():
+    import gzip
+
+    data = gzip.compress(b"abc") + gzip.compress(b"def")
+    source = DecompressingSource(Pieces(data, range(len(data))), "gzip")
+    found = bytearray()
+    buffer = bytearray(2)
+    while count := source.readinto(buffer):
+        found += buffer[:count]
+    assert found == b"abcdef"
+    assert source.readinto(b"") == 0
+
+
+def test_bomb_is_decompressed_only_as_far_as_asked():
+    import gzip
+
+    source = DecompressingSource(io.BytesIO(gzip.compress(bytes(50 << 20))), "gzip")
+    assert source.readinto(bytearray(10)) == 10
+    assert len(source._decompressor._object.unconsumed_tail) < 64 * 1024
+
+
+def test_large_zip_goes_to_a_file(monkeypatch):
+    monkeypatch.setattr("aistore.sdk.batch.archive.zip._IN_MEMORY", 10)
+    reader = open_archive(io.BytesIO(zip_of(MEMBERS)), ".zip")
+    assert reader.next_member() == (b"bck/a", 3)
+    assert not isinstance(reader._spool, io.BytesIO)
+    reader.close()
+
+
+def test_zip_directories_are_left_out_and_damage_is_ours():
+    data = zip_of([("d/", b""), ("d/f", b"content" * 20)])
+    assert read_all(open_archive(io.BytesIO(data), ".zip")) == [(b"d/f", b"content" * 20)]
+    spot = data.index(b"d/f") + 5
+    damaged = data[:spot] + bytes([data[spot] ^ 0xFF]) + data[spot + 1 :]
+    reader = open_archive(io.BytesIO(damaged), ".zip")
+    reader.next_member()
+    with pytest.raises(ErrBatchFormat):
+        reader.read_member()
+    reader.close()
+    with pytest.raises(ErrBatchFormat):
+        open_archive(io.BytesIO(b"nope"), ".zip").next_member()
+
+
+def test_stream_that_can_only_read():
+    class OnlyRead:
+        def __init__(self):
+            self.file = io.BytesIO(tar_of([("a", b"1")]))
+
+        def read(self, size):
+            return self.file.read(size)
+
+    assert read_all(TarReader(as_source(OnlyRead()))) == [(b"a", b"1")]
+
+
+def test_lz4_without_its_package_names_the_package(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "lz4.frame", None)
+    from aistore.sdk.batch.extractor.extractor_registry import get_extractor
+
+    with pytest.raises(InvalidArgument, match="pip install"):
+        get_extractor(".tar.lz4")
