@@ -39,8 +39,8 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _NAME_LENGTH = range(6, 33)
 _ENV_NAME = re.compile(r"[^=\x00]+")
 
-# A start that fails is reported by the server at the end of `init_timeout`; a client that waits no longer than that
-# gives up first and never learns the cause.
+# A start that fails is reported by the server at the end of `init_timeout`; a client that waits no longer
+# than that gives up first and never learns the cause.
 _GRACE_SECONDS = 30.0
 
 

@@ -1,4 +1,4 @@
-"""What the ETL servers are tested with: a scripted target and server processes started through the runtime."""
+"""What the ETL servers are tested with: a scripted target, and processes started through the runtime."""
 
 import contextlib
 import os
@@ -234,7 +234,8 @@ def put_full_duplex(netloc, path, body):
     """Put a chunked body from one thread and read the answer in another."""
     host, port = netloc.split(":")
     with socket.create_connection((host, int(port)), timeout=30) as sock:
-        head = f"PUT {path} HTTP/1.1\r\nHost: {netloc}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        head = f"PUT {path} HTTP/1.1\r\nHost: {netloc}\r\nConnection: close\r\n"
+        head += "Transfer-Encoding: chunked\r\n\r\n"
         pieces = [body[i : i + 65536] for i in range(0, len(body), 65536)]
         data = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
         sender = threading.Thread(target=sock.sendall, args=(head.encode() + data,), daemon=True)

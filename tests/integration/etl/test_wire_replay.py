@@ -1,4 +1,4 @@
-"""The requests that a real cluster sent to its ETL servers, replayed against ours: same status, headers and body."""
+"""The requests of a real cluster to its ETL servers, replayed against ours: same status, headers, body."""
 
 import hashlib
 import http.client

@@ -57,7 +57,7 @@ def test_bad_names(client, name):
 
 
 def test_good_names(client):
-    for name in ("abcdef", "a" * 32, "1-2-3-", "a--bcd1")[:2] + ("a--bcd1", "123456"):
+    for name in ("abcdef", "a" * 32, "a--bcd1", "123456"):
         assert Etl(client, name).name == name
 
 

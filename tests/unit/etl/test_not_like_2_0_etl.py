@@ -152,7 +152,7 @@ class Proxy:
 
 
 def test_a_failed_start_is_reported_and_not_repeated():
-    """The server says why at the end of `init_timeout`: the client is still there to hear it, and asks once."""
+    """The server says why at the end of `init_timeout`: the client still listens, and asks once."""
     body = b'{"status":400,"message":"pod crashed: no module named x"}'
     with Proxy(400, body, wait=1.3) as proxy, Client(proxy.endpoint) as client:
         with pytest.raises(AISError, match="pod crashed: no module named x"):
