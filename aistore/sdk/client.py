@@ -299,7 +299,7 @@ def _seconds_from_env(name: str, default: float) -> float | None:
             raise ValueError(text)
     except ValueError:
         warnings.warn(
-            f"{name}={text!r} is not a number of seconds: using {default}", UserWarning, stacklevel=5
+            f"{name}={text!r} is not a number of seconds: using {default}", UserWarning, stacklevel=4
         )
         return default
     return seconds or None

@@ -147,7 +147,8 @@ def error_text(r: requests.Response) -> str:
     except (errors.SDKError, requests.exceptions.RequestException):
         return ""
     if text:
-        return text
+        # The cluster ends its bodies with a line feed, which would break the text of the error in two.
+        return text.rstrip("\n") if isinstance(text, str) else text
     header = r.headers.get(HEADER_ERROR)
     return header if isinstance(header, str) else ""
 

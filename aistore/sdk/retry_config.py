@@ -96,7 +96,7 @@ class RetryConfig:
     def has_own_http_retry(self) -> bool:
         """Whether `http_retry` was set or changed by the program."""
         own = self.__dict__.get("_own_http")
-        return self.http_retry is not own or vars(own) != vars(_default_http_retry())
+        return self.http_retry is not own or vars(own) != _HTTP_DEFAULTS
 
     @property
     def has_own_network_retry(self) -> bool:
@@ -138,6 +138,9 @@ class RetryConfig:
 
 def _default_http_retry() -> Retry:
     return Retry(total=5, backoff_factor=3.0, status_forcelist=[429, 500, 502, 503, 504], connect=0, read=0)
+
+
+_HTTP_DEFAULTS = vars(_default_http_retry())
 
 
 def _default_network_retry() -> Retrying:

@@ -37,8 +37,9 @@ def test_probing_frequency():
 @pytest.mark.parametrize(
     ("given", "seconds"),
     [
-        (5, 5), (0, 0), ("5s", 5), (" 5s ", 5), ("2m", 120), ("1h", 3600), ("3d", 259200), ("10", 10), ("1m30s", 90),
-        ("100ms", 1), ("1.5h", 5400), ("1500ms", 2), ("1h0m1s", 3601), ("3000us", 1), ("0s", 0), ("2000000000ns", 2),
+        (5, 5), (0, 0), ("5s", 5), (" 5s ", 5), ("2m", 120), ("1h", 3600), ("3d", 259200), ("10", 10),
+        ("1m30s", 90), ("100ms", 1), ("1.5h", 5400), ("1500ms", 2), ("1h0m1s", 3601), ("3000us", 1),
+        ("0s", 0), ("2000000000ns", 2),
     ],
 )  # fmt: skip
 def test_durations(given, seconds):  # defect 38
@@ -46,7 +47,7 @@ def test_durations(given, seconds):  # defect 38
 
 
 @pytest.mark.parametrize(
-    "given", ["", " ", None, 3.7, True, -5, "-1s", "5S", "5w", "s", "1h 30m", "5s3", "1..5s"]
+    "given", ["", " ", None, 3.7, True, -5, "-1s", "5S", "5w", "s", "1h 3m", "5s3", "1..5s"]
 )
 def test_bad_durations(given):
     with pytest.raises(InvalidArgument, match="duration"):

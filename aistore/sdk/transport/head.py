@@ -35,7 +35,7 @@ class Head:
     Attributes:
         status: HTTP status.
         reason: Reason phrase.
-        pairs: Field names and values in the order they came.
+        pairs: Field names and values in the order and form they came, white space around values included.
         fields: Lower-case name to value; values of repeated fields are joined by ", ".
         keep_alive: Whether the connection may carry another request after the body.
     """
@@ -103,24 +103,24 @@ def parse_head(data: bytes, end: int) -> Head:
         raise MalformedAnswerError(f"malformed status line: {data[:64]!r}")
     text = data[line.end() : end - 2].decode("latin-1")
     pairs: list[tuple[str, str]] = _FIELD.findall(text)
-    fields: dict[str, str] = {}
-    seen = 0
-    stripped = []
-    for name, raw in pairs:
-        seen += len(name) + len(raw) + 3
-        value = raw.strip(" \t")
-        key = name.lower()
-        if key in fields:
-            if key in _SINGLE:
-                raise MalformedAnswerError(f"more than one {name} field")
-            fields[key] = f"{fields[key]}, {value}"
-        else:
-            fields[key] = value
-        stripped.append((name, value))
-    if seen != len(text):
+    # What the pattern did not match was passed over: then the lengths differ.
+    if sum([len(name) + len(value) for name, value in pairs]) + 3 * len(pairs) != len(text):
         raise MalformedAnswerError("malformed field line in the head")
+    fields = {name.lower(): value.strip(" \t") for name, value in pairs}
+    if len(fields) != len(pairs):
+        fields = _joined(pairs)
     reason = line[3].decode("latin-1") if line[3] else ""
-    return Head(int(line[2]), reason, 11 if line[1] == b"1" else 10, stripped, fields)
+    return Head(int(line[2]), reason, 11 if line[1] == b"1" else 10, pairs, fields)
+
+
+def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for name, raw in pairs:
+        key, value = name.lower(), raw.strip(" \t")
+        if key in fields and key in _SINGLE:
+            raise MalformedAnswerError(f"more than one {name} field")
+        fields[key] = f"{fields[key]}, {value}" if key in fields else value
+    return fields
 
 
 _SINGLE = frozenset({"content-length", "transfer-encoding", "location", "content-range"})

@@ -93,7 +93,7 @@ class BodyReader(io.RawIOBase):
 
         fields = HTTPHeaderDict()
         for name, value in self._head.pairs:
-            fields.add(name, value)
+            fields.add(name, value.strip(" \t"))
         return fields
 
     @property

@@ -174,6 +174,10 @@ def encode_params(params: Mapping[str, Any]) -> str:
     Returns:
         The query, without a question mark.
     """
+    # The same few parameters come again and again: `provider=ais` with nearly every request.
+    items = tuple(params.items())
+    if all([type(value) is str for _, value in items]):
+        return _encode_texts(items)
     out: list[str] = []
     for name, value in params.items():
         if value is None:
@@ -183,6 +187,11 @@ def encode_params(params: Mapping[str, Any]) -> str:
         texts = (one if isinstance(one, (str, bytes)) else str(one) for one in values if one is not None)
         out.extend(f"{key}={quote_plus(text)}" for text in texts)
     return "&".join(out)
+
+
+@lru_cache(maxsize=1024)
+def _encode_texts(items: tuple[tuple[str, str], ...]) -> str:
+    return "&".join([f"{quote_plus(name)}={quote_plus(value)}" for name, value in items])
 
 
 def check_object_name(name: str) -> str:

@@ -68,10 +68,8 @@ class Line:
             return None
         start, *lines = head.decode("latin-1").split("\r\n")[:-2]
         fields = [(k, v.strip()) for k, v in (line.split(":", 1) for line in lines)]
-        if any(k.lower() == "expect" for k, _ in fields):
-            body = b""
-        else:
-            body = self.read_body(fields)
+        asks_first = any(k.lower() == "expect" for k, _ in fields)
+        body = b"" if asks_first else self.read_body(fields)
         method, target, _ = start.split(" ")
         return Request(method, target, fields, body, head)
 

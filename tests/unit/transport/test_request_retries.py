@@ -356,7 +356,8 @@ def test_policies_pickle_whole():  # defect 39
     default = pickle.loads(pickle.dumps(RetryConfig.default()))
     assert default == RetryConfig.default()
     assert default != config
-    assert config == config  # noqa: PLR0124
+    same = config
+    assert config == same
     assert config != 5
     config.network_retry = None
     assert pickle.loads(pickle.dumps(config)).network_retry is None

@@ -65,7 +65,7 @@ BAD = [
 
 @pytest.mark.parametrize("data", BAD, ids=lambda d: repr(d[:20]))
 def test_bad_framing_is_an_error_at_every_split(data):
-    for cut in range(0, min(len(data), 40)):
+    for cut in range(min(len(data), 40)):
         with pytest.raises(MalformedAnswerError):
             decode([data[:cut], data[cut:]])
 

@@ -106,8 +106,9 @@ def test_one_origin_has_one_key():
 @pytest.mark.parametrize(
     "endpoint",
     [
-        "", "localhost:8080", "127.0.0.1", "ftp://h:1", "http://", "http://h:0", "http://h:99999", "http://h:x",
-        "http://u:p@h:1", "http://h:1?x", "http://h:1#x", "http://h h:1", "http:///v1", "http://h:1/a b", "//h:1",
+        "", "localhost:8080", "127.0.0.1", "ftp://h:1", "http://", "http://h:0", "http://h:99999",
+        "http://h:x", "http://u:p@h:1", "http://h:1?x", "http://h:1#x", "http://h h:1", "http:///v1",
+        "http://h:1/a b", "//h:1",
         "http://[::1:80",
     ],
 )  # fmt: skip
