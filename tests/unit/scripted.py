@@ -78,6 +78,7 @@ class ScriptedServer:
             except OSError:
                 return
             self.connections += 1
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open.append(sock)
             thread = threading.Thread(target=self._serve, args=(sock,))
             self._threads.append(thread)

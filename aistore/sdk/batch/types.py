@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 
 
 class _BatchModel(Model):
-    def dict(self, **kwargs: bool) -> dict[str, Any]:
+    def dict(self, *args: Any, **kwargs: bool) -> dict[str, Any]:
         """Return the form on the wire: its names, without what is `None`.
 
         Args:
+            *args: Ignored.
             **kwargs: As of `model_dump`. Default: `by_alias=True, exclude_none=True`.
         """
         return self.model_dump(**{"by_alias": True, "exclude_none": True, **kwargs})
@@ -168,10 +169,11 @@ class MossReq(_BatchModel):
             colocation=self.colocation,
         )
 
-    def dict(self, **kwargs: bool) -> dict[str, Any]:
+    def dict(self, *args: Any, **kwargs: bool) -> dict[str, Any]:
         """Return the JSON body.
 
         Args:
+            *args: Ignored.
             **kwargs: As of `model_dump`, which is called when there are any.
         """
         return super().dict(**kwargs) if kwargs else self.as_dict()

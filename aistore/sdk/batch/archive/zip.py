@@ -61,9 +61,15 @@ class ZipReader:
         assert self._zip is not None
         assert self._current is not None
         try:
-            return self._zip.read(self._current)
+            data = self._zip.read(self._current)
         except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as err:
             raise ErrBatchFormat(f"damaged zip archive: {self._current.filename}: {err}") from err
+        if len(data) != self._current.file_size:
+            raise ErrBatchFormat(
+                f"damaged zip archive: {self._current.filename} has {len(data)} bytes, "
+                f"its directory says {self._current.file_size}"
+            )
+        return data
 
     def has_more_at_hand(self) -> bool:
         """Return whether another member follows."""
