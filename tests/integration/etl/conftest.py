@@ -41,6 +41,8 @@ def _servers(_target, tmp_path_factory):
             return running[key]
 
         yield get
+        for server in running.values():
+            server.process.terminate()  # all at once; the stack waits for each
 
 
 @pytest.fixture

@@ -236,9 +236,15 @@ def put_full_duplex(netloc, path, body):
     with socket.create_connection((host, int(port)), timeout=30) as sock:
         head = f"PUT {path} HTTP/1.1\r\nHost: {netloc}\r\nConnection: close\r\n"
         head += "Transfer-Encoding: chunked\r\n\r\n"
-        pieces = [body[i : i + 65536] for i in range(0, len(body), 65536)]
-        data = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
-        sender = threading.Thread(target=sock.sendall, args=(head.encode() + data,), daemon=True)
+
+        def send():
+            sock.sendall(head.encode())
+            for start in range(0, len(body), 1 << 20):
+                piece = body[start : start + (1 << 20)]
+                sock.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+            sock.sendall(b"0\r\n\r\n")
+
+        sender = threading.Thread(target=send, daemon=True)
         sender.start()
         response = HTTPResponse(sock, method="PUT")
         response.begin()
@@ -247,15 +253,27 @@ def put_full_duplex(netloc, path, body):
         return response.status, answer
 
 
+def processes_of(server):
+    """List a server's process and its workers (Linux)."""
+    pid = server.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *map(int, children)]
+
+
 def open_sockets(server):
-    """Count the connections that the processes of a server hold open (Linux; 0 elsewhere)."""
-    pids = [server.process.pid]
-    with contextlib.suppress(OSError):
-        children = Path(f"/proc/{pids[0]}/task/{pids[0]}/children").read_text().split()
-        pids += [int(pid) for pid in children]
+    """Count the connections that the processes of a server hold open (Linux)."""
     count = 0
-    for pid in pids:
+    for pid in processes_of(server):
         for link in Path(f"/proc/{pid}/fd").glob("*"):
             with contextlib.suppress(OSError):
                 count += os.readlink(link).startswith("socket:")
     return count
+
+
+def peak_memory(server):
+    """Return the largest peak of resident memory of a server's processes, in bytes (Linux)."""
+    peaks = []
+    for pid in processes_of(server):
+        status = Path(f"/proc/{pid}/status").read_text()
+        peaks += [int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmHWM")]
+    return max(peaks)

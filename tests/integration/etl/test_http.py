@@ -2,13 +2,14 @@
 
 import http.client
 import socket
+import sys
 import threading
 import time
 
 import pytest
 import requests
 from etl_classes import SLOW_SECONDS
-from etl_peers import put_full_duplex
+from etl_peers import peak_memory, put_full_duplex
 
 
 def exchange(netloc, data, *, half_close=False):
@@ -137,3 +138,13 @@ def test_an_unread_body_does_not_spoil_the_connection(start, kind, tmp_path):
         connection.request("PUT", "/b/o", body=b"abc")
         assert connection.getresponse().read() == b"ABC"
     connection.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_streams_are_not_held_in_memory(start, kind):
+    """The peak of the whole server stays far below the object that goes through it."""
+    server = start(kind, True)
+    body = b"a" * (160 << 20)
+    status, answer = put_full_duplex(server.netloc, "/b/o", body)
+    assert (status, len(answer)) == (200, len(body))
+    assert peak_memory(server) < 100 << 20

@@ -13,16 +13,11 @@ from pathlib import Path
 import pytest
 import requests
 from etl_classes import CLASSES, FailsInStartup, FailsToStart
-from etl_peers import run_server, run_to_end, runtime_env, wait_until
+from etl_peers import processes_of, run_server, run_to_end, runtime_env, wait_until
 
 from aistore.sdk.etl.class_payload import serialize_class
 
 UPPER = CLASSES["threaded", False]
-
-
-def processes_of(server):
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    return [server.process.pid, *map(int, children)]
 
 
 def alive(pid):
@@ -95,8 +90,10 @@ def test_ends_with_its_parent(kind, workers, target, tmp_path):
         try:
             wait_until(port_file.exists, what="port file")
             children = Path(f"/proc/{pid}/task/{pid}/children")
+            url = f"http://127.0.0.1:{port_file.read_text().strip()}"
+            assert requests.get(f"{url}/health", timeout=20).text == "Running"
             if kind != "threaded" and (workers == "2" or kind == "flask"):
-                wait_until(lambda: children.read_text().split(), what="workers")
+                assert children.read_text().split()
             pids = [pid, *map(int, children.read_text().split())]
         finally:
             parent.kill()
