@@ -18,7 +18,7 @@ def snippets():
             yield pytest.param(match[1], id=f"{page.relative_to(ROOT)}-{number}")
 
 
-@pytest.mark.parametrize("code", snippets())
+@pytest.mark.parametrize("code", list(snippets()))
 def test_snippet_runs(code, tmp_path):
     script = tmp_path / "snippet.py"
     script.write_text(code)
