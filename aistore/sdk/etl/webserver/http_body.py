@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
 from email.message import Message
 from typing import Any, BinaryIO
 
@@ -27,14 +28,14 @@ class BadFraming(ValueError):  # noqa: N818 - told apart from what user code rai
         self.status = status
 
 
-def body_of(headers: Message, stream: BinaryIO) -> RequestBody:
+def body_of(headers: Mapping[str, str] | Message, stream: BinaryIO) -> RequestBody:
     """Make the body of a request from its headers and the connection.
 
     Raises:
         BadFraming: Both lengths, several lengths, or an encoding other than chunked.
     """
-    lengths = headers.get_all(HEADER_CONTENT_LENGTH, [])
-    encodings = headers.get_all(HEADER_TRANSFER_ENCODING, [])
+    lengths = _all(headers, HEADER_CONTENT_LENGTH)
+    encodings = _all(headers, HEADER_TRANSFER_ENCODING)
     if encodings:
         if lengths:
             raise BadFraming(400, "both Content-Length and Transfer-Encoding")
@@ -49,6 +50,11 @@ def body_of(headers: Message, stream: BinaryIO) -> RequestBody:
     if not _LENGTH.fullmatch(length):
         raise BadFraming(400, f"Content-Length {length!r} is not a number")
     return RequestBody(stream, int(length))
+
+
+def _all(headers: Mapping[str, str] | Message, name: str) -> list[str]:
+    """Return every value of a header: iterating gives repeated ones too."""
+    return [str(value) for key, value in headers.items() if key.lower() == name.lower()]
 
 
 class RequestBody(io.RawIOBase):
