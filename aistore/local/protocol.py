@@ -12,6 +12,7 @@ MAX_HEAD = 64 << 10
 HEAD_SECONDS = 16.0
 IDLE_SECONDS = 75.0
 _CHECK_SECONDS = 4.0
+_READ_AHEAD = 1 << 20
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _BAD_REQUEST = b"400 Bad Request"
@@ -73,6 +74,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.cycle is None or self._in_body or self.cycle.response_complete:
             return None
         self.cycle.keep_alive = False
+        self.cycle.message_event.set()  # `Request.gone` takes it for the end
         return True
 
     def on_headers_complete(self) -> None:
@@ -83,6 +85,15 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._in_body = True
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Read ahead of the application further than the server by itself would: a write is then one large one."""
+        if self.cycle.response_complete:
+            return
+        self.cycle.body += body
+        if len(self.cycle.body) > _READ_AHEAD:
+            self.flow.pause_reading()
+        self.cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """The next bytes are another head."""

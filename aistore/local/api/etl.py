@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import ipaddress
+import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aistore.local.api import errors
@@ -64,7 +66,13 @@ async def _init(req: Request) -> Response:
     if not _is_loopback(host):
         raise LocalError("an ETL runs code: it can be started from this machine only", status=403)
     message = req.decode(await req.body(_MAX_INIT), Any, "etl.InitMsg")
-    return text_response(await _run(req, req.state.etl.init, message))
+    cancelled = threading.Event()
+    watch = asyncio.ensure_future(req.gone())
+    watch.add_done_callback(lambda done: None if done.cancelled() else cancelled.set())
+    try:
+        return text_response(await _run(req, partial(req.state.etl.init, cancelled=cancelled), message))
+    finally:
+        watch.cancel()
 
 
 def _is_loopback(host: str) -> bool:

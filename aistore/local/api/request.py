@@ -151,6 +151,10 @@ class Request:
             if not message.get("more_body", False):
                 return
 
+    async def gone(self) -> None:
+        """Wait until the client closes the connection, or its half of it; for use after the body was read."""
+        await self._receive()
+
     async def body(self, limit: int = MAX_JSON) -> bytes:
         """The whole body.
 

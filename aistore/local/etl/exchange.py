@@ -157,7 +157,7 @@ class Exchange:
 
     def _before_retry(self, call: TransformCall, attempt: int, deadline: float, failure: Exception) -> None:
         if not call.pod.is_alive:
-            raise EtlError(f"ETL error: {call.pod.describe_exit()} ({call.uname})") from failure
+            raise EtlError(f"ETL error: {call.pod.describe_exit()}") from failure
         pause = min(_BACKOFF_SECONDS * 2**attempt, _MAX_BACKOFF_SECONDS)
         if attempt == RETRIES or time.monotonic() + pause > deadline or call.etl.cancelled.wait(pause):
             raise EtlError(

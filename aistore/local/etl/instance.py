@@ -33,6 +33,7 @@ class Etl:
         pods: Its processes by target ID.
         secret: What its processes show to read and write objects; new at every start.
         folder: Where its processes work.
+        cancelled: Set when it is to stop.
     """
 
     def __init__(self, spec: EtlSpec, targets: int) -> None:
@@ -52,12 +53,12 @@ class Etl:
         """Its name."""
         return self.spec.name
 
-    def begin(self, folder: Path) -> None:
-        """Begin a start."""
+    def begin(self, folder: Path, cancelled: threading.Event) -> None:
+        """Begin a start, which ends early when `cancelled` is set."""
         self.stage = ETL_STAGE_INIT
+        self.cancelled = cancelled
         self.secret = secrets.token_urlsafe(16)
         self.folder = folder
-        self.cancelled.clear()
 
     def is_secret(self, text: str) -> bool:
         """Whether this is the secret of the present run."""

@@ -6,12 +6,15 @@ a virtual environment of that ETL, which also sees what this Python has.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
+import signal
 import site
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
 import venv
 from pathlib import Path
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _INHERITED_PREFIXES = ("PIP_", "LC_", "XDG_")
 _SHOWN_LINES = 5
+_POLL_SECONDS = 0.25
 
 
 def split_packages(text: str) -> list[str]:
@@ -71,13 +75,14 @@ def _has(requirement: Requirement, seen: set[str]) -> bool:
     return True
 
 
-def python_with(requirements: list[str], folder: Path, deadline: float) -> str:
+def python_with(requirements: list[str], folder: Path, deadline: float, cancelled: threading.Event) -> str:
     """Path of a Python that has the requirements.
 
     Args:
         requirements (list[str]): As pip takes them.
         folder (Path): Of the ETL; the virtual environment goes there.
         deadline (float): When to give up, by `time.monotonic`.
+        cancelled (threading.Event): Give up at once.
 
     Raises:
         LocalError: They can't be installed, with the installer's last lines.
@@ -85,7 +90,7 @@ def python_with(requirements: list[str], folder: Path, deadline: float) -> str:
     if all(is_satisfied(requirement) for requirement in requirements):
         return sys.executable
     python = _make_environment(folder / "venv")
-    _install(python, requirements, deadline)
+    _install(python, requirements, deadline, cancelled)
     return python
 
 
@@ -105,7 +110,7 @@ def _own_packages() -> list[str]:
     return [path for path in dict.fromkeys(sys.path) if path in known]
 
 
-def _install(python: str, requirements: list[str], deadline: float) -> None:
+def _install(python: str, requirements: list[str], deadline: float, cancelled: threading.Event) -> None:
     words = [word for entry in requirements for word in (entry.split() if entry.startswith("-") else [entry])]
     command = [sys.executable, "-m", "pip", "--python", python, "install", "--no-input", "--quiet"]
     command += ["--disable-pip-version-check", "--retries", "1", *words]
@@ -124,14 +129,12 @@ def _install(python: str, requirements: list[str], deadline: float) -> None:
         start_new_session=True,
     )
     try:
-        output, _ = process.communicate(timeout=max(deadline - time.monotonic(), 0.1))
-    except subprocess.TimeoutExpired as err:
-        raise LocalError(
-            f"packages {what} could not be installed within init_timeout", tcode="ErrETL"
-        ) from err
+        output = _communicate(process, deadline, cancelled)
     finally:
         if process.poll() is None:
             _kill_group(process)
+    if output is None:
+        raise LocalError(f"packages {what} could not be installed within init_timeout", tcode="ErrETL")
     if process.returncode:
         lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
         telling = [line for line in lines if line.startswith("ERROR")] or lines
@@ -139,8 +142,16 @@ def _install(python: str, requirements: list[str], deadline: float) -> None:
         raise LocalError(f"packages {what} can't be installed: {detail}", tcode="ErrETL")
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    import signal
+def _communicate(
+    process: subprocess.Popen[bytes], deadline: float, cancelled: threading.Event
+) -> bytes | None:
+    """The output of a process that ended; None if it did not in time."""
+    while not cancelled.is_set() and time.monotonic() < deadline:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=_POLL_SECONDS)[0]
+    return None
 
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -132,13 +132,13 @@ class Pod:
         if not self._stopping.is_set():
             self._on_exit(self)
 
-    def wait_ready(self, path: str, deadline: float, cancelled: threading.Event) -> None:
+    def wait_ready(self, path: str, deadline: float, cancelled: Callable[[], bool]) -> None:
         """Wait until the health path answers 200.
 
         Args:
             path (str): The path.
             deadline (float): When to give up, by `time.monotonic`.
-            cancelled (threading.Event): Give up at once.
+            cancelled: Whether to give up at once.
 
         Raises:
             LocalError: It ended, with its last lines, or is not ready in time.
@@ -146,14 +146,14 @@ class Pod:
         while not self._is_ready(path):
             if not self.is_alive:
                 raise LocalError(self.describe_exit(), tcode="ErrETL")
-            if cancelled.is_set():
+            if cancelled():
                 raise LocalError(f"the start of ETL {self.etl_name} was cancelled", tcode="ErrETL")
             if time.monotonic() > deadline:
                 raise LocalError(
                     f"ETL {self.etl_name} is not ready within init_timeout; last lines:\n{self.last_lines()}",
                     tcode="ErrETL",
                 )
-            cancelled.wait(_POLL_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
     def _is_ready(self, path: str) -> bool:
         if not self.port:

@@ -102,8 +102,12 @@ class EtlRoom:
 
     # ---- lives
 
-    def init(self, message: Any) -> str:
+    def init(self, message: Any, cancelled: threading.Event) -> str:
         """Start a new ETL; returns the ID of its job. A failed start leaves nothing: the name stays free.
+
+        Args:
+            message (Any): The init message.
+            cancelled (threading.Event): Set when nobody waits for it any more.
 
         Raises:
             LocalError: The message is wrong, the name is taken (409), or the ETL does not come up.
@@ -118,7 +122,7 @@ class EtlRoom:
             self._etls[spec.name] = etl
         try:
             with self._lives.hold(spec.name):
-                job_id = self._run(etl)
+                job_id = self._run(etl, cancelled)
         except BaseException:
             with self._lock:
                 self._etls.pop(spec.name, None)
@@ -138,7 +142,7 @@ class EtlRoom:
         if etl.stage != ETL_STAGE_ABORTED:
             raise InvalidRequest(f'invalid action "can\'t start ETL[{name}] during {etl.stage} stage"')
         with self._lives.hold(name):
-            return self._run(etl)
+            return self._run(etl, threading.Event())
 
     def stop(self, name: str) -> None:
         """End an ETL's processes, and the jobs that use it.
@@ -181,22 +185,20 @@ class EtlRoom:
 
     # ---- starting
 
-    def _run(self, etl: Etl) -> str:
+    def _run(self, etl: Etl, cancelled: threading.Event) -> str:
         spec = etl.spec
         # A client that waits as long as this would give up just before the answer.
         limit = max(spec.init_timeout * _MARGIN, spec.init_timeout - _MARGIN_SECONDS)
         deadline = time.monotonic() + limit
-        etl.begin(self._root / f"{spec.name}-{time.time_ns():x}")
+        etl.begin(self._root / f"{spec.name}-{time.time_ns():x}", cancelled)
         try:
             self._start_pods(etl, deadline)
-            with ThreadPoolExecutor(len(etl.pods)) as pool:
-                waits = [pool.submit(self._await, etl, pod, deadline) for pod in etl.pods.values()]
-            for wait in waits:
-                wait.result()
+            self._await_pods(etl, deadline)
         except BaseException as err:
             self._end(etl, str(err), 0.5)
             raise
         etl.job = self._state.jobs.new("etl-inline", what=f"etl {spec.name}")
+        etl.job.on_abort = lambda: self.threads.submit(self.stop, spec.name)
         etl.stage = ETL_STAGE_RUNNING
         for pod in etl.pods.values():
             if not pod.is_alive:
@@ -205,12 +207,25 @@ class EtlRoom:
                 raise LocalError(message, tcode="ErrETL")
         return etl.job.id
 
-    def _await(self, etl: Etl, pod: Pod, deadline: float) -> None:
-        try:
-            pod.wait_ready(etl.spec.health_path, deadline, etl.cancelled)
-        except BaseException:
-            etl.cancelled.set()
-            raise
+    @staticmethod
+    def _await_pods(etl: Etl, deadline: float) -> None:
+        """Wait until all are ready; the first failure ends it, and is the one that is told."""
+        given_up = threading.Event()
+        failures: list[LocalError] = []
+
+        def wait(pod: Pod) -> None:
+            try:
+                pod.wait_ready(
+                    etl.spec.health_path, deadline, lambda: given_up.is_set() or etl.cancelled.is_set()
+                )
+            except LocalError as err:
+                failures.append(err)
+                given_up.set()
+
+        with ThreadPoolExecutor(len(etl.pods)) as pool:
+            list(pool.map(wait, etl.pods.values()))
+        if failures:
+            raise failures[0]
 
     def _start_pods(self, etl: Etl, deadline: float) -> None:
         assert etl.folder is not None
@@ -219,7 +234,7 @@ class EtlRoom:
         python = ""
         if spec.command is None:
             wanted = packages.split_packages(dict(spec.env).get("PACKAGES", ""))
-            python = packages.python_with(wanted, etl.folder, deadline)
+            python = packages.python_with(wanted, etl.folder, deadline, etl.cancelled)
         for target in self._state.nodes.targets:
             pod = Pod(spec.name, target.id, etl.folder / f"t{target.index}", self._pod_ended)
             etl.pods[target.id] = pod

@@ -159,6 +159,9 @@ class Jobs:
 
     def abort(self, job: Job, reason: str) -> None:
         """Ask a job to end; one that only serves requests ends at once."""
+        if job.on_abort is not None:
+            job.on_abort()
+            return
         job.abort(reason)
         if job.serves:
             self.end(job)

@@ -12,7 +12,7 @@ from aistore.local.names import parse_uname
 from aistore.sdk.const import GO_ZERO_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from aistore.local.names import Bck
 
@@ -73,6 +73,7 @@ class Job:
         self.error = ""
         self.workers = 1
         self.serves = True
+        self.on_abort: Callable[[], object] | None = None
         self.object_errors: list[dict[str, Any]] = []
         self._busy = True
         self._abort = threading.Event()
