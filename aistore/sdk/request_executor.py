@@ -11,9 +11,9 @@ from aistore.sdk.const import HEADER_AUTHORIZATION, HEADER_CONTENT_TYPE, HEADER_
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
 from aistore.sdk.session_manager import SessionManager
 from aistore.sdk.transport.body import Body
+from aistore.sdk.transport.call import Call
 from aistore.sdk.transport.encode import USER_AGENT
 from aistore.sdk.transport.retry import is_idempotent
-from aistore.sdk.transport.transport import Call
 from aistore.sdk.transport.url import Base, encode_params, encode_path, parse_base, parse_origin, split_url
 
 if TYPE_CHECKING:

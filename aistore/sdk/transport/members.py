@@ -22,19 +22,18 @@ class Members:
 
     Args:
         endpoint: Where the client sends its requests: a member by definition.
-        load: Returns the decoded cluster map, or raises.
     """
 
-    def __init__(self, endpoint: Origin, load: Callable[[], Any]) -> None:
+    def __init__(self, endpoint: Origin) -> None:
         self._known = frozenset({endpoint.key})
-        self._load = load
         self._foreign: dict[tuple[str, str, int], float] = {}
 
-    def trusts(self, origin: Origin) -> bool:
+    def trusts(self, origin: Origin, load: Callable[[], Any]) -> bool:
         """Tell whether a host may be given the token.
 
         Args:
             origin: Where a redirect leads.
+            load: Returns the decoded cluster map, or raises.
 
         Returns:
             True for the cluster's nodes; False for others, and when the map cannot be had.
@@ -45,7 +44,7 @@ class Members:
         if self._foreign.get(origin.key, 0.0) > now:
             return False
         try:
-            self._known |= map_origins(self._load())
+            self._known |= map_origins(load())
         except Exception:  # noqa: BLE001 - without a map nobody else is trusted; the call itself goes on
             return False
         if origin.key in self._known:

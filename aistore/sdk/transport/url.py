@@ -176,7 +176,7 @@ def encode_params(params: Mapping[str, Any]) -> str:
     """
     # The same few parameters come again and again: `provider=ais` with nearly every request.
     items = tuple(params.items())
-    if all([type(value) is str for _, value in items]):
+    if all(type(value) is str for _, value in items):
         return _encode_texts(items)
     out: list[str] = []
     for name, value in params.items():

@@ -51,7 +51,7 @@ def clock(monkeypatch):
     # Deadlines made by that clock are read by the transport: it runs ahead of the real one by what was slept.
     real = time.monotonic
     transport = type("T", (), {"monotonic": staticmethod(lambda: real() + offset + sum(clock.slept))})
-    monkeypatch.setattr("aistore.sdk.transport.transport.time", transport)
+    monkeypatch.setattr("aistore.sdk.transport.exchange.time", transport)
     monkeypatch.setattr("aistore.sdk.transport.stream.time", transport)
     return clock
 

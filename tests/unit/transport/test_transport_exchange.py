@@ -23,6 +23,7 @@ from aistore.sdk.errors import (
     AISSSLError,
     AISTooManyRedirects,
     ErrInvalidResponse,
+    InvalidArgument,
     InvalidArgumentType,
 )
 from aistore.sdk.retry_config import RetryConfig
@@ -620,7 +621,7 @@ def test_file_shorter_than_announced(peers, rc, tmp_path):
 
         body = Body(file)
         path.write_bytes(b"x" * 10)
-        with pytest.raises(AISConnectionError, match="before its announced size"):
+        with pytest.raises(InvalidArgument, match="before its announced size"):
             rc(proxy).request("put", OBJ, data=body)
 
 
@@ -633,7 +634,7 @@ def test_body_of_the_wrong_kind(rc, peers, tmp_path):
     for data in (5, {"a": 1}):
         with pytest.raises(InvalidArgumentType, match="expected bytes"):
             client.request("put", OBJ, data=data)
-    with pytest.raises(AISConnectionError, match="gave str instead of bytes"):
+    with pytest.raises(InvalidArgument, match="gave str instead of bytes"):
         client.request("put", "etl", data=["text"])
 
 
@@ -774,17 +775,22 @@ def test_token_never_goes_from_https_to_http(peers, rc):
 
 def test_members_ask_again_only_after_a_while(monkeypatch):
     asked = []
-    members = Members(parse_origin("http://p:1"), lambda: asked.append(1) or {})
+    members = Members(parse_origin("http://p:1"))
+
+    def load():
+        asked.append(1)
+        return {}
+
     other = parse_origin("http://o:1")
-    assert members.trusts(parse_origin("http://P:1"))
-    assert not members.trusts(other)
-    assert not members.trusts(other)
+    assert members.trusts(parse_origin("http://P:1"), load)
+    assert not members.trusts(other, load)
+    assert not members.trusts(other, load)
     assert len(asked) == 1
     for n in range(1002):
-        members.trusts(parse_origin(f"http://o{n}:1"))
+        members.trusts(parse_origin(f"http://o{n}:1"), load)
     clock = itertools.count(1e6)
     monkeypatch.setattr("aistore.sdk.transport.members.time.monotonic", lambda: next(clock))
-    assert not members.trusts(other)
+    assert not members.trusts(other, load)
 
 
 def test_token_is_nowhere_to_be_seen(peers, rc, caplog):
@@ -855,8 +861,6 @@ def test_tls_to_a_plain_server(peers, rc):
 
 
 def test_wrong_files(rc):
-    from aistore.sdk.errors import InvalidArgument
-
     for manager in (SessionManager(ca_cert="/nonexistent"), SessionManager(client_cert="/nonexistent")):
         with pytest.raises(InvalidArgument, match="/nonexistent"):
             rc("https://127.0.0.1:1", manager=manager).request("get", "x")

@@ -1,0 +1,102 @@
+"""A request, ready to be sent, and where an attempt at it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aistore.sdk.transport.encode import encode_fields, encode_head, encode_token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aistore.sdk.transport.body import Body
+    from aistore.sdk.transport.url import Base, Origin
+
+
+class Call:
+    """One request, ready to be sent.
+
+    Attributes:
+        method: Upper-case method.
+        base: Where it goes first.
+        target: Path and query as they go on the wire.
+        headers: The caller's header fields.
+        body: Request body, or None.
+        token: Bearer token, or "".
+        connect: Connect timeout in seconds, or None.
+        read: Read timeout in seconds, or None: the longest wait for the next bytes.
+        deadline: Monotonic time by which the head of the answer must be there, or None.
+        total: Monotonic time by which the whole answer must be there, or None.
+        stream: Whether the caller reads the body.
+        redirects: Whether redirects are followed.
+        idempotent: Whether it may be sent a second time without the first having failed for sure.
+        object_body: Whether the body is an object's data, which must not go to a proxy.
+    """
+
+    __slots__ = (
+        "base", "body", "connect", "deadline", "headers", "idempotent", "method", "object_body", "read",
+        "redirects", "stream", "target", "token", "total",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        method: str,
+        base: Base,
+        target: str,
+        *,
+        headers: Mapping[str, Any] | None = None,
+        body: Body | None = None,
+        token: str = "",
+        connect: float | None = None,
+        read: float | None = None,
+        deadline: float | None = None,
+        total: float | None = None,
+        stream: bool = False,
+        redirects: bool = True,
+        idempotent: bool = True,
+        object_body: bool = False,
+    ) -> None:
+        self.method = method
+        self.base = base
+        self.target = target
+        self.headers = headers
+        self.body = body
+        self.token = token
+        self.connect = connect
+        self.read = read
+        self.deadline = deadline
+        self.total = total
+        self.stream = stream
+        self.redirects = redirects
+        self.idempotent = idempotent
+        self.object_body = object_body
+
+
+class Hop:
+    """Where one attempt at a call stands: changes from redirect to redirect.
+
+    Args:
+        call: The call.
+    """
+
+    __slots__ = ("auth", "body", "fields", "method", "origin", "target", "url")
+
+    def __init__(self, call: Call) -> None:
+        self.method = call.method
+        self.origin: Origin = call.base.origin
+        self.target = call.target
+        self.url = call.base.origin_text + call.target
+        self.body = call.body
+        self.fields = encode_fields(call.headers)
+        self.auth = encode_token(call.token, call.headers)
+
+    def head(self, framing: bytes, fields: bytes | None = None) -> bytes:
+        """Write the head of the request.
+
+        Args:
+            framing: Field lines that frame the body.
+            fields: Field lines in place of the call's own.
+        """
+        return encode_head(
+            self.method, self.target, self.origin.netloc, (fields or self.fields) + self.auth, framing
+        )
