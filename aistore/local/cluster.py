@@ -43,6 +43,8 @@ class LocalCluster:
         quota (int | None): Bytes that all objects may take up. Default: None, the disk's.
         fsync (bool): Flush each write to the device. Default: False: writes survive the death of the server
             at any moment, but the last moments before a power failure may be lost.
+        promote_dir (str | Path | None): The only folder that files may be promoted from. Default:
+            `/var/lib/ais/promote`, as on a real cluster.
         start_timeout (float): Seconds to wait for the server to be ready. Default: 30.
     """
 
@@ -55,6 +57,7 @@ class LocalCluster:
         *,
         quota: int | None = None,
         fsync: bool = False,
+        promote_dir: str | os.PathLike[str] | None = None,
         start_timeout: float = _START_SECONDS,
     ) -> None:
         self._arguments = ["--targets", str(targets), "--port", str(port), "--host", host]
@@ -64,6 +67,8 @@ class LocalCluster:
             self._arguments += ["--quota", str(quota)]
         if fsync:
             self._arguments.append("--fsync")
+        if promote_dir is not None:
+            self._arguments += ["--promote-dir", os.fspath(promote_dir)]
         self._start_timeout = start_timeout
         self._child: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None

@@ -27,6 +27,7 @@ class Options(NamedTuple):
     quota: int | None = None
     fsync: bool = False
     max_connections: int = 4096
+    promote_dir: Path = Path("/var/lib/ais/promote")
     child: bool = False
 
 
@@ -98,6 +99,13 @@ def parse(argv: Sequence[str] | None = None) -> Options:
     )
     add(
         "--max-connections", type=int, default=4096, metavar="N", help="connections at a time (default: 4096)"
+    )
+    add(
+        "--promote-dir",
+        type=Path,
+        default=Path("/var/lib/ais/promote"),
+        metavar="DIR",
+        help="the only folder files may be promoted from (default: /var/lib/ais/promote)",
     )
     add("--child", action="store_true", help=argparse.SUPPRESS)
     add("--version", action="version", version=__version__)

@@ -77,6 +77,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self.cycle.message_event.set()  # `Request.gone` takes it for the end
         return True
 
+    def on_message_begin(self) -> None:
+        """Let the application see whether the client is still there."""
+        super().on_message_begin()
+        self.scope["state"]["transport"] = self.transport
+
     def on_headers_complete(self) -> None:
         """Refuse an over-long head and malformed escapes; a request proper begins here."""
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
@@ -87,7 +92,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Read ahead of the application further than the server by itself would: a write is then one large one."""
+        """Read further ahead of the application than the server by itself does: writes are then large."""
         if self.cycle.response_complete:
             return
         self.cycle.body += body

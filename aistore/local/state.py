@@ -73,9 +73,18 @@ class State:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="local")
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a blocking call on a thread."""
+        """Run a blocking call on a thread.
+
+        When the waiting task is cancelled, the call is waited for all the same: what it works on (a file, a
+        writer) must not be closed under it.
+        """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: call(*args, **kwargs))
+        future = loop.run_in_executor(self._threads, lambda: call(*args, **kwargs))
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise
 
     def close(self) -> None:
         """Stop everything in order."""

@@ -52,7 +52,7 @@ class App:
         except ClientGoneError:
             return
         try:
-            await send_response(response, req.method, send)
+            await send_response(response, req.method, send, scope["state"]["transport"].is_closing)
         except Exception:
             # Raising is what makes the HTTP server cut the connection: the receiver must not take a part for
             # the whole.

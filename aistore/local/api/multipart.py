@@ -64,7 +64,9 @@ async def put_part(req: Request, bucket: Bucket, name: str) -> Response:
     upload = _find(req, bucket, name)
     number = _part_number(req, bucket, name, upload)
     if not req.content_length:
-        raise InvalidRequest(f"{bucket.bck}/{name}: put-part invalid size (0): a part has at least one byte, and says how many")
+        raise InvalidRequest(
+            f"{bucket.bck}/{name}: put-part invalid size (0): a part has at least one byte, and says how many"
+        )
     writer = ContentWriter(req.state.store, name, req.node.index, bucket.checksum_type)
     try:
         await receive_into(req, writer)

@@ -18,6 +18,9 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _SPECIAL = frozenset(" !\"#$%&'()*+,;<=>?@[\\]^`{|}")
 
 
+_ANY = {"0.0.0.0", "::"}  # noqa: S104 - compared only
+
+
 def base36(number: int) -> str:
     """A number in the notation of `utm`."""
     digits = []
@@ -29,6 +32,8 @@ def base36(number: int) -> str:
 
 def redirect(req: Request, target: Node) -> Response:
     """Answer with the target's URL: 301 to a GET of an object, 307 to everything else."""
+    # On all addresses, the one that this client used is the one that it can reach.
+    base = target.url if req.state.options.host not in _ANY else f"http://{_hostname(req)}:{target.port}"
     pid, utm = req.node.id, base36(time.time_ns())
     if _SPECIAL.isdisjoint(req.path):
         query = f"{req.raw_query}&pid={pid}&utm={utm}" if req.raw_query else f"pid={pid}&utm={utm}"
@@ -37,7 +42,7 @@ def redirect(req: Request, target: Node) -> Response:
         query = "&".join(
             f"{quote_plus(key)}={quote_plus(value)}" for key, value in sorted(pairs, key=lambda p: p[0])
         )
-    location = f"{target.url}{req.raw_path}?{query}"
+    location = f"{base}{req.raw_path}?{query}"
     headers = [("Location", location)]
     if req.method == "GET":
         body = f'<a href="{html.escape(location)}">Moved Permanently</a>.\n\n'.encode()
@@ -45,6 +50,11 @@ def redirect(req: Request, target: Node) -> Response:
     return Response(
         307, headers=headers, content_type="text/html; charset=utf-8" if req.method == "HEAD" else ""
     )
+
+
+def _hostname(req: Request) -> str:
+    host: str = req.headers["host"]
+    return host[: host.index("]") + 1] if host.startswith("[") else host.partition(":")[0]
 
 
 def was_redirected(req: Request) -> bool:

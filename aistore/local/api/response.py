@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -76,9 +77,12 @@ def encode_header(name: str, value: str) -> tuple[bytes, bytes]:
 
 
 async def send_response(
-    response: Response, method: str, send: Callable[[dict[str, Any]], Awaitable[None]]
+    response: Response,
+    method: str,
+    send: Callable[[dict[str, Any]], Awaitable[None]],
+    is_gone: Callable[[], bool],
 ) -> None:
-    """Send a response; of a HEAD only the head."""
+    """Send a response; of a HEAD only the head. A stream is not read on for a client that went away."""
     headers = [encode_header(*header) for header in response.headers]
     if response.content_type:
         headers.append((b"Content-Type", response.content_type.encode()))
@@ -90,8 +94,15 @@ async def send_response(
     if response.stream is None or is_head:
         await send({"type": "http.response.body", "body": b"" if is_head else response.body})
     else:
-        async for piece in response.stream:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        try:
+            async for piece in response.stream:
+                if is_gone():
+                    return
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        finally:
+            # What the stream holds open is released now, not when it is collected.
+            if isinstance(response.stream, AsyncGenerator):
+                await response.stream.aclose()
         await send({"type": "http.response.body", "body": b""})
     if response.on_sent is not None:
         response.on_sent()

@@ -20,6 +20,7 @@ from aistore.local.api import (
     object_change,
     object_put,
     objects,
+    promote,
     summary,
 )
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _ROUTERS = (
     *(health, metrics, daemon, buckets, summary, easy, jobs, multiobj, batch, etl),
-    *(objects, object_put, object_change, multipart, append, archives),
+    *(objects, object_put, object_change, multipart, append, archives, promote),
 )
 
 

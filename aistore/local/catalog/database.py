@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BUSY_SECONDS = 30.0
-_CHECKPOINT_PAGES = 2000
 
 
 class Database:
@@ -46,7 +45,8 @@ class Database:
         )
         conn.execute("PRAGMA journal_mode = WAL")
         conn.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
-        conn.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        # Copying the log into the file waits for the device: `checkpoint` does it, no request.
+        conn.execute("PRAGMA wal_autocheckpoint = 0")
         conn.execute("PRAGMA cache_size = -8192")
         return conn
 
@@ -89,6 +89,15 @@ class Database:
     def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """All rows of a reading statement."""
         return self.reader().execute(sql, params).fetchall()
+
+    def checkpoint(self) -> None:
+        """Copy the write-ahead log into the file, as far as no reader is in the way."""
+        conn = getattr(self._local, "checkpointer", None)
+        if conn is None:
+            conn = self._local.checkpointer = self._connect()
+            with self._lock:
+                self._readers.append(conn)
+        conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def close(self) -> None:
         """Close every connection; the file is then complete without its write-ahead log."""

@@ -59,6 +59,11 @@ class UploadTable:
             conn.execute("INSERT OR REPLACE INTO parts VALUES (?,?,?,?,?,?)", (upload, *part))
             return True
 
+    def remove_older_than(self, created: int) -> None:
+        """End the uploads that began before a time, in Unix nanoseconds."""
+        for (upload,) in self._db.query("SELECT id FROM uploads WHERE created < ?", created):
+            self.remove(upload)
+
     def remove(self, upload: str, conn: sqlite3.Connection | None = None, *, keep: str = "") -> bool:
         """End an upload; its parts go to the trash, except the file `keep`. False if there was none."""
         if conn is None:

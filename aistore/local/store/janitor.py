@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ log = logging.getLogger(__name__)
 
 _INTERVAL = 0.5
 _BATCH = 1000
+# A multipart upload that nobody completed or aborted is forgotten at a start after this time.
+_UPLOAD_NANOSECONDS = 7 * 24 * 3600 * 10**9
 
 
 class Janitor:
@@ -37,6 +40,7 @@ class Janitor:
         try:
             if self._crashed:
                 self._store.files.sweep(self._catalog, self._crashed, self._stop)
+            self._catalog.uploads.remove_older_than(time.time_ns() - _UPLOAD_NANOSECONDS)
         except Exception:
             log.exception("clearing up after an earlier crash failed")
         while not self._stop.wait(_INTERVAL):
@@ -44,6 +48,7 @@ class Janitor:
                 self._flush()
                 while not self._stop.is_set() and (self._empty_trash() or self._clear_dropped()):
                     pass
+                self._catalog.db.checkpoint()
             except Exception:
                 log.exception("background work of the store failed")
 
