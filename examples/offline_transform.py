@@ -83,7 +83,7 @@ def transform(args: argparse.Namespace, etl_name: str, client: Client) -> bool:
         result = client.job(job_id).wait(timeout=args.timeout, progress=show)
     failed = client.etl(etl_name).view(job_id=job_id).obj_errors or []
     for error in failed:
-        console.print(f"{error.obj_name}: {error.message}", markup=False, highlight=False)
+        console.print(f"{error.obj_name}: {error.msg}", markup=False, highlight=False)
     if not result:
         console.print(f"job {job_id}: {result.error}", markup=False, highlight=False)
     done = "would be transformed" if args.dry_run else "transformed"

@@ -43,17 +43,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         server.run(options, lambda state: _announce(state, options))
     except ImportError as err:
         message = f"the local cluster needs the extra 'local' ({err}): pip install 'aistore[local]'"
-        return _fail(message, options)
+        return _fail(LocalClusterError(message), options)
     except LocalClusterError as err:
-        return _fail(str(err), options)
+        return _fail(err, options)
     return 0
 
 
-def _fail(message: str, options: Options) -> int:
+def _fail(error: LocalClusterError, options: Options) -> int:
     if options.child:
-        _say(json.dumps({"error": message}))
+        _say(json.dumps({"error": str(error), "errno": error.errno}))
     else:
-        sys.stderr.write(f"aistore.local: {message}\n")
+        sys.stderr.write(f"aistore.local: {error}\n")
     return 1
 
 

@@ -135,7 +135,7 @@ class LocalCluster:
         self._dir = Path(ready["dir"])
         return self
 
-    def _wait_until_ready(self) -> dict[str, str]:
+    def _wait_until_ready(self) -> dict[str, Any]:
         child = self._child
         assert child is not None
         assert child.stdout is not None
@@ -153,9 +153,11 @@ class LocalCluster:
                     code = child.wait(_STOP_SECONDS)
                     raise LocalClusterError(f"the local cluster ended with exit code {code}{self._tail()}")
                 line += piece
-        ready: dict[str, str] = json.loads(line)
+        ready: dict[str, Any] = json.loads(line)
         if "error" in ready:
-            raise LocalClusterError(ready["error"])
+            error = LocalClusterError(ready["error"])
+            error.errno = ready["errno"]
+            raise error
         return ready
 
     def _tail(self) -> str:

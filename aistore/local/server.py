@@ -45,9 +45,11 @@ def _listen(host: str, port: int) -> socket.socket:
         sock.listen(_BACKLOG)
     except OSError as err:
         sock.close()
-        raise LocalClusterError(
+        error = LocalClusterError(
             f"can't listen on {host} port {port}: {err.strerror or err} (port 0 takes any free one)"
-        ) from err
+        )
+        error.errno = err.errno
+        raise error from err
     return sock
 
 

@@ -55,7 +55,7 @@ def test_an_offline_transform_that_raises_fails_the_job_and_names_the_object(cli
         client.job(job_id).wait(timeout=60)
         [error] = etl.view(job_id=job_id).obj_errors
         assert "broken.txt" in error.obj_name
-        assert "no such colour: ultraviolet" in error.message
+        assert "no such colour: ultraviolet" in error.msg
         assert not to.list_all_objects()
     finally:
         to.delete()
