@@ -151,8 +151,9 @@ def _remaining(file: Any, start: int) -> int | None:
     if isinstance(file, io.BytesIO):
         return max(0, file.getbuffer().nbytes - start)
     try:
+        # Not for a file that is also written to: what it has not flushed yet is not in `st_size`.
         info = os.fstat(file.fileno())
-        if stat.S_ISREG(info.st_mode) and isinstance(file, (io.FileIO, io.BufferedReader, io.BufferedRandom)):
+        if stat.S_ISREG(info.st_mode) and isinstance(file, (io.FileIO, io.BufferedReader)):
             return max(0, info.st_size - start)
     except (AttributeError, OSError, ValueError):
         pass

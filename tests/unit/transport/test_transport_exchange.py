@@ -901,3 +901,21 @@ def test_patched_adapters_are_used(rc, monkeypatch):
 def test_peer_is_what_it_says():
     with Peer(answers(answer(200, b"x"))) as peer:
         assert requests.get(peer.url, timeout=5).content == b"x"
+
+
+def test_server_that_begins_to_redirect(peers, rc):
+    """A single-node server became a cluster: this body follows the redirect, the next goes the usual way."""
+    target = peers(answer(200, b"done"))
+    redirecting = []
+
+    def reply(_, request):
+        return redirect(target.url + request.target) if redirecting else answer(200)
+
+    peer = peers(reply)
+    client = rc(peer)
+    client.request("put", OBJ, data=b"one")
+    redirecting.append(True)
+    client.request("put", OBJ, data=b"two")
+    client.request("put", OBJ, data=b"three")
+    assert [r.body for r in peer.requests] == [b"", b"one", b"two", b""]
+    assert [r.body for r in target.requests] == [b"two", b"three"]

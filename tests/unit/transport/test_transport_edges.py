@@ -1,0 +1,351 @@
+"""Edges: connects that hang or break, odd bodies, answers as requests gives them."""
+
+import io
+import pickle
+import socket
+import ssl
+import threading
+
+import pytest
+import requests
+from peer import TLS, answer, redirect
+
+from aistore.sdk.errors import (
+    AISConnectionError,
+    AISConnectTimeout,
+    AISReadTimeout,
+    AISUnrewindableBodyError,
+    ErrOutOfSpace,
+    InvalidArgumentType,
+)
+from aistore.sdk.transport.body import Body, BodyError
+from aistore.sdk.transport.connection import Connection, _Selector, describe, open_connection
+from aistore.sdk.transport.tls import TLSConfig, context_for
+from aistore.sdk.transport.url import parse_origin
+
+OBJ = "objects/b/o"
+
+
+@pytest.fixture(autouse=True)
+def _no_second_tries(monkeypatch):
+    monkeypatch.setattr("aistore.sdk.retry_manager.next_pause", lambda *_, **__: None)
+
+
+# ---------------------------------------------------------------- connecting
+
+
+def test_connect_timeout(rc, monkeypatch):
+    def never(self, address):
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(socket.socket, "connect", never)
+    with pytest.raises(AISConnectTimeout, match=r"within 0\.05 s") as info:
+        rc("http://127.0.0.1:9", timeout=(0.05, 1)).request("get", "x")
+    assert isinstance(info.value, requests.exceptions.ConnectTimeout)
+    assert not info.value.may_have_run
+
+
+def test_no_address_and_unreachable(rc, monkeypatch):
+    def unreachable(self, address):
+        raise OSError(101, "Network is unreachable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket.socket, "connect", unreachable)
+        with pytest.raises(AISConnectionError, match="Network is unreachable"):
+            rc("http://127.0.0.1:9").request("get", "x")
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
+    with pytest.raises(AISConnectionError, match="no address"):
+        rc("http://127.0.0.1:9").request("get", "x")
+
+
+def test_second_address_is_tried(peers, rc, monkeypatch):
+    peer = peers(answer(200, b"x"))
+    kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+    found = [(*kind, ("127.0.0.1", 1)), (*kind, ("127.0.0.1", peer.port))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+    assert rc(f"http://two-addresses:{peer.port}").request("get", "x").content == b"x"
+
+
+def test_tls_handshake_that_hangs_or_breaks(peers, rc):
+    gate = threading.Event()
+    silent = peers(script=lambda *_: gate.wait(20))
+    with pytest.raises(AISConnectTimeout, match="TLS"):
+        rc(silent.url.replace("http", "https"), timeout=(0.1, 1)).request("get", "x")
+    gate.set()
+    broken = peers(script=lambda _, line: line.reset())
+    with pytest.raises(AISConnectionError):
+        rc(broken.url.replace("http", "https")).request("get", "x")
+
+
+def test_authorities_in_a_folder_or_by_environment(tmp_path, monkeypatch):
+    folder = tmp_path / "ca"
+    folder.mkdir()
+    assert isinstance(context_for(TLSConfig(str(folder))), ssl.SSLContext)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(TLS / "ca.pem"))
+    both = tmp_path / "both.pem"
+    both.write_bytes((TLS / "client.pem").read_bytes() + (TLS / "client.key").read_bytes())
+    config = TLSConfig(True, str(both))
+    context = context_for(config)
+    assert [c["subject"] for c in context.get_ca_certs()] == [((("commonName", "aistore test CA"),),)]
+    assert context_for(config) is context
+
+
+def test_connection_by_itself(peers):
+    peer = peers(answer(200, b"x"))
+    conn = open_connection(parse_origin(peer.url), None, None, None)
+    assert isinstance(conn, Connection)
+    assert conn.sock is not None
+    look = _Selector(conn.sock)
+    assert not look(0)
+    conn.send(b"GET / HTTP/1.1\r\n\r\n")
+    assert look(10)
+    assert conn.wait_readable(10)
+    conn.close()
+    conn.close()
+    assert conn.is_stale()
+    assert describe(OSError(5, "words")) == "words"
+    assert describe(ValueError()) == "ValueError"
+
+
+# ---------------------------------------------------------------- request bodies
+
+
+class OneWay:
+    """A stream that can only be read."""
+
+    def __init__(self, data):
+        self.inner = io.BytesIO(data)
+
+    def read(self, n=-1):
+        return self.inner.read(n)
+
+
+class Seekable(OneWay):
+    """A stream that can seek, but is no file of the operating system."""
+
+    def tell(self):
+        return self.inner.tell()
+
+    def seek(self, *args):
+        self.inner.seek(*args)
+
+
+def test_sizes():
+    assert Body(b"abc").size == 3
+    assert Body(memoryview(b"abcd").cast("H")).size == 4
+    assert Body(OneWay(b"abc")).size is None
+    seekable = Seekable(b"abc")
+    seekable.read(1)
+    assert Body(seekable).size == 2
+    assert seekable.read() == b"bc"
+    assert Body(iter([])).size is None
+    assert Body.of(None) is None
+    body = Body(b"x")
+    assert Body.of(body) is body
+    closed = io.BytesIO(b"x")
+    closed.close()
+    assert Body(closed).size is None
+
+
+def test_size_counts_what_is_not_flushed_yet(tmp_path):
+    with (tmp_path / "f").open("w+b") as file:
+        file.write(b"abc")
+        file.seek(0)
+        file.write(b"12345")
+        file.seek(0)
+        file.read(1)
+        file.seek(0, 2)
+        file.write(b"more")
+        assert Body(file).size == 0
+        file.seek(2)
+        assert Body(file).size == 7
+
+
+def test_rewinding():
+    for source in (b"abc", Seekable(b"abc"), [b"a", b"bc"]):
+        body = Body(source)
+        for _ in range(2):
+            assert b"".join(body.chunks()) == b"abc"
+            assert body.touched
+            body.rewind()
+    for source in (OneWay(b"abc"), iter([b"abc"])):
+        body = Body(source)
+        body.rewind()
+        assert b"".join(body.chunks()) == b"abc"
+        with pytest.raises(AISUnrewindableBodyError):
+            body.rewind()
+    gone = Seekable(b"abc")
+    body = Body(gone)
+    list(body.chunks())
+    gone.inner.close()
+    with pytest.raises(AISUnrewindableBodyError):
+        body.rewind()
+
+
+def test_never_more_than_announced():
+    growing = Seekable(b"abc")
+    body = Body(growing)
+    growing.inner.getbuffer()[:] = b"xyz"
+    growing.inner.seek(0, 2)
+    growing.inner.write(b"more")
+    growing.inner.seek(0)
+    assert b"".join(body.chunks()) == b"xyz"
+    shrunk = Seekable(b"abc")
+    body = Body(shrunk)
+    shrunk.inner.truncate(1)
+    with pytest.raises(BodyError, match="2 bytes before"):
+        list(body.chunks())
+    with pytest.raises(InvalidArgumentType):
+        Body(io.StringIO("x"))
+
+
+def test_a_pipe_is_sent_chunked(peers, rc):
+    import os
+
+    target = peers(answer(200))
+    proxy = peers(lambda _, r: redirect(target.url + r.target))
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as source:
+        os.write(writer, b"through the pipe")
+        os.close(writer)
+        rc(proxy).request("put", OBJ, data=source)
+    assert target.requests[0].body == b"through the pipe"
+
+
+def test_error_of_the_source_passes_through(peers, rc):
+    def source():
+        yield b"some"
+        raise KeyError("mine")
+
+    target = peers(answer(200))
+    proxy = peers(lambda _, r: redirect(target.url + r.target))
+    client = rc(proxy)
+    with pytest.raises(KeyError, match="mine"):
+        client.request("put", OBJ, data=source())
+    assert client.session_manager.transport.pool.idle_count() == 1
+
+
+def test_server_that_refuses_the_body_is_heard(peers, rc):
+    """It answers before the body is through and reads no more: its error counts, not the broken connection."""
+    full = threading.Event()
+
+    def script(peer, line):
+        line.read_head()
+        line.send(answer(507, b"out of space", "Connection: close"))
+        full.wait(20)
+
+    target = peers(script=script)
+    proxy = peers(lambda _, r: redirect(target.url + r.target))
+    with pytest.raises(ErrOutOfSpace, match="out of space"):
+        rc(proxy, timeout=(5, 0.3)).request("put", OBJ, data=iter([b"x" * 1_000_000] * 50))
+    full.set()
+
+
+def test_server_that_takes_nothing_of_the_body(peers, rc):
+    gate = threading.Event()
+    target = peers(script=lambda _, line: (line.read_head(), gate.wait(20)))
+    proxy = peers(lambda _, r: redirect(target.url + r.target))
+    with pytest.raises(AISReadTimeout, match="took nothing"):
+        rc(proxy, timeout=(5, 0.2)).request("put", OBJ, data=b"x" * 50_000_000)
+    gate.set()
+
+
+def test_file_to_a_server_that_takes_nothing(peers, rc, tmp_path):
+    gate = threading.Event()
+    target = peers(script=lambda _, line: (line.read_head(), gate.wait(20)))
+    proxy = peers(lambda _, r: redirect(target.url + r.target))
+    path = tmp_path / "f"
+    with path.open("wb") as sparse:
+        sparse.truncate(50_000_000)
+    with path.open("rb") as file, pytest.raises(AISReadTimeout, match="took nothing"):
+        rc(proxy, timeout=(5, 0.2)).request("put", OBJ, data=file)
+    gate.set()
+
+
+def test_file_to_a_server_that_resets(peers, rc, tmp_path):
+    target = peers(script=lambda _, line: (line.read_head(), line.reset()))
+    proxy = peers(lambda _, r: redirect(target.url + r.target))
+    path = tmp_path / "f"
+    with path.open("wb") as sparse:
+        sparse.truncate(50_000_000)
+    with path.open("rb") as file, pytest.raises(AISConnectionError):
+        rc(proxy).request("put", OBJ, data=file)
+
+
+def test_expecting_server_that_says_nothing_gets_the_body(peers, rc, monkeypatch):
+    monkeypatch.setattr("aistore.sdk.transport.exchange.CONTINUE_WAIT", 0.01)
+
+    def script(peer, line):
+        request = line.read()
+        line.send(redirect(peer.url + request.target + "?vpams=1&x=1&u=1"))
+        peer.requests.append(line.read())
+        peer.requests[0].body = line.file.read(4)
+        line.send(answer(200))
+
+    peer = peers(script=script)
+    assert rc(peer).request("put", OBJ, data=b"body").ok
+    assert peer.requests[0].body == b"body"
+
+
+# ---------------------------------------------------------------- answers as requests gives them
+
+
+def test_text(peers, rc):
+    latin = answer(200, "h\u00e9".encode("latin-1"), "Content-Type: text/plain; charset=latin-1")
+    client = rc(peers(answer(200, "h\u00e9".encode()), latin, answer(200, b"h\xe9", "Content-Type: x/y")))
+    assert client.request("get", "x").text == "h\u00e9"
+    r = client.request("get", "x")
+    assert (r.text, r.encoding) == ("h\u00e9", "latin-1")
+    r.encoding = "cp437"
+    assert r.text == "h\u0398"
+    assert client.request("get", "x").text
+
+
+def test_lines_and_unicode(peers, rc):
+    client = rc(peers(answer(200, "a\n\u00e9\nb".encode(), "Content-Type: text/x; charset=utf-8")))
+    r = client.request("get", "x", stream=True)
+    assert list(r.iter_lines(chunk_size=2, decode_unicode=True)) == ["a", "\u00e9", "b"]
+    r = client.request("get", "x")
+    assert "".join(r.iter_content(2, decode_unicode=True)) == "a\n\u00e9\nb"
+    assert list(r.iter_content(None)) == [r.content]
+    with pytest.raises(TypeError):
+        list(r.iter_content("2"))
+
+
+def test_answers_pickle(peers, rc):
+    r = rc(peers(answer(200, b"x" * 10, "A: b"))).request("get", "x")
+    again = pickle.loads(pickle.dumps(r))
+    assert (again.status_code, again.content, again.url) == (200, b"x" * 10, r.url)
+    assert again.headers["a"] == "b"
+    r.headers = {"A": "c"}
+    assert r.headers == {"A": "c"}
+    assert r.json is not None
+    with pytest.raises(requests.exceptions.JSONDecodeError):
+        r.json(parse_int=str)
+
+
+def test_other_server_and_absolute_urls(peers, rc):
+    other = peers(answer(200, b"other"))
+    client = rc(peers(answer(200, b"own")))
+    assert client.request("get", "x", endpoint=other.url, params={"a": "b"}).content == b"other"
+    assert other.requests[0].target == "/v1/x?a=b"
+    url = f"{other.url}/any/path?q=1"
+    assert client._executor.request_absolute("get", url, params="r=2").content == b"other"
+    assert other.requests[1].target == "/any/path?q=1&r=2"
+
+
+def test_cluster_map_is_kept(peers, rc):
+    node = {"daemon_id": "p", "daemon_type": "proxy", "public_net": {}, "flags": 0, "id_digest": 1}
+    net = '{"node_ip_addr":"127.0.0.1","daemon_port":"1","direct_url":"http://127.0.0.1:1"}'
+    node_json = (
+        '{"daemon_id":"p","daemon_type":"proxy","flags":0,"id_digest":1,'
+        f'"public_net":{net},"intra_control_net":{net},"intra_data_net":{net}}}'
+    )
+    body = f'{{"pmap":{{"p":{node_json}}},"tmap":{{}},"proxy_si":{node_json},"version":"5","uuid":"u"}}'
+    peer = peers(answer(200, body.encode()))
+    client = rc(peer)
+    smap = client.get_smap()
+    assert client.get_smap() is smap
+    assert client.get_smap(force_update=True) is not smap
+    assert [r.target for r in peer.requests] == ["/v1/daemon?what=smap"] * 2
+    assert list(smap.pmap) == [node["daemon_id"]]
