@@ -171,6 +171,8 @@ class Archive:
         if self.kind is Format.TAR:
             member = self._find_in_tar(name)
             if member is not None:
+                if member.offset + member.size > self.reader.meta.size:
+                    raise self._broken(EOFError(f"{member.name} is cut off"))
                 return member, self.reader.chunks(member.offset, member.size, _CHUNK)
         else:
             files = self.files()
@@ -191,7 +193,7 @@ class Archive:
         del files
 
     def _find_in_tar(self, name: str) -> Member | None:
-        file = self.reader.meta.file
+        file = self.reader.path
         known = _index.get(file)
         if known is None:
             known = {}

@@ -1,0 +1,137 @@
+"""Archives are written as a stream and read member by member, in every format."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aistore.local.archives import ArchiveWriter, Format, by_content, by_mime, by_name, open_archive
+from aistore.local.archives.formats import HEAD_SIZE
+from aistore.local.errors import InvalidRequest, NotFound
+
+MEMBERS = {
+    "a.txt": b"alpha",
+    "dir/empty": b"",
+    "dir/" + "n" * 150: b"x" * 70_000,
+    "uni/\u00e4\u00f6.bin": bytes(range(256)),
+}
+
+
+def pack(kind, members=MEMBERS):
+    out = io.BytesIO()
+    writer = ArchiveWriter(kind, out.write)
+    for name, data in members.items():
+        half = len(data) // 2
+        writer.add(name, len(data), [data[:half], data[half:]], mtime=1_700_000_000)
+    writer.close()
+    return out.getvalue()
+
+
+@pytest.fixture(params=Format)
+def kind(request):
+    return request.param
+
+
+def test_members_come_back_in_order(kind, store, bucket):
+    store.put(bucket, f"x{kind.value}", pack(kind))
+    with store.open(bucket, f"x{kind.value}") as reader:
+        archive = open_archive(reader)
+        assert archive.kind is kind
+        assert {member.name: b"".join(pieces) for member, pieces in archive.files()} == MEMBERS
+
+
+def test_a_member_is_found_by_its_path(kind, store, bucket):
+    store.put(bucket, f"x{kind.value}", pack(kind))
+    for path in ("dir/" + "n" * 150, "/a.txt", f"x{kind.value}/uni/\u00e4\u00f6.bin"):
+        with store.open(bucket, f"x{kind.value}") as reader:
+            member, pieces = open_archive(reader).find(path)
+            data = b"".join(pieces)
+        assert data == MEMBERS[member.name]
+        assert member.size == len(data)
+    with store.open(bucket, f"x{kind.value}") as reader, pytest.raises(NotFound):
+        open_archive(reader).find("nope")
+
+
+def test_the_format_is_known_by_content(kind, store, bucket):
+    data = pack(kind)
+    store.put(bucket, "noextension", data)
+    assert by_content(data[:HEAD_SIZE]) is kind
+    with store.open(bucket, "noextension") as reader:
+        assert open_archive(reader).find("a.txt")[0].size == 5
+
+
+@pytest.mark.parametrize("cut", [10, 600, -5000])
+def test_a_damaged_archive_is_an_error_of_ours(kind, cut, store, bucket):
+    store.put(bucket, f"x{kind.value}", pack(kind)[:cut])
+
+    def read_all():
+        with store.open(bucket, f"x{kind.value}") as reader:
+            for path in MEMBERS:
+                _, pieces = open_archive(reader).find(path)
+                assert sum(map(len, pieces)) == len(MEMBERS[path])
+
+    with pytest.raises((InvalidRequest, NotFound)):
+        read_all()
+
+
+def test_tar_and_zip_are_read_by_the_standard_library():
+    with tarfile.open(fileobj=io.BytesIO(pack(Format.TAR))) as archive:
+        assert archive.getnames() == list(MEMBERS)
+    with zipfile.ZipFile(io.BytesIO(pack(Format.ZIP))) as archive:
+        assert archive.namelist() == list(MEMBERS)
+        assert archive.testzip() is None
+
+
+def test_a_tar_ends_after_two_blocks_without_padding():
+    assert len(pack(Format.TAR, {"a": b"x"})) == 512 + 512 + 1024
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (".tar", Format.TAR),
+        ("application/x-tar", Format.TAR),
+        (".tar.gz", Format.TGZ),
+        ("tgz", Format.TGZ),
+        ("application/gzip", Format.ZIP),
+        (".tar.lz4", Format.LZ4),
+    ],
+)
+def test_mime_texts_are_matched_as_on_the_cluster(text, kind):
+    assert by_mime(text) is kind
+
+
+@pytest.mark.parametrize("text", ["lz4", ".TAR", "foo", ".bogus"])
+def test_unknown_mime_texts_are_refused(text):
+    with pytest.raises(InvalidRequest, match="unknown mime type") as caught:
+        by_mime(text)
+    assert caught.value.tcode == "errUnknownMime"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.tar", Format.TAR), ("a.tar.gz", Format.TGZ), ("a.gz", None)])
+def test_names_tell_the_format(name, kind):
+    assert by_name(name) is kind
+
+
+def test_pieces_of_another_size_than_announced_are_an_error():
+    writer = ArchiveWriter(Format.TAR, lambda _: None)
+    with pytest.raises(ValueError, match="3 bytes instead of 4"):
+        writer.add("a", 4, [b"xyz"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z]{1,120}(/[a-z]{1,120}){0,3}", fullmatch=True),
+        st.binary(max_size=3000),
+        max_size=5,
+    )
+)
+def test_any_members_make_a_tar_that_the_standard_library_reads(members):
+    with tarfile.open(fileobj=io.BytesIO(pack(Format.TAR, members))) as archive:
+        assert {info.name: archive.extractfile(info).read() for info in archive} == members
