@@ -48,8 +48,8 @@ SDKError
 ├── NoTargetError                       [LookupError]
 ├── UnexpectedHTTPStatusCode
 ├── ETLDirectPutTransientError
-├── MultipartDecodeError                aistore.sdk.batch.errors
-└── ObjectFileReader*Error              aistore.sdk.obj.obj_file.errors
+├── ErrObjectChanged, ErrChecksumMismatch, ObjectFileReader*    aistore.sdk.obj: errors, obj_file.errors
+└── MultipartDecodeError, ErrBatch*     aistore.sdk.batch.errors [ValueError, RuntimeError, ...]
 ```
 """
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from urllib3 import HTTPResponse
 
 from aistore.sdk.batch.archive.formats import TAR_FORMATS
-from aistore.sdk.batch.errors import ErrColocationNotSupported
 from aistore.sdk.batch.extractor.extractor_registry import get_extractor
 from aistore.sdk.batch.results import BatchResults
 from aistore.sdk.batch.types import MossIn, MossOut, MossReq, new_entry
@@ -24,7 +23,7 @@ from aistore.sdk.const import (
     URL_PATH_GB,
 )
 from aistore.sdk.enums import Colocation
-from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
+from aistore.sdk.errors import InvalidArgument, InvalidArgumentType, UnsupportedOperation
 from aistore.sdk.namespace import Namespace
 from aistore.sdk.obj.names import check_object_name
 from aistore.sdk.obj.object import Object
@@ -61,6 +60,7 @@ class Batch:
         colocation: What is known of where the objects are. Default: nothing.
 
     Raises:
+        UnsupportedOperation: Colocation 2, which clusters do not act on yet (also a `NotImplementedError`).
         InvalidArgument: An unknown format or colocation, objects of the wrong type, or a name without a
             bucket (also a `ValueError`).
     """
@@ -150,7 +150,8 @@ class Batch:
             name, bucket, source, uname = obj, self._bucket_name, self._bucket_provider, self._bucket_uname
         else:
             name, bucket, source, uname = self._resolve(obj, bck, provider)
-        if not name or "." in name or name[-1] == "/" or "\0" in name or name[0] == "~":
+        # Every name that the cluster refuses is one of these; few others are.
+        if not name or "./" in name or name[-1] in "./" or name[0] == "~" or "\0" in name:
             check_object_name(name)
         if opaque is None and archpath is None and start is None and length is None:
             self.request.moss_in.append(new_entry(name, bucket, source, uname))
@@ -288,7 +289,7 @@ def _check_colocation(colocation: Colocation | int) -> int:
     except (ValueError, TypeError):
         raise InvalidArgument(f"colocation must be 0, 1 or 2, not {colocation!r}") from None
     if level == Colocation.TARGET_AND_SHARD_AWARE:
-        raise ErrColocationNotSupported("colocation 2 (target and shard aware) is not supported yet: use 1")
+        raise UnsupportedOperation("colocation 2 (target and shard aware) is not supported yet: use 1")
     return level
 
 

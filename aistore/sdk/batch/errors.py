@@ -42,10 +42,6 @@ class ErrBatchIncomplete(AISChunkedEncodingError):
         self.total = total
 
 
-class ErrColocationNotSupported(SDKError, NotImplementedError):
-    """A level of colocation that the cluster does not act on."""
-
-
 class ErrBatchEntryNotFound(ErrObjNotFound):
     """An entry of a batch that must not miss any could not be read.
 

@@ -11,6 +11,7 @@ from aistore.sdk.batch.errors import ErrBatchFormat, ErrBatchIncomplete, Multipa
 from aistore.sdk.batch.extractor.archive_stream_extractor import ArchiveStreamExtractor
 from aistore.sdk.batch.extractor.tar_stream_extractor import TarStreamExtractor
 from aistore.sdk.batch.multipart.multipart_decoder import MultipartDecoder
+from aistore.sdk.batch.pairing import full_name
 from aistore.sdk.batch.types import MossOut, MossReq, MossResp
 from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.obj.stream_errors import STREAM_ERRORS
@@ -107,7 +108,10 @@ class _Exchange:
                 return
             resumes += 1
             request = request.subset(request.moss_in[delivered:])
-            self._response = self._send(request)
+            try:
+                self._response = self._send(request)
+            except STREAM_ERRORS as err:
+                raise ErrBatchIncomplete(_names(request), total) from err
 
     def _extract(self, request: MossReq) -> Generator[tuple[MossOut, bytes], None, None]:
         response = self._response
@@ -120,7 +124,7 @@ class _Exchange:
             entries = self._start(response, stream, request, answer)
         except STREAM_ERRORS as err:
             response.close()
-            raise ErrBatchIncomplete([], len(request.moss_in)) from err
+            raise ErrBatchIncomplete(_names(request), len(request.moss_in)) from err
         except BaseException:
             response.close()
             raise
@@ -136,6 +140,10 @@ class _Exchange:
         if isinstance(self._extractor, TarStreamExtractor):
             return self._extractor.extract(response, stream, request, answer, **self._options)
         return self._extractor.extract(response, stream, request, answer)
+
+
+def _names(request: MossReq) -> list[str]:
+    return [full_name(entry) for entry in request.moss_in]
 
 
 def _split(response: Response) -> tuple[MossResp, Any]:

@@ -52,6 +52,12 @@ class MultipartUpload:
         self._lock = Lock()
         self._sent: set[int] = set()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=Lock())
+
     def create(self) -> MultipartUpload:
         """Start the upload.
 

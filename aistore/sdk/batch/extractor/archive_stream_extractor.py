@@ -51,11 +51,13 @@ class ArchiveStreamExtractor(ABC):
         moss_resp: MossResp | None,
         buffer_size: int = DEFAULT_BUFFER_SIZE,
     ) -> Generator[tuple[MossOut, bytes], None, None]:
-        is_complete = False
+        delivered = 0
         reader = open_archive(data_stream, moss_req.output_format, buffer_size)
         try:
-            yield from pair_members(reader, moss_req, moss_resp)
-            is_complete = True
+            for entry in pair_members(reader, moss_req, moss_resp):
+                delivered += 1
+                yield entry
         finally:
             reader.close()
-            settle(response, is_complete=is_complete)
+            # Also when the caller took the last entry and did not ask whether there is another.
+            settle(response, is_complete=delivered == len(moss_req.moss_in))

@@ -28,22 +28,17 @@ def fill(raw: Any, view: memoryview, cancelled: Callable[[], bool] = bool) -> in
     return filled
 
 
-def fill_exactly(raw: Any, view: memoryview, path: str, cancelled: Callable[[], bool] = bool) -> None:
-    """Read a body that must be exactly as long as `view`.
+def fill_exactly(raw: Any, view: memoryview, path: str) -> None:
+    """Read a body that must have as many bytes as `view`.
 
     Args:
         raw: The body; offers `readinto`.
         view: Where to put the bytes.
         path: Path of the object, for the error.
-        cancelled: Asked between reads; reading stops when it is true. Default: never.
 
     Raises:
-        AISChunkedEncodingError: The body is shorter or longer (also requests' `ChunkedEncodingError`).
+        AISChunkedEncodingError: The body is shorter (also requests' `ChunkedEncodingError`).
     """
-    filled = fill(raw, view, cancelled)
-    if cancelled():
-        return
+    filled = fill(raw, view)
     if filled < len(view):
         raise AISChunkedEncodingError(f"{path}: got {filled} bytes of {len(view)}")
-    if raw.readinto(bytearray(1)):
-        raise AISChunkedEncodingError(f"{path}: got more than the {len(view)} bytes asked for")

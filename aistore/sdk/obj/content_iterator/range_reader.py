@@ -58,31 +58,27 @@ class RangeReader:
         """
         filled = 0
         for attempt in range(_MAX_RESUME + 1):
-            try:
-                filled += self._read_once(view[filled:], start + filled)
-            except STREAM_ERRORS:
-                # What came before the break is asked for again: readinto does not say how much that was.
-                if attempt == _MAX_RESUME:
-                    raise
-            if filled == len(view) or self._cancelled.is_set():
+            if self._cancelled.is_set():
                 return
-        raise AISChunkedEncodingError(
-            f"{self._client.path}: got {filled} bytes of {len(view)} from byte {start} on"
-        )
+            filled += self._read_once(view[filled:], start + filled, is_last=attempt == _MAX_RESUME)
+            if filled == len(view):
+                return
+        raise _wrong_length(self._client.path, f"{filled}", len(view))
 
-    def _read_once(self, view: memoryview, start: int) -> int:
-        if self._cancelled.is_set():
-            return 0
+    def _read_once(self, view: memoryview, start: int, *, is_last: bool) -> int:
+        """Ask once, and return how many bytes came before the connection broke (`is_last`: raise then)."""
         response = self._client.get_chunk(start, start + len(view))
         try:
             self._check_length(response, len(view))
             own_checksum = self._check_version(response)
-            filled = fill(response.raw, view, self._cancelled.is_set)
-            if filled == len(view):
-                if response.raw.readinto(bytearray(1)):
-                    raise _wrong_length(self._client.path, f"more than {len(view)}", len(view))
-                if own_checksum is not None:
-                    self._check_own_checksum(view, *own_checksum)
+            try:
+                filled = fill(response.raw, view, self._cancelled.is_set)
+            except STREAM_ERRORS:
+                if is_last:
+                    raise
+                return 0  # what came is asked for again: how much it was is not known
+            if filled == len(view) and own_checksum is not None:
+                self._check_own_checksum(view, *own_checksum)
             return filled
         finally:
             response.close()

@@ -112,6 +112,7 @@ class ResumableStream:
 
     def _open(self) -> None:
         offset = self._delivered
+        self._bounds = StreamBounds()  # nothing is known of the next answer
         if offset:
             attributes = self._provider.client.offset_attributes()
             if attributes is None:

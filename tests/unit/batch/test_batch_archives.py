@@ -230,3 +230,76 @@ def test_lz4_without_its_package_names_the_package(monkeypatch):
 
     with pytest.raises(InvalidArgument, match="pip install"):
         get_extractor(".tar.lz4")
+
+
+def _entry(name: str, data: bytes, kind: bytes = b"0") -> bytes:
+    header = bytearray(512)
+    header[: len(name)] = name.encode()
+    header[124:136] = b"%011o\0" % len(data)
+    header[156:157] = kind
+    header[257:265] = b"ustar\x0000"
+    return _summed(header) + data + bytes(-len(data) % 512)
+
+
+def test_ustar_prefix_is_part_of_the_name():
+    header = bytearray(_entry("name", b"")[:512])
+    header[345:351] = b"prefix"
+    assert TarReader(io.BytesIO(_summed(header))).next_member() == (b"prefix/name", 0)
+
+
+def test_pax_size_goes_before_the_header_s():
+    data = _entry("pax", b"10 size=3\n", b"x") + _entry("f", b"")[:512] + b"abc" + bytes(509) + bytes(1024)
+    assert read_all(TarReader(io.BytesIO(data))) == [(b"f", b"abc")]
+
+
+@pytest.mark.parametrize(
+    "records", [b"nonsense", b"99 path=x\n", b"7 path=\n", b"9 size=x\n", b"10 path=abc", b"0 a=b\n"]
+)
+def test_pax_records_that_make_no_sense(records):
+    with pytest.raises(ErrBatchFormat, match="PAX"):
+        TarReader(io.BytesIO(_entry("pax", records, b"x"))).next_member()
+
+
+@pytest.mark.parametrize("kind", [b"x", b"L"])
+def test_endless_extended_header_is_refused(kind):
+    header = bytearray(_entry("x", b"", kind)[:512])
+    header[124:136] = b"%011o\0" % (1 << 24)
+    with pytest.raises(ErrBatchFormat, match="extended header of 16777216"):
+        TarReader(io.BytesIO(_summed(header))).next_member()
+
+
+def test_header_with_a_number_that_is_none():
+    header = bytearray(_entry("f", b"")[:512])
+    header[124:136] = b"rubbish rubb"
+    with pytest.raises(ErrBatchFormat, match="number"):
+        TarReader(io.BytesIO(_summed(header))).next_member()
+
+
+def test_large_member_that_is_cut_or_does_not_fit(monkeypatch):
+    data = _entry("f", bytes(5000))
+    reader = TarReader(io.BytesIO(data[:3000]), 1024)
+    assert reader.next_member() == (b"f", 5000)
+    with pytest.raises(ErrArchiveTruncated, match="early"):
+        reader.read_member()
+    header = bytearray(data[:512])
+    header[124:136] = b"\x80" + (1 << 40).to_bytes(11, "big")
+
+    def no_memory(*_):
+        raise MemoryError
+
+    reader = TarReader(io.BytesIO(_summed(header)))
+    reader.next_member()
+    monkeypatch.setattr("aistore.sdk.batch.archive.tar.io.BytesIO", no_memory)
+    with pytest.raises(ErrBatchFormat, match="memory"):
+        reader.read_member()
+
+
+def test_zip_whose_directory_lies_about_a_size():
+    data = bytearray(zip_of([("f", b"abc")]))
+    directory = data.rindex(b"PK\x01\x02")
+    data[directory + 24] = 200
+    reader = open_archive(io.BytesIO(bytes(data)), ".zip")
+    assert reader.next_member() == (b"f", 200)
+    with pytest.raises(ErrBatchFormat):
+        reader.read_member()
+    reader.close()

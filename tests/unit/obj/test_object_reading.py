@@ -414,3 +414,18 @@ def test_names_are_refused_before_any_request(cluster, obj):
 def test_readonly_buffer_is_refused(obj):
     with pytest.raises(ValueError, match="writable"):
         obj.get_reader().readinto(DATA)
+
+
+def test_file_of_a_cluster_that_is_not_there_raises_what_the_request_raised(monkeypatch):
+    with scripted(Stored(DATA).script) as (_, client):
+        obj = named(client)
+    file = obj.get_reader().as_file()
+    monkeypatch.setattr("aistore.sdk.retry_manager.time.sleep", lambda _: None)
+    with pytest.raises(ConnectionRefusedError):
+        file.read()
+
+
+def test_parallel_gives_up_after_many_breaks(obj, stored):
+    stored.answers = [cut(10)] * 100
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        obj.get_reader(**RANGES).read_all()

@@ -17,7 +17,6 @@ from aistore.sdk.batch.errors import (
     ErrBatchFormat,
     ErrBatchIncomplete,
     ErrBatchMismatch,
-    ErrColocationNotSupported,
 )
 from aistore.sdk.batch.types import MossIn, MossOut, MossReq, MossResp
 from aistore.sdk.enums import Colocation
@@ -401,7 +400,7 @@ def test_constructor_refuses(options):
 def test_colocation_that_the_cluster_does_not_have():
     with pytest.raises(NotImplementedError) as caught:
         Batch(None, colocation=Colocation.TARGET_AND_SHARD_AWARE)
-    assert isinstance(caught.value, ErrColocationNotSupported)
+    assert isinstance(caught.value, SDKError)
 
 
 @pytest.mark.parametrize(
@@ -492,7 +491,40 @@ def test_errors_pickle():
     for error in (
         ErrBatchEntryNotFound("bck/a", "is gone"),
         ErrBatchMismatch("x"),
-        ErrColocationNotSupported("y"),
+        ErrBatchFormat("y"),
     ):
         copy = pickle.loads(pickle.dumps(error))
         assert (type(copy), str(copy)) == (type(error), str(error))
+
+
+def test_continuing_that_fails_names_what_is_missing():
+    whole = serve(CONTENT)
+
+    def script(request: Request) -> Answer:
+        answer = whole(request)
+        if len(entries_of(request)) == 3:
+            answer.cut = 1024 + 100
+        else:
+            answer.status, answer.headers = 200, {"Content-Length": "nonsense"}
+        return answer
+
+    with scripted(script) as (_, client), pytest.raises(ErrBatchIncomplete) as caught:
+        list(Batch(client, ["x/000", "x/001", "x/002"], Bucket()).get())
+    assert caught.value.missing == ["bck/x/002"]
+
+
+def test_cut_before_the_list_names_everything():
+    with scripted(lambda _: Answer(b"--B\r\n\r\n{", headers=MULTIPART, cut=5)) as (_, client):
+        with pytest.raises(ErrBatchIncomplete) as caught:
+            list(Batch(client, ["a", "b"], Bucket(), streaming_get=False).get())
+    assert caught.value.missing == ["bck/a", "bck/b"]
+
+
+def test_connection_is_kept_when_only_the_last_entry_was_taken():
+    with scripted(serve(CONTENT)) as (server, client):
+        for _ in range(3):
+            results = Batch(client, ["x/001"], Bucket()).get()
+            next(results)
+            del results
+            _until(lambda: not _drains())
+        assert server.connections == 1
