@@ -12,6 +12,7 @@ MAX_HEAD = 64 << 10
 HEAD_SECONDS = 16.0
 IDLE_SECONDS = 75.0
 _CHECK_SECONDS = 4.0
+_LINGER_SECONDS = 1.0
 _READ_AHEAD = 1 << 20
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -41,6 +42,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._last_data = 0.0
         self._unsent = 0
         self._unsent_since = 0.0
+        self._refused = False
         self._watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base
@@ -61,6 +63,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Count the head's bytes while feeding the parser."""
         self._last_data = self.loop.time()
+        if self._refused:
+            return
         if self._in_head:
             if not self._head_size:
                 self._head_since = self._last_data
@@ -108,12 +112,22 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse in plain text, as the cluster does for what it can't parse, and close."""
+        """Refuse in plain text, as the cluster does for what it can't parse, and close.
+
+        What the client still sends is read and thrown away for a moment: closing at once would reset the
+            connection, and
+        the client might never see the answer.
+        """
+        if self._refused:
+            return
+        self._refused = True
         self.transport.write(
             b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
             b"Content-Length: %d\r\n\r\n%s" % (len(_BAD_REQUEST), _BAD_REQUEST)
         )
-        self.transport.close()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
     def _check(self) -> None:
         now = self.loop.time()

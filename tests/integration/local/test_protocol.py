@@ -20,11 +20,8 @@ def _talk(endpoint: str, raw: bytes) -> bytes:
         sock.sendall(raw)
         sock.shutdown(socket.SHUT_WR)
         received = b""
-        try:
-            while data := sock.recv(65536):
-                received += data
-        except ConnectionResetError:
-            pass
+        while data := sock.recv(65536):
+            received += data
         return received
 
 
