@@ -159,10 +159,10 @@ class Job:
             InvalidArgument: It has neither id nor kind, or `timeout` is no time limit (also a `ValueError`).
         """
         check_wait_timeout(timeout)
-        started = time.monotonic()
         if not self._job_kind and self._job_id:
+            started = time.monotonic()
             self._job_kind = self._find_kind(timeout)
-        timeout = max(0.0, timeout - (time.monotonic() - started))
+            timeout = max(0.0, timeout - (time.monotonic() - started))
         if idles_before_finishing(self._job_kind):
             return self.wait_for_idle(timeout, verbose, progress)
         if self._job_kind in _SINGLE_NODE_KINDS:

@@ -14,7 +14,7 @@ def answer(text: str = "", status: int = 200, headers: dict | None = None) -> re
 
 
 class RecordingClient:
-    """Answers `request` from `answers` (the last one again and again), `request_deserialize` from `models`."""
+    """Answers `request` from `answers` (the last again and again), `request_deserialize` from `models`."""
 
     base_url = "http://recording/v1"
 

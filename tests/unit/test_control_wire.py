@@ -1,6 +1,4 @@
-"""What buckets, groups, jobs, the cluster, dSort and AuthN send is what the 2.0.0 package sent to a real cluster,
-and what that answered is understood.
-"""
+"""Control calls are those of the 2.0.0 package: recorded requests are made again, recorded answers understood."""
 
 import json
 import re
@@ -9,6 +7,8 @@ from urllib.parse import unquote
 
 import msgspec
 import pytest
+from recordings import records, unmarked
+from scripted import Answer, Request, scripted
 
 from aistore.sdk.authn.access_attr import AccessAttr
 from aistore.sdk.authn.authn_client import AuthNClient
@@ -22,8 +22,6 @@ from aistore.sdk.errors import AISError, ErrBckNotFound
 from aistore.sdk.job import Job
 from aistore.sdk.list_object_flag import ListObjectFlag
 from aistore.sdk.types import AggregatedJobSnap, BucketEntry, JobStatus, Smap
-from recordings import records, unmarked
-from scripted import Answer, Request, scripted
 
 FILES = ("bucket", "list", "job", "cluster", "multiobj", "dsort", "authn")
 OTHER_ROOMS = ("Object.", "ObjectReader.", "ObjectWriter.", "RequestClient.")

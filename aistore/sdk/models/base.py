@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def _checked(data: Any, cls: type[T]) -> T:
-    """Convert plain data into `cls`; what is wrong is named by an error of ours."""
+def _checked(data: Any, cls: type[T], name: str) -> T:
+    """Convert plain data into `cls`; what is wrong with it is said with the name of the model."""
     try:
         return msgspec.convert(data, cls, strict=False, dec_hook=decode_hook)
     except msgspec.ValidationError as err:
-        raise InvalidArgument(f"{cls.__name__}: {err}") from err
+        raise InvalidArgument(f"{name}: {err}") from err
 
 
 def _without_enums(value: Any) -> Any:
@@ -141,7 +141,7 @@ class Model(_Struct):
         if isinstance(obj, dict):
             wire = dict(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True))
             obj = {wire.get(k, k): _without_enums(v) for k, v in obj.items()}
-        return _checked(obj, cls)
+        return _checked(obj, cls, cls.__name__)
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes) -> Self:
@@ -193,7 +193,7 @@ class RootModel(Generic[T]):
     root: T
 
     def __init__(self, root: T) -> None:
-        self.root = cast("T", _checked(root, self.root_type))
+        self.root = cast("T", _checked(root, self.root_type, type(self).__name__))
 
     @classmethod
     def model_validate(cls, obj: Any) -> Self:
