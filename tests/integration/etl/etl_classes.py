@@ -1,6 +1,5 @@
 """ETL classes that the runtime is given: this module is not installed, so they travel by value."""
 
-import threading
 import time
 
 from aistore.sdk.etl.webserver.fastapi_server import FastAPIServer
@@ -71,14 +70,25 @@ class StreamThreaded(_StreamUpper, HTTPMultiThreadedServer):
     pass
 
 
-class UnpicklableState(HTTPMultiThreadedServer):
-    lock = threading.Lock()
+class FailsToStart(HTTPMultiThreadedServer):
+    def __init__(self):
+        super().__init__()
+        raise RuntimeError("no model file")
 
     def transform(self, data, path, etl_args):
         return data
 
 
-class FailsToStart(HTTPMultiThreadedServer):
+class FailsToStartFlask(FlaskServer):
+    def __init__(self):
+        super().__init__()
+        raise RuntimeError("no model file")
+
+    def transform(self, data, path, etl_args):
+        return data
+
+
+class FailsToStartFastAPI(FastAPIServer):
     def __init__(self):
         super().__init__()
         raise RuntimeError("no model file")

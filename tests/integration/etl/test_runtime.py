@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from etl_classes import CLASSES, FailsInStartup, FailsToStart
+from etl_classes import CLASSES, FailsInStartup, FailsToStart, FailsToStartFastAPI, FailsToStartFlask
 from etl_peers import processes_of, run_server, run_to_end, runtime_env, wait_until
 
 from aistore.sdk.etl.class_payload import serialize_class
@@ -160,9 +160,15 @@ def test_environment_that_cannot_be_used(env, says, tmp_path):
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_class_that_cannot_be_constructed_or_started(workers, tmp_path):
-    code, output = run_to_end(serialize_class(FailsToStart), tmp_path, NUM_WORKERS=workers)
-    assert (code, "FailsToStart() failed: RuntimeError: no model file" in output) == (1, True)
+@pytest.mark.parametrize("cls", [FailsToStart, FailsToStartFlask, FailsToStartFastAPI])
+def test_a_class_that_cannot_be_constructed(cls, workers, tmp_path):
+    code, output = run_to_end(serialize_class(cls), tmp_path, NUM_WORKERS=workers)
+    reason = f"{cls.__name__}() failed: RuntimeError: no model file"
+    assert (code, reason in output.splitlines()[-1]) == (1, True), output
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_class_that_cannot_be_started(workers, tmp_path):
     code, output = run_to_end(serialize_class(FailsInStartup), tmp_path, NUM_WORKERS=workers)
     assert (code, "no GPU here" in output) == (1, True)
 

@@ -143,6 +143,22 @@ class ETLServer(ABC):
         """Serve on a bound socket until stopped: what the runtime entry point calls."""
         raise NotImplementedError(f"{type(self).__name__} cannot serve on a given socket")
 
+    @classmethod
+    def try_transform(cls, data: bytes | str | os.PathLike[str], path: str = "", etl_args: str = "") -> bytes:
+        """Run the transform here and now, to see that it works before it is sent to a cluster.
+
+        Args:
+            data: The object: its bytes, the path of a file, or a URL to get it from.
+            path: What the transform is told as `bucket/object`. Default: from the name of the file or URL.
+            etl_args: Arguments for the transform.
+
+        Returns:
+            The result; that of `transform_stream` is joined.
+        """
+        from aistore.sdk.etl.webserver.trial import try_transform
+
+        return try_transform(cls, data, path, etl_args)
+
     # ---- outgoing requests
 
     @property

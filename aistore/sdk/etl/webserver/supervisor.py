@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from aistore.sdk.errors import SDKError
 from aistore.sdk.etl.webserver.fastapi_server import GRACE_SECONDS, IDLE_SECONDS
 from aistore.sdk.etl.webserver.requirements import require
 
@@ -194,32 +195,50 @@ def run_gunicorn(make_app: Callable[[], Any], listener: socket.socket, workers: 
 
     Returns:
         The exit status.
+
+    Raises:
+        SDKError: A worker could not make the application; with its reason.
     """
     base = require("gunicorn.app.base", "FlaskServer")
     fd = listener.detach()  # gunicorn closes what it is given
+    reasons, tell = os.pipe()
+    master = os.getpid()
 
     class Application(base.BaseApplication):  # type: ignore[misc, name-defined]  # the package is optional
         def load_config(self) -> None:
-            settings = {
-                "bind": f"fd://{fd}",
-                "workers": workers,
-                "worker_class": "gthread",
-                "threads": GUNICORN_THREADS,
-                "keepalive": IDLE_SECONDS,
-                "graceful_timeout": GRACE_SECONDS,
-                "timeout": 0,  # obj_timeout is the target's to keep
-                "proc_name": "aistore-etl",
-                "control_socket_disable": True,
-            }
-            for name, value in settings.items():
+            for name, value in _gunicorn_settings(fd, workers).items():
                 if name in self.cfg.settings:
                     self.cfg.set(name, value)
 
         def load(self) -> Any:
-            return make_app()
+            try:
+                return make_app()
+            except SDKError as exc:
+                os.write(tell, f"{exc}\n".encode()[: select.PIPE_BUF])
+                raise
 
+    status = 0
     try:
         Application().run()
     except SystemExit as exc:
-        return exc.code if isinstance(exc.code, int) else 1
-    return 0
+        status = exc.code if isinstance(exc.code, int) else 1
+    if status and os.getpid() == master:
+        os.close(tell)
+        with os.fdopen(reasons, "rb") as pipe:
+            reason = pipe.read().decode("utf-8", "replace").strip()
+        raise SDKError(reason.splitlines()[0] if reason else f"gunicorn ended with status {status}")
+    return status
+
+
+def _gunicorn_settings(fd: int, workers: int) -> dict[str, Any]:
+    return {
+        "bind": f"fd://{fd}",
+        "workers": workers,
+        "worker_class": "gthread",
+        "threads": GUNICORN_THREADS,
+        "keepalive": IDLE_SECONDS,
+        "graceful_timeout": GRACE_SECONDS,
+        "timeout": 0,  # obj_timeout is the target's to keep
+        "proc_name": "aistore-etl",
+        "control_socket_disable": True,
+    }
