@@ -159,12 +159,13 @@ class BodyReader(io.RawIOBase):
         Returns:
             Number of bytes; 0 at the end of the body.
         """
-        view = memoryview(buffer).cast("B")
-        limit = self._ready(len(view))
-        if not limit:
-            return 0
-        conn = self._open()
-        size: int = self._receive(conn.recv_into, view[:limit])
+        # Every view is released here, also when reading fails: the caller may resize the buffer at once.
+        with memoryview(buffer) as whole, whole.cast("B") as view:
+            limit = self._ready(len(view))
+            if not limit:
+                return 0
+            with view[:limit] as part:
+                size: int = self._receive(self._open().recv_into, part)
         return self._took(size)
 
     def read1(self, amt: int | None = -1, decode_content: bool | None = None) -> bytes:
@@ -267,7 +268,8 @@ class BodyReader(io.RawIOBase):
         with target.getbuffer() as view:
             done = 0
             while done < size:
-                count = self.readinto(view[done:])
+                with view[done:] as rest:
+                    count = self.readinto(rest)
                 if not count:
                     break
                 done += count

@@ -226,7 +226,7 @@ def test_error_of_the_source_passes_through(peers, rc):
 
 
 def test_server_that_refuses_the_body_is_heard(peers, rc):
-    """It answers before the body is through and reads no more: its error counts, not the broken connection."""
+    """It answers before the body is through and reads no more: its error counts, not the lost connection."""
     full = threading.Event()
 
     def script(peer, line):
