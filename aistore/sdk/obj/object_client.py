@@ -7,6 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from aistore.sdk.const import (
+    HEADER_CONTENT_LENGTH,
+    HEADER_OBJECT_BLOB_CHUNK_SIZE,
+    HEADER_OBJECT_BLOB_DOWNLOAD,
+    HEADER_OBJECT_BLOB_WORKERS,
     HEADER_RANGE,
     HTTP_METHOD_GET,
     HTTP_METHOD_HEAD,
@@ -32,6 +36,8 @@ READER_PROPS = "checksum,atime,version,custom"
 
 # The bytes of these reads are made on the way: a range of them means nothing to the cluster.
 _MADE_ON_THE_WAY = (QPARAM_ARCHPATH, QPARAM_ARCHREGX, QPARAM_ARCHMODE, QPARAM_ETL_NAME)
+
+_BLOB_HEADERS = (HEADER_OBJECT_BLOB_DOWNLOAD, HEADER_OBJECT_BLOB_CHUNK_SIZE, HEADER_OBJECT_BLOB_WORKERS)
 
 
 class ObjectClient:
@@ -88,11 +94,13 @@ class ObjectClient:
         headers = dict(self._headers)
         if offset:
             headers[HEADER_RANGE] = format_byte_range(self._byte_range, offset)
-        return self._send(
-            lambda client: client.request(
-                HTTP_METHOD_GET, path=self._path, params=self._params, stream=stream, headers=headers
-            )
-        )
+        response = self._get(headers, stream=stream)
+        if HEADER_OBJECT_BLOB_DOWNLOAD in headers and response.headers.get(HEADER_CONTENT_LENGTH) == "0":
+            # A blob download of an object that is in the cluster already is answered with nothing.
+            response.close()
+            headers = {name: value for name, value in headers.items() if name not in _BLOB_HEADERS}
+            response = self._get(headers, stream=stream)
+        return response
 
     def get_chunk(self, start: int, end: int) -> requests.Response:
         """Read bytes `start` to `end` (exclusive) of the stored object as a stream that the caller closes.
@@ -101,12 +109,7 @@ class ObjectClient:
             start: First byte.
             end: The byte after the last.
         """
-        headers = {**self._headers, HEADER_RANGE: format_byte_range((start, end - 1))}
-        return self._send(
-            lambda client: client.request(
-                HTTP_METHOD_GET, path=self._path, params=self._params, stream=True, headers=headers
-            )
-        )
+        return self._get({**self._headers, HEADER_RANGE: format_byte_range((start, end - 1))}, stream=True)
 
     def head(self, props: str = READER_PROPS) -> ObjectAttributes:
         """Return the object's attributes.
@@ -146,6 +149,13 @@ class ObjectClient:
 
     def _is_made_on_the_way(self) -> bool:
         return any(self._params.get(name) for name in _MADE_ON_THE_WAY)
+
+    def _get(self, headers: dict[str, str], *, stream: bool) -> requests.Response:
+        return self._send(
+            lambda client: client.request(
+                HTTP_METHOD_GET, path=self._path, params=self._params, stream=stream, headers=headers
+            )
+        )
 
     def _send(self, request: Callable[[RequestClient], T]) -> T:
         if self._uname is None:

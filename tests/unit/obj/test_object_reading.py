@@ -429,3 +429,15 @@ def test_parallel_gives_up_after_many_breaks(obj, stored):
     stored.answers = [cut(10)] * 100
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         obj.get_reader(**RANGES).read_all()
+
+
+@pytest.mark.parametrize("data", [DATA, b""])
+def test_blob_download_of_an_object_that_is_here_is_not_empty(obj, stored, cluster, data):
+    def nothing(answer, request):
+        assert request.headers["ais-blob-download"] == "true"
+        answer.body = b""
+
+    stored.data, stored.answers = data, [nothing]
+    config = BlobDownloadConfig(chunk_size="1mb", num_workers="2")
+    assert obj.get_reader(blob_download_config=config).read_all() == data
+    assert not [name for name in cluster.requests[1].headers if name.startswith("ais-blob")]
