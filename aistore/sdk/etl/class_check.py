@@ -51,7 +51,7 @@ def check_unpickles(cls: type, payload: str) -> None:
     with tempfile.TemporaryDirectory() as empty:
         try:
             done = subprocess.run(
-                [sys.executable, "-I", "-c", _SCRIPT, package_parent],
+                [sys.executable, "-c", _SCRIPT, package_parent],
                 input=payload,
                 cwd=empty,
                 capture_output=True,

@@ -138,18 +138,29 @@ def _own_modules_by_value(cls: type) -> Iterator[None]:
 def _own_modules(cls: type) -> list[ModuleType]:
     """Find the user's own modules that the class leads to, through bases and global names."""
     found: dict[str, ModuleType] = {}
+    seen: set[str] = set()
     pending = [sys.modules.get(base.__module__) for base in cls.__mro__]
     while pending:
         module = pending.pop()
-        if module is None or module.__name__ in found or not is_own_module(module):
+        if module is None or module.__name__ in seen:
             continue
-        found[module.__name__] = module
-        for value in list(vars(module).values()):
-            if isinstance(value, ModuleType):
-                pending.append(value)
-            else:
-                pending.append(sys.modules.get(getattr(value, "__module__", None) or ""))
+        seen.add(module.__name__)
+        own = is_own_module(module)
+        if own:
+            found[module.__name__] = module
+        if own or module.__name__ == "__main__":
+            pending += [_module_of(value) for value in list(vars(module).values())]
     return list(found.values())
+
+
+def _module_of(value: Any) -> ModuleType | None:
+    if isinstance(value, ModuleType):
+        return value
+    try:
+        name = getattr(value, "__module__", None)
+    except Exception:  # noqa: BLE001 - a proxy of something that is not there
+        return None
+    return sys.modules.get(name) if isinstance(name, str) else None
 
 
 def is_own_module(module: ModuleType) -> bool:

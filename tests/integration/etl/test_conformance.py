@@ -73,6 +73,15 @@ def test_direct_put(start, kind, streaming, source, size, target, tmp_path):
         assert put.headers["Content-Length"] == str(size)
 
 
+def test_a_destination_is_served_without_direct_put_too(start, target, tmp_path):  # init_class point 7
+    """A target names a destination for remote objects even with `direct_put=False`; the header decides."""
+    server = start("threaded", DIRECT_PUT="false", direct_put="false")
+    reply = ask(
+        server, "push", b"abc", target, tmp_path, headers={"Ais-Node-Url": f"http://{target.netloc}/dst"}
+    )
+    assert (reply.status_code, target.seen[-1].body) == (204, b"ABC")
+
+
 @pytest.mark.parametrize("source", ["push", "pull-fqn"])
 def test_pipeline_of_three_kinds_to_a_target(start, streaming, source, target, tmp_path):
     servers = [start(kind, streaming) for kind in ("fastapi", "flask", "threaded")]
@@ -93,7 +102,9 @@ def test_pipeline_back_to_the_caller(start, kind, streaming, target, tmp_path):
     assert "Ais-Direct-Put-Length" not in reply.headers
 
 
-def test_every_stage_sees_the_same_path(start, kind, streaming, target, tmp_path):  # defect 16
+def test_every_stage_sees_the_same_path(
+    start, kind, streaming, target, tmp_path
+):  # defect 16, init_class point 8
     """Decoded `bucket/object`, on every server, whatever the way of talking."""
     server = start(kind, streaming)
     for source in ("push", "push-fqn", "pull", "pull-fqn"):
@@ -105,7 +116,9 @@ def test_every_stage_sees_the_same_path(start, kind, streaming, target, tmp_path
         assert reply.content == NAME.encode()
 
 
-def test_an_empty_result_of_the_last_stage_comes_back(start, kind, streaming, target, tmp_path):
+def test_an_empty_result_of_the_last_stage_comes_back(
+    start, kind, streaming, target, tmp_path
+):  # init_class point 4
     """As 204 the caller would take it for delivered, and the object would be lost."""
     headers = {"Ais-Node-Url": f"http://{start('threaded').netloc}"}
     for args in ("empty", ""):
@@ -187,7 +200,7 @@ def test_next_hop_resets_for_good(start, kind, target, tmp_path):
     assert (reply.status_code, "Ais-Etl-Retry-Reason" in reply.headers) == (502, False)
 
 
-def test_one_shot_body_is_not_replayed(start, kind, target, tmp_path):
+def test_one_shot_body_is_not_replayed(start, kind, target, tmp_path):  # init_class point 9
     """The cluster is asked to repeat the request, which it does for requests with a body."""
     headers = {"Ais-Node-Url": f"http://{target.netloc}/dst"}
     target.script = ["reset"]

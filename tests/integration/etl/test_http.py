@@ -72,7 +72,7 @@ def test_connections_are_kept(start, kind, streaming):  # defect 32
     connection.close()
 
 
-def test_an_empty_body_in_chunks(start, kind, streaming):
+def test_an_empty_body_in_chunks(start, kind, streaming):  # init_class point 2
     """A target sends an empty object as a chunked body without a chunk."""
     assert put_full_duplex(start(kind, streaming).netloc, "/b/o", b"") == (200, b"")
 

@@ -32,7 +32,7 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /
 
 @linux
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
-def test_stops_cleanly(kind, sig, target, tmp_path):
+def test_stops_cleanly(kind, sig, target, tmp_path):  # init_class point 1
     with run_server(CLASSES[kind, False], target.url, tmp_path) as server:
         pids = processes_of(server)
         server.process.send_signal(sig)

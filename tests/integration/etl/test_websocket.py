@@ -61,7 +61,7 @@ def test_an_empty_result_of_a_pipeline_comes_back(ws, start):
     assert ask(ws, b"", path="o", pipeline=f"http://{start('threaded').netloc}") == b""
 
 
-def test_a_transform_error_is_not_taken_for_success(ws):
+def test_a_transform_error_is_not_taken_for_success(ws):  # init_class point 3
     """A text answer, whatever it says, is success for a target: only closing tells it otherwise."""
     assert ask_in_vain(ws, b"abc", path="o", etl_args="fail") == (1011, "Transform error: asked to fail")
 

@@ -70,6 +70,28 @@ def test_a_class_of_the_main_script(tmp_path):
     assert run_elsewhere(done.stdout, "cls.transform(None, b'ab', '', '')") == "b'[3, 3]'"
 
 
+def test_modules_beside_the_main_script_go_with_its_classes(tmp_path):
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "__init__.py").write_text("")
+    (tmp_path / "pkg" / "deep.py").write_text("import beside\ndef f(data): return beside.g(data)\n")
+    (tmp_path / "beside.py").write_text("def g(data): return data[::-1]\n")
+    script = tmp_path / "main.py"
+    script.write_text(
+        "from aistore.sdk.etl import serialize_class\n"
+        "from aistore.sdk.etl.class_check import check_unpickles\n"
+        "from aistore.sdk.etl.webserver.flask_server import FlaskServer\n"
+        "from pkg.deep import f\n"
+        "class Mine(FlaskServer):\n"
+        "    def transform(self, data, path, etl_args): return f(data)\n"
+        "payload = serialize_class(Mine)\n"
+        "check_unpickles(Mine, payload)\n"
+        "print(payload)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert run_elsewhere(done.stdout, "cls.transform(None, b'ab', '', '')") == "b'ba'"
+
+
 def test_which_modules_are_the_users_own():
     import json
 

@@ -151,7 +151,7 @@ class Proxy:
         self._thread.join()
 
 
-def test_a_failed_start_is_reported_and_not_repeated():
+def test_a_failed_start_is_reported_and_not_repeated():  # init_class point 5
     """The server says why at the end of `init_timeout`: the client still listens, and asks once."""
     body = b'{"status":400,"message":"pod crashed: no module named x"}'
     with Proxy(400, body, wait=1.3) as proxy, Client(proxy.endpoint) as client:
@@ -160,7 +160,7 @@ def test_a_failed_start_is_reported_and_not_repeated():
         assert proxy.requests == ["PUT /v1/etl"]
 
 
-def test_a_transform_error_is_final():
+def test_a_transform_error_is_final():  # init_class point 6
     """A 500 of a transform is not asked for again."""
     body = b'{"status":500,"message":"ETL error: asked to fail"}'
     with Proxy(500, body) as proxy, Client(proxy.endpoint) as client:
@@ -171,7 +171,7 @@ def test_a_transform_error_is_final():
         assert len(proxy.requests) == 1
 
 
-def test_a_pipeline_that_the_cluster_refuses_says_so():
+def test_a_pipeline_that_the_cluster_refuses_says_so():  # init_class point 10
     """Inline pipelines cannot begin with hpull: the cluster's own words reach the caller."""
     body = b'{"status":400,"message":"inline transform pipeline not supported for hpull://"}'
     with Proxy(400, body) as proxy, Client(proxy.endpoint) as client:
