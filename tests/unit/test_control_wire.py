@@ -1,4 +1,4 @@
-"""Control calls are those of the 2.0.0 package: recorded requests are made again, recorded answers understood."""
+"""Control calls are those of the 2.0.0 package: recorded requests are made, recorded answers understood."""
 
 import json
 import re

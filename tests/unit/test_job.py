@@ -130,7 +130,7 @@ class TestWait:
     @pytest.mark.parametrize("kind", ["lru", "archive", "resilver"])
     def test_timeout_counts_everything(self, kind):  # defect 29
         model = JobStatus() if kind == "lru" else snaps()
-        with pytest.raises(Timeout, match="after 0.1s") as caught:
+        with pytest.raises(Timeout, match=r"after 0\.1s") as caught:
             job_of(model, kind=kind)[0].wait(timeout=0.1)
         assert isinstance(caught.value, TimeoutError)
 

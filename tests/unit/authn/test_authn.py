@@ -124,12 +124,13 @@ def test_errors(status, text, error):
     )
 
 
-class TestUsers:
-    user = {"id": "u", "roles": [ROLE]}
+USER = {"id": "u", "roles": [ROLE]}
 
+
+class TestUsers:
     def play(self, call):
         def script(request):
-            return body(ROLE if "/roles/" in request.path else self.user)
+            return body(ROLE if "/roles/" in request.path else USER)
 
         with service(script) as (server, client), AuthNClient(client.base_url) as authn:
             result = call(authn.user_manager())
@@ -269,7 +270,7 @@ class TestTypes:
         assert (len(roles), roles[1].name, [role.name for role in roles]) == (2, "s", ["r", "s"])
         assert str(roles).count("RoleInfo") == 2
         users = UserMap({"u": UserInfo(id="u", roles=roles)})
-        assert (len(users), users["u"].id, list(users), list(users.items())[0][0]) == (1, "u", ["u"], "u")
+        assert (len(users), users["u"].id, list(users), next(iter(users.items()))[0]) == (1, "u", ["u"], "u")
         assert UserInfo.model_validate({"id": "u", "roles": None}).roles.root == []
         assert UserMap(None).root == {}
 

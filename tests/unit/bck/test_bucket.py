@@ -122,29 +122,39 @@ def test_requests(bucket, client, call, method, json):
     assert client.calls == [(method, {"path": "buckets/bck", "params": {"provider": "ais"}, "json": json})]
 
 
-@pytest.mark.parametrize(
-    ("call", "json", "to"),
-    [
-        (lambda b, to: b.copy(to), action("copy-bck", COPY), "dst"),
-        (lambda b, to: b.copy(to, "p", "q/", {"a": "b"}, True, True, True, True, 5),
-         action("copy-bck", {"prefix": "p", "prepend": "q/", "dry_run": True, "force": True, "latest-ver": True,
-                             "synchronize": True, "ext": {"a": "b"}, "num-workers": 5}), "dst"),
-        (lambda b, to: b.transform("etl", to), action("etl-bck", {**COPY, **ETL}), "dst"),
-        (lambda b, to: b.transform("etl", to, ext={"a": "b"}, num_workers=-1, cont_on_err=True, etl_pipeline=["e2"]),
-         action("etl-bck", {**COPY, **ETL, "pipeline": ["e2"], "ext": {"a": "b"}, "num-workers": -1, "coer": True}),
-         "dst"),
-        (lambda b, to: b.inspect("etl"), action("etl-bck", {**COPY, **ETL, "dry_run": True, "coer": True}), "bck"),
-        (lambda b, to: b.rename("new"), action("move-bck"), "new"),
-    ],
-)  # fmt: skip
-def test_jobs(bucket, client, call, json, to):
+ALL_COPY = {
+    "prefix": "p",
+    "prepend": "q/",
+    "dry_run": True,
+    "force": True,
+    "latest-ver": True,
+    "synchronize": True,
+}
+JOBS = [
+    (lambda b, to: b.copy(to), "copy-bck", COPY, "dst"),
+    (
+        lambda b, to: b.copy(to, "p", "q/", {"a": "b"}, True, True, True, True, 5),
+        "copy-bck",
+        {**ALL_COPY, "ext": {"a": "b"}, "num-workers": 5},
+        "dst",
+    ),
+    (lambda b, to: b.transform("etl", to), "etl-bck", {**COPY, **ETL}, "dst"),
+    (
+        lambda b, to: b.transform("etl", to, num_workers=-1, cont_on_err=True, etl_pipeline=["e2"]),
+        "etl-bck",
+        {**COPY, **ETL, "pipeline": ["e2"], "num-workers": -1, "coer": True},
+        "dst",
+    ),
+    (lambda b, to: b.inspect("etl"), "etl-bck", {**COPY, **ETL, "dry_run": True, "coer": True}, "bck"),
+    (lambda b, to: b.rename("new"), "move-bck", None, "new"),
+]
+
+
+@pytest.mark.parametrize(("call", "name", "value", "to"), JOBS)
+def test_jobs(bucket, client, call, name, value, to):
     assert call(bucket, Bucket("dst", client)) == "job-id"
-    assert client.calls == [
-        (
-            "post",
-            {"path": "buckets/bck", "params": {"provider": "ais", "bck_to": f"ais/@#/{to}/"}, "json": json},
-        )
-    ]
+    params = {"provider": "ais", "bck_to": f"ais/@#/{to}/"}
+    assert client.calls == [("post", {"path": "buckets/bck", "params": params, "json": action(name, value)})]
 
 
 def test_rename_takes_the_new_name(bucket):
