@@ -59,14 +59,13 @@ class Pending:
             job = self._job(bck, now)
             work_id = f"{new_id(8)}-{new_id(5)}"
             self._tickets[work_id] = Ticket(request, job, node, now + _UNCLAIMED_SECONDS)
-            self._begin(job)
+            self._used[job.id] = now
             return job.id, work_id
 
     def _drop_expired(self, now: float) -> None:
         for work_id, ticket in list(self._tickets.items()):
             if ticket.expires < now:
                 del self._tickets[work_id]
-                self._end(ticket.job, now)
 
     def _job(self, bck: Bck | None, now: float) -> Job:
         job = self._of_bucket.get(bck)
@@ -75,6 +74,7 @@ class Pending:
                 return job
             self._retire(job)
         job = self._of_bucket[bck] = self._jobs.new("get-batch", bck=bck, src=bck)
+        job.set_busy(False)
         return job
 
     def _retire(self, job: Job) -> None:
@@ -92,15 +92,6 @@ class Pending:
                 if job.is_running and idle:
                     self._retire(job)
 
-    def _begin(self, job: Job) -> None:
-        self._active[job.id] = self._active.get(job.id, 0) + 1
-        job.set_busy(True)
-
-    def _end(self, job: Job, now: float) -> None:
-        self._active[job.id] = left = max(0, self._active.get(job.id, 0) - 1)
-        self._used[job.id] = now
-        job.set_busy(left > 0)
-
     def take(self, job_id: str, work_id: str, node: str) -> Ticket:
         """Claim a request at the target; the caller says `done` when it is answered.
 
@@ -114,9 +105,14 @@ class Pending:
                     raise NotFound(f"xid {job_id} not active", with_node=True)
                 raise NotFound(f"wid={work_id} (prep-rx not done?) does not exist", with_node=True)
             del self._tickets[work_id]
+            self._active[job_id] = self._active.get(job_id, 0) + 1
+            ticket.job.set_busy(True)
             return ticket
 
     def done(self, ticket: Ticket) -> None:
         """A claimed request is answered, or its client is gone."""
+        job = ticket.job
         with self._lock:
-            self._end(ticket.job, time.monotonic())
+            self._active[job.id] = left = self._active.get(job.id, 1) - 1
+            self._used[job.id] = time.monotonic()
+            job.set_busy(left > 0)

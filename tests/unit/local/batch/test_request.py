@@ -11,7 +11,6 @@ from aistore.local.batch.request import parse_request
 from aistore.local.errors import BucketNotFound, LocalError
 from aistore.local.names import Bck
 
-
 DEFAULT = Bck("b")
 
 
