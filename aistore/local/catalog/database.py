@@ -30,6 +30,8 @@ class Database:
         self._path = path
         self._durable = durable
         self._lock = threading.RLock()
+        # Not the writer's lock: a thread's first read must not wait for a transaction.
+        self._readers_lock = threading.Lock()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._writer = self._connect()
@@ -82,7 +84,7 @@ class Database:
         if conn is None:
             conn = self._local.conn = self._connect()
             conn.execute("PRAGMA query_only = ON")
-            with self._lock:
+            with self._readers_lock:
                 self._readers.append(conn)
         return conn
 
@@ -95,13 +97,13 @@ class Database:
         conn = getattr(self._local, "checkpointer", None)
         if conn is None:
             conn = self._local.checkpointer = self._connect()
-            with self._lock:
+            with self._readers_lock:
                 self._readers.append(conn)
         conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def close(self) -> None:
         """Close every connection; the file is then complete without its write-ahead log."""
-        with self._lock:
+        with self._lock, self._readers_lock:
             for conn in self._readers:
                 conn.close()
             self._readers.clear()

@@ -121,6 +121,14 @@ class Files:
         except OSError as err:
             raise disk_error(err) from err
 
+    def flush_folder(self, file: str) -> None:
+        """Make a content file's name as durable as its bytes."""
+        fd = os.open(os.path.dirname(self.path(file)), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
     def link(self, old: str, new: str) -> bool:
         """Make `new` another name of the same bytes; False where the file system can't."""
         try:

@@ -107,6 +107,7 @@ class ContentWriter:
             self._open()
         if self._store.durable:
             os.fsync(self._fd)
+            self._store.files.flush_folder(self.file)
         os.close(self._fd)
         self._fd = -1
         return self.file
