@@ -207,7 +207,7 @@ class Batch:
             `ValueError`).
         """
         self._check_buffer_size(tar_buffer_size, raw)
-        request = self.request.subset(list(self.request.moss_in))
+        request = self.request.subset([self._with_bucket(entry) for entry in self.request.moss_in])
         options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
 
         def send(part: MossReq) -> Response:
@@ -243,6 +243,14 @@ class Batch:
             json=request.as_dict(),
             **options,
         )
+
+    def _with_bucket(self, entry: MossIn) -> MossIn:
+        """Return an entry that names its bucket; one that was not made by `add` may not."""
+        if entry.bck or entry.uname or self._bucket_name is None:
+            return entry
+        address = (self._bucket_name, self._bucket_provider, self._bucket_uname)
+        rest = (entry.opaque, entry.archpath, entry.start, entry.length)
+        return new_entry(entry.obj_name, *address, *rest)
 
     def _check_buffer_size(self, size: int | None, raw: bool) -> None:
         if size is None:

@@ -528,3 +528,12 @@ def test_connection_is_kept_when_only_the_last_entry_was_taken():
             del results
             _until(lambda: not _drains())
         assert server.connections == 1
+
+
+def test_entry_made_by_hand_is_of_the_batch_s_bucket():
+    with scripted(serve(CONTENT)) as (server, client):
+        batch = Batch(client, bucket=Bucket())
+        batch.request.add(MossIn(obj_name="x/001", length=5))
+        ((info, data),) = batch.get()
+        assert entries_of(server.requests[0])[0]["bucket"] == "bck"
+    assert (info.bucket, data) == ("bck", CONTENT["x/001"][:5])
