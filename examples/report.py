@@ -1,5 +1,6 @@
-"""What the examples print: a progress bar for each step and a table of what was measured."""
+"""The main job's command line, a progress bar for each step and a table of what was measured."""
 
+import argparse
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from aistore.sdk.progress import ProgressUpdate
+
+
+def arguments(description: str | None) -> argparse.Namespace:
+    """Parse the command line of the main job."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--dir", help="keep the cluster's data in this folder (default: a temporary one)")
+    parser.add_argument("--logs", action="store_true", help="print what the ETL's servers logged")
+    return parser.parse_args()
 
 
 class Step:
