@@ -200,6 +200,7 @@ def run_gunicorn(make_app: Callable[[], Any], listener: socket.socket, workers: 
         SDKError: A worker could not make the application; with its reason.
     """
     base = require("gunicorn.app.base", "FlaskServer")
+    halted = require("gunicorn.errors", "FlaskServer").HaltServer
     fd = listener.detach()  # gunicorn closes what it is given
     reasons, tell = os.pipe()
     master = os.getpid()
@@ -222,6 +223,8 @@ def run_gunicorn(make_app: Callable[[], Any], listener: socket.socket, workers: 
         Application().run()
     except SystemExit as exc:
         status = exc.code if isinstance(exc.code, int) else 1
+    except halted as exc:  # several workers that fail at once make gunicorn stumble over the second
+        status = exc.exit_status or 1
     if status and os.getpid() == master:
         os.close(tell)
         with os.fdopen(reasons, "rb") as pipe:
