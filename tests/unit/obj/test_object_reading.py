@@ -50,7 +50,7 @@ def _drop(_file) -> None:
 @pytest.mark.parametrize("workers", [None, 2])
 def test_every_way_gives_the_same_bytes(obj, stored, data, workers):  # defect 28: empty objects too
     stored.data = data
-    reader = obj.get_reader(num_workers=workers, chunk_size=100)
+    reader = obj.get_reader(num_workers=workers, chunk_size=1000)
     assert bytes(reader.read_all() if workers is None else reader.read_all().tobytes()) == data
     assert b"".join(reader) == data
     assert reader.as_file().read() == data

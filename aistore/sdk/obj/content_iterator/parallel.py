@@ -124,8 +124,8 @@ class ParallelContentIterProvider(BaseContentIterProvider):
             pending = {index: start_reading(index) for index in range(slots)}
             for index, (start, end) in enumerate(ranges):
                 slot = index % slots
+                pending.pop(index).result()  # first, because it raises what went wrong
                 ring.wait_slot(slot)
-                pending.pop(index).result()
                 chunk = ring.read_slot(slot, end - start)
                 if index + slots < len(ranges):
                     pending[index + slots] = start_reading(index + slots)
