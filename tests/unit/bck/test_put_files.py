@@ -147,7 +147,7 @@ class TestFailures:
 
         with pytest.raises(PutFilesError) as caught:
             put(script, tree, pattern="*.txt", num_workers=1)
-        assert isinstance(caught.value, FileNotFoundError)
+        assert isinstance(caught.value, ValueError)
         assert len(caught.value.uploaded) == 1
 
     def test_pickles(self, tree):
