@@ -47,13 +47,14 @@ class Seen:
 class Target:
     """A scripted target: serves objects, keeps what is put, fails when told to.
 
-    `script` holds what to do with the next requests instead: a status, or "reset".
+    `script` holds what to do with the next requests instead: a status, "reset", or "hang" (until `reset()`).
     """
 
     objects: dict = field(default_factory=dict)
     seen: list = field(default_factory=list)
     script: list = field(default_factory=list)
     answer: tuple = (200, b"", {})
+    awake: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self):
         target = self
@@ -84,6 +85,10 @@ class Target:
 
             def _handle(self):
                 step = target.script.pop(0) if target.script else None
+                if step == "hang":
+                    self.close_connection = True
+                    target.awake.wait(30)
+                    return
                 if step == "reset":
                     self.close_connection = True
                     self.connection.shutdown(socket.SHUT_RDWR)
@@ -136,6 +141,8 @@ class Target:
         return f"http://{self.netloc}{OBJECT_PATH}"
 
     def reset(self):
+        self.awake.set()
+        self.awake = threading.Event()
         self.objects.clear()
         self.seen.clear()
         self.script.clear()

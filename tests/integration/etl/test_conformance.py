@@ -200,6 +200,21 @@ def test_next_hop_resets_for_good(start, kind, target, tmp_path):
     assert (reply.status_code, "Ais-Etl-Retry-Reason" in reply.headers) == (502, False)
 
 
+def test_next_hop_and_target_that_hang(start, kind, target, tmp_path):
+    """Every wait has an end."""
+    server = start(kind, AIS_ETL_READ_TIMEOUT="0.3", AIS_DIRECT_PUT_RETRIES="0")
+    target.script = ["hang", "hang"]
+    headers = {"Ais-Node-Url": f"http://{target.netloc}/dst"}
+    assert ask(server, "push", b"abc", target, tmp_path, headers=headers).status_code == 502
+    assert ask(server, "pull", b"abc", target, tmp_path).status_code == 502
+
+
+def test_target_that_cannot_be_reached(start, kind, streaming, target, tmp_path):
+    target.script = ["reset"]
+    reply = ask(start(kind, streaming), "pull", b"abc", target, tmp_path)
+    assert (reply.status_code, "from the target" in reply.text) == (502, True)
+
+
 def test_one_shot_body_is_not_replayed(start, kind, target, tmp_path):  # init_class point 9
     """The cluster is asked to repeat the request, which it does for requests with a body."""
     headers = {"Ais-Node-Url": f"http://{target.netloc}/dst"}
