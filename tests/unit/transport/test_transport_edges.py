@@ -349,3 +349,45 @@ def test_cluster_map_is_kept(peers, rc):
     assert client.get_smap(force_update=True) is not smap
     assert [r.target for r in peer.requests] == ["/v1/daemon?what=smap"] * 2
     assert list(smap.pmap) == [node["daemon_id"]]
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"3\r\nabc\r\n" * 3 + b"0\r\n\r\n"
+
+
+def test_reading_a_chunked_stream(peers, rc):
+    peer = peers(CHUNKED)
+    client = rc(peer)
+    with client.request("get", "x", stream=True) as r:
+        assert r.raw.read(4) == b"abca"
+        assert r.raw.length_remaining is None
+        assert r.raw.read(100) == b"bcabc"
+        assert r.raw.read(1) == b""
+    with client.request("get", "x", stream=True) as r:
+        assert list(r.iter_content(2)) == [b"ab", b"c"] * 3
+    with client.request("get", "x", stream=True) as r:
+        assert r.raw.readall() == b"abc" * 3
+    with client.request("get", "x", stream=True) as r:
+        buffer = bytearray(100)
+        assert r.raw.readinto(buffer) == 3
+        buffer.clear()
+    assert peer.connections in (1, 2)
+
+
+def test_see_other_becomes_get(peers, rc):
+    target = peers(answer(200, b"there"))
+    proxy = peers(lambda _, r: redirect(target.url + r.target, 303))
+    assert rc(proxy).request("post", "x", json={"a": 1}).content == b"there"
+    assert (target.requests[0].method, target.requests[0].body) == ("GET", b"")
+    rc(proxy).request("head", "x")
+    assert target.requests[1].method == "HEAD"
+
+
+def test_lock_is_taken_for_free_when_asking_fails(rc):
+    from aistore.sdk.lock_poller import LockPoller
+    from aistore.sdk.retry_config import ColdGetConf
+
+    executor = rc("http://127.0.0.1:1")._executor
+    req = requests.Request("GET", "http://127.0.0.1:1/v1/objects/b/o?provider=aws").prepare()
+    poller = LockPoller(executor, ColdGetConf())
+    poller.wait_for_unlock(req)
+    assert poller._size("objects/b/o", {}) == 0
