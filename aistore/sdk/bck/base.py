@@ -135,7 +135,6 @@ class BucketBase(AISSource):
         return self._client
 
     def _to_bucket(self, other: BucketModel) -> dict[str, str]:
-        check_bucket_name(other.name)
         return {**self.qparam, QPARAM_BCK_TO: other.get_path()}
 
     def make_request(
@@ -186,6 +185,19 @@ class BucketBase(AISSource):
 
         details = BucketDetails(self.name, self.provider, self.qparam, self.get_path())
         return Object(self._client, details, obj_name, props)
+
+
+def destination(bucket: Any) -> BucketModel:
+    """Return the address of a bucket that a job is to write to.
+
+    Raises:
+        InvalidArgument: It is not a bucket, or its name cannot be one.
+    """
+    if not callable(getattr(bucket, "as_model", None)):
+        raise InvalidArgument(f"to_bck must be a Bucket, such as client.bucket('name'), not {bucket!r}")
+    model: BucketModel = bucket.as_model()
+    check_bucket_name(model.name)
+    return model
 
 
 def _endpoint(client: Any) -> Any:

@@ -1,10 +1,11 @@
-"""Counts that a request may carry: a bad one can crash a target, so none leaves the client."""
+"""Numbers and durations that a request may carry: a bad one can crash a target, so none leaves the client."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.utils import convert_to_seconds
 
 
 def _is_int(value: Any) -> bool:
@@ -32,3 +33,13 @@ def check_num_workers(num_workers: Any) -> int | None:
             f"num_workers must be a count, 0 (the cluster's choice) or -1 (none), not {num_workers!r}"
         )
     return num_workers  # type: ignore[no-any-return]  # an integer or None by now
+
+
+def check_timeout(timeout: str) -> str:
+    """Return a time limit for one object if it is a duration such as `30s` or `1m30s`.
+
+    Raises:
+        InvalidArgument: It isn't.
+    """
+    convert_to_seconds(timeout)
+    return timeout

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from aistore.sdk.bck.base import BucketBase
-from aistore.sdk.bck.counts import check_num_workers
+from aistore.sdk.bck.base import BucketBase, destination
+from aistore.sdk.bck.counts import check_num_workers, check_timeout
 from aistore.sdk.const import (
     ACT_COPY_BCK,
     ACT_ETL_BCK,
@@ -19,6 +19,7 @@ from aistore.sdk.const import (
 from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.etl.etl_const import DEFAULT_ETL_TIMEOUT
 from aistore.sdk.types import BucketModel, CopyBckMsg, TCBckMsg, TransformBckMsg
+from aistore.sdk.utils import check_bucket_name
 
 if TYPE_CHECKING:
     from aistore.sdk.bucket import Bucket
@@ -106,7 +107,9 @@ class BucketTransfer(BucketBase):
                 prefix=prefix_filter, prepend=prepend, force=force, dry_run=dry_run, latest=latest, sync=sync
             ),
             transform_msg=TransformBckMsg(
-                etl_name=etl_name, timeout=timeout, etl_pipeline=list(etl_pipeline) if etl_pipeline else None
+                etl_name=etl_name,
+                timeout=check_timeout(timeout),
+                etl_pipeline=list(etl_pipeline) if etl_pipeline else None,
             ),
             num_workers=check_num_workers(num_workers),
             cont_on_err=cont_on_err,
@@ -134,7 +137,9 @@ class BucketTransfer(BucketBase):
                 prefix=prefix_filter, prepend="", dry_run=True, force=False, latest=latest, sync=False
             ),
             transform_msg=TransformBckMsg(
-                etl_name=etl_name, timeout=timeout, etl_pipeline=list(etl_pipeline) if etl_pipeline else None
+                etl_name=etl_name,
+                timeout=check_timeout(timeout),
+                etl_pipeline=list(etl_pipeline) if etl_pipeline else None,
             ),
             num_workers=check_num_workers(num_workers),
             cont_on_err=True,
@@ -154,6 +159,7 @@ class BucketTransfer(BucketBase):
             InvalidBckProvider: The bucket is not an AIS bucket.
         """
         self._verify_ais_bucket()
+        check_bucket_name(to_bck_name)
         params = self._to_bucket(
             BucketModel(name=to_bck_name, provider=self.provider.value, namespace=self.namespace)
         )
@@ -175,10 +181,8 @@ class BucketTransfer(BucketBase):
         self.make_request(HTTP_METHOD_DELETE, ACT_EVICT_REMOTE_BCK, params=params)
 
     def _start(self, action: str, to_bck: BucketBase, message: TCBckMsg) -> str:
-        if not isinstance(to_bck, BucketBase):
-            raise InvalidArgument(f"to_bck must be a Bucket, such as client.bucket('name'), not {to_bck!r}")
         return self.make_request(
-            HTTP_METHOD_POST, action, value=message.as_dict(), params=self._to_bucket(to_bck.as_model())
+            HTTP_METHOD_POST, action, value=message.as_dict(), params=self._to_bucket(destination(to_bck))
         ).text
 
 

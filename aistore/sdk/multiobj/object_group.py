@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.ais_source import AISSource
-from aistore.sdk.bck.counts import check_count, check_num_workers
+from aistore.sdk.bck.base import destination
+from aistore.sdk.bck.counts import check_count, check_num_workers, check_timeout
 from aistore.sdk.const import (
     ACT_ARCHIVE_OBJECTS,
     ACT_COPY_OBJECTS,
@@ -237,7 +238,9 @@ class ObjectGroup(AISSource):
             ext=None if ext is None else dict(ext),
             copy_msg=CopyBckMsg(prepend=prepend, dry_run=dry_run, force=force, latest=latest, sync=sync),
             transform_msg=TransformBckMsg(
-                etl_name=etl_name, timeout=timeout, etl_pipeline=list(etl_pipeline) if etl_pipeline else None
+                etl_name=etl_name,
+                timeout=check_timeout(timeout),
+                etl_pipeline=list(etl_pipeline) if etl_pipeline else None,
             ),
         )
         return self._transfer(ACT_TRANSFORM_OBJECTS, to_bck, message, continue_on_error, num_workers)
@@ -295,7 +298,7 @@ class ObjectGroup(AISSource):
             object_selection=self._selection(),
             archive_name=archive_name,
             mime=mime,
-            to_bck=(self.bck if to_bck is None else to_bck).as_model(),
+            to_bck=destination(self.bck if to_bck is None else to_bck),
             include_source_name=include_source_name,
             allow_append=allow_append,
             continue_on_err=continue_on_err,
@@ -352,7 +355,7 @@ class ObjectGroup(AISSource):
         self, action: str, to_bck: Bucket, message: TCBckMsg, continue_on_error: bool, num_workers: int | None
     ) -> str:
         value = TCMultiObj(
-            to_bck=to_bck.as_model(),
+            to_bck=destination(to_bck),
             tc_msg=message,
             object_selection=self._selection(),
             continue_on_err=continue_on_error,

@@ -225,6 +225,8 @@ def test_exist_ok_and_missing_ok():
         (lambda b: b.copy(b, num_workers=-2), "num_workers"),
         (lambda b: b.transform("etl", b, num_workers=1.5), "num_workers"),
         (lambda b: b.inspect("etl", num_workers=True), "num_workers"),
+        (lambda b: b.inspect("etl", timeout="soon"), "duration"),
+        (lambda b: b.transform("etl", b, timeout=""), "duration"),
         (lambda b: b.create_inventory(names_per_chunk=-1), "names_per_chunk"),
     ],
 )

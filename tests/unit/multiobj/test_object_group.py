@@ -142,6 +142,9 @@ def test_selections_that_mean_everything_or_nothing_are_refused(selection, error
         lambda g: g.bck.objects(obj_template="a{3..1}").delete(),
         lambda g: g.archive("../a.tar"),
         lambda g: g.copy(g.bck, num_workers=-2),
+        lambda g: g.copy("dst"),
+        lambda g: g.archive("a.tar", to_bck="dst"),
+        lambda g: g.inspect("etl", timeout="5 minutes"),
     ],
 )
 def test_bad_input_never_leaves(call):
