@@ -199,3 +199,11 @@ def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
     while not condition():
         assert time.monotonic() < deadline, "condition never came true"
         time.sleep(0.005)
+
+
+def fetch_text(client, queue) -> None:
+    """Make a request in another process: here, where that process can import it from."""
+    try:
+        queue.put(client._request_client.request("get", "x").text)
+    except BaseException as err:
+        queue.put(repr(err))

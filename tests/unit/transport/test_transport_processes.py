@@ -7,16 +7,9 @@ import warnings
 
 import pytest
 import requests
-from peer import answer
+from peer import answer, fetch_text
 
 from aistore import Client
-
-
-def _use(client, queue):
-    try:
-        queue.put(client._request_client.request("get", "x").text)
-    except BaseException as err:
-        queue.put(repr(err))
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
@@ -26,7 +19,7 @@ def test_other_processes_use_connections_of_their_own(peers, method):
     client._request_client.request("get", "x")
     context = multiprocessing.get_context(method)
     queue = context.Queue()
-    process = context.Process(target=_use, args=(client, queue))
+    process = context.Process(target=fetch_text, args=(client, queue))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a fork in a program with threads is just what is tested
         process.start()
