@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from recording_client import RecordingClient
+from scripted import Answer, scripted
 
 from aistore.sdk.bucket import Bucket
 from aistore.sdk.errors import AISError, ErrInvalidResponse, InvalidArgument
@@ -247,3 +248,18 @@ def test_urls():
     (url,) = Bucket("bck", client).list_urls(prefix="a")
     assert url == "http://recording/v1/objects/bck/a?provider=ais"
     assert client.calls[0][1]["json"]["value"]["props"] == "name"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\x84\xa4UUID", "application/msgpack"),
+        (b"\x93\x01\x02\x03", "application/msgpack"),
+        (b"<html>", "text/html"),
+        (b'{"uuid": "JSON names"}', "application/json"),
+    ],
+)
+def test_malformed_pages_are_named(content, kind):  # defect 21
+    with scripted(lambda request: Answer(content, headers={"Content-Type": kind})) as (_, client):
+        with pytest.raises(ErrInvalidResponse, match="BucketList"):
+            next(Bucket("bck", client).list_objects_iter())
