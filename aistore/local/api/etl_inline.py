@@ -195,4 +195,4 @@ async def copy_transformed(
             inline.etl.count(reader.meta.size, writer.size)
 
     await asyncio.get_running_loop().run_in_executor(req.state.etl.threads, copy)
-    return Response(204, content_type="application/json")
+    return Response(204, headers=[("X-Content-Type-Options", "nosniff")], content_type="application/json")
