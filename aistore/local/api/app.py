@@ -51,6 +51,9 @@ class App:
             response = await self._answer(req)
         except ClientGoneError:
             return
+        if req.withholds_body:
+            # It may send its body now or leave it out: what comes next on this connection can't be told.
+            response.headers.append(("Connection", "close"))
         try:
             await send_response(response, req.method, send, scope["state"]["transport"].is_closing)
         except Exception:

@@ -52,6 +52,7 @@ class Request:
         "_headers",
         "_query",
         "_receive",
+        "_unread",
         "headers",
         "method",
         "node",
@@ -87,6 +88,7 @@ class Request:
         }
         self._query: dict[str, str] | None = None
         self._receive = receive
+        self._unread = True
 
     @property
     def query(self) -> dict[str, str]:
@@ -136,12 +138,18 @@ class Request:
         """
         return self.state.catalog.buckets.get(self.bck(name))
 
+    @property
+    def withholds_body(self) -> bool:
+        """Whether the client waits for `100 Continue` and was not told to go on."""
+        return self._unread and self.headers.get("expect", "").lower() == "100-continue"
+
     async def stream(self) -> AsyncIterator[bytes]:
         """The body as it comes.
 
         Raises:
             ClientGoneError: The connection ended before the body did.
         """
+        self._unread = False
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":

@@ -73,7 +73,9 @@ def _raw(location: str, head: str, body: bytes = b"") -> socket.socket:
 def test_expect_continue_is_answered_by_the_target_only(wire: Wire) -> None:
     head = "Content-Length: 5\r\nExpect: 100-continue\r\n"
     with _raw(wire.endpoint + url("o"), head) as sock:
-        assert sock.recv(4096).startswith(b"HTTP/1.1 307 ")
+        answer = sock.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 307 ")
+        assert b"connection: close" in answer.lower()
     location = wire("PUT", url("o"), follow=False).headers["location"]
     with _raw(location, head) as sock:
         assert sock.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from pathlib import Path
@@ -214,3 +215,17 @@ def test_many_threads_write_one_object(store: Store, bucket: Bucket) -> None:
     assert store.head(bucket, "o").version == 80
     with store.open(bucket, "o") as reader:
         assert len(set(reader.read_all())) == 1
+
+
+def test_full_disk(store: Store, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store.put(bucket, "o", b"old")
+    with monkeypatch.context() as patch:
+        patch.setattr("os.write", write)
+        with pytest.raises(OutOfSpace, match="No space left on device"):
+            store.put(bucket, "o", b"new")
+    with store.open(bucket, "o") as reader:
+        assert reader.read_all() == b"old"
+    assert len(_files(tmp_path)) == 1
