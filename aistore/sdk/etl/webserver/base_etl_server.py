@@ -105,7 +105,8 @@ class ETLServer(ABC):
 
     # ---- what a user overrides
 
-    def transform(self, data: bytes | str, path: str, etl_args: str) -> bytes:
+    # `Any`, so that an override may say `bytes`, which is what it gets unless direct file access was asked for.
+    def transform(self, data: Any, path: str, etl_args: str) -> bytes:
         """Transform one object.
 
         Args:
