@@ -105,7 +105,7 @@ class ETLServer(ABC):
 
     # ---- what a user overrides
 
-    # `Any`, so that an override may say `bytes`, which is what it gets unless direct file access was asked for.
+    # `Any`, so that an override may say `bytes`: what it gets unless direct file access was asked for.
     def transform(self, data: Any, path: str, etl_args: str) -> bytes:
         """Transform one object.
 
