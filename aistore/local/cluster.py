@@ -45,6 +45,9 @@ class LocalCluster:
             at any moment, but the last moments before a power failure may be lost.
         promote_dir (str | Path | None): The only folder that files may be promoted from. Default:
             `/var/lib/ais/promote`, as on a real cluster.
+        tls_cert (str | Path | None): Certificate chain (PEM) to serve https with. Default: None, plain http.
+        tls_key (str | Path | None): Its private key (PEM), if that is not in the same file.
+        tls_client_ca (str | Path | None): Demand client certificates signed by this authority.
         start_timeout (float): Seconds to wait for the server to be ready. Default: 30.
     """
 
@@ -58,17 +61,26 @@ class LocalCluster:
         quota: int | None = None,
         fsync: bool = False,
         promote_dir: str | os.PathLike[str] | None = None,
+        tls_cert: str | os.PathLike[str] | None = None,
+        tls_key: str | os.PathLike[str] | None = None,
+        tls_client_ca: str | os.PathLike[str] | None = None,
         start_timeout: float = _START_SECONDS,
     ) -> None:
         self._arguments = ["--targets", str(targets), "--port", str(port), "--host", host]
-        if dir is not None:
-            self._arguments += ["--dir", os.fspath(dir)]
         if quota is not None:
             self._arguments += ["--quota", str(quota)]
         if fsync:
             self._arguments.append("--fsync")
-        if promote_dir is not None:
-            self._arguments += ["--promote-dir", os.fspath(promote_dir)]
+        paths = {
+            "dir": dir,
+            "promote-dir": promote_dir,
+            "tls-cert": tls_cert,
+            "tls-key": tls_key,
+            "tls-client-ca": tls_client_ca,
+        }
+        for option, path in paths.items():
+            if path is not None:
+                self._arguments += [f"--{option}", os.fspath(path)]
         self._start_timeout = start_timeout
         self._child: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None

@@ -28,7 +28,15 @@ class Options(NamedTuple):
     fsync: bool = False
     max_connections: int = 4096
     promote_dir: Path = Path("/var/lib/ais/promote")
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
     child: bool = False
+
+    @property
+    def scheme(self) -> str:
+        """Of every node's URL."""
+        return "https" if self.tls_cert else "http"
 
 
 def parse_size(text: str) -> int:
@@ -107,6 +115,17 @@ def parse(argv: Sequence[str] | None = None) -> Options:
         metavar="DIR",
         help="the only folder files may be promoted from (default: /var/lib/ais/promote)",
     )
+    add("--tls-cert", type=Path, metavar="FILE", help="certificate chain (PEM): serve https")
+    add("--tls-key", type=Path, metavar="FILE", help="its private key (PEM), if that is not in the same file")
+    add(
+        "--tls-client-ca",
+        type=Path,
+        metavar="FILE",
+        help="demand client certificates signed by this authority",
+    )
     add("--child", action="store_true", help=argparse.SUPPRESS)
     add("--version", action="version", version=__version__)
-    return Options(**vars(parser.parse_args(argv)))
+    options = Options(**vars(parser.parse_args(argv)))
+    if (options.tls_key or options.tls_client_ca) and not options.tls_cert:
+        parser.error("--tls-key and --tls-client-ca need --tls-cert")
+    return options

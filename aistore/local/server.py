@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import sys
 import tempfile
 import threading
@@ -111,6 +112,29 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
+def _tls(options: Options) -> dict[str, Any]:
+    """TLS settings of the HTTP server.
+
+    Raises:
+        LocalClusterError: A file can't be read, or certificate and key don't fit.
+    """
+    if options.tls_cert is None:
+        return {}
+    try:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(options.tls_cert, options.tls_key)
+        if options.tls_client_ca is not None:
+            context.load_verify_locations(options.tls_client_ca)
+    except (OSError, ssl.SSLError) as err:
+        raise LocalClusterError(f"the TLS certificate, key or client authority can't be used: {err}") from err
+    return {
+        "ssl_certfile": options.tls_cert,
+        "ssl_keyfile": options.tls_key,
+        "ssl_ca_certs": options.tls_client_ca,
+        "ssl_cert_reqs": ssl.CERT_REQUIRED if options.tls_client_ca else ssl.CERT_NONE,
+    }
+
+
 def _http_server(app: Any, options: Options) -> Any:
     import uvicorn
 
@@ -122,6 +146,7 @@ def _http_server(app: Any, options: Options) -> Any:
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     config = uvicorn.Config(
         app,
+        **_tls(options),
         http=GuardedProtocol,
         ws="none",
         lifespan="off",
@@ -142,7 +167,7 @@ def _serve(
     host = _public_host(options.host)
     for node, sock in zip([state.nodes.proxy, *state.nodes.targets], sockets, strict=True):
         port = sock.getsockname()[1]
-        node.bind("http", host, port)
+        node.bind(options.scheme, host, port)
         ports[port] = node
     routes.register_all(state)
     server = _http_server(App(state, ports, Guard(options.host)), options)

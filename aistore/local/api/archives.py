@@ -70,9 +70,7 @@ async def _get(req: Request, bucket: Bucket, name: str) -> Response:
     return Response(content_type=content_type, stream=_stream(req.state, first, second, pieces))
 
 
-async def _stream(
-    state: State, first: bytes, second: bytes, pieces: Iterator[bytes]
-) -> AsyncIterator[bytes]:
+async def _stream(state: State, first: bytes, second: bytes, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     yield first
     piece: bytes | None = second
     while piece is not None:

@@ -33,7 +33,11 @@ def base36(number: int) -> str:
 def redirect(req: Request, target: Node) -> Response:
     """Answer with the target's URL: 301 to a GET of an object, 307 to everything else."""
     # On all addresses, the one that this client used is the one that it can reach.
-    base = target.url if req.state.options.host not in _ANY else f"http://{_hostname(req)}:{target.port}"
+    base = (
+        target.url
+        if req.state.options.host not in _ANY
+        else f"{req.state.options.scheme}://{_hostname(req)}:{target.port}"
+    )
     pid, utm = req.node.id, base36(time.time_ns())
     if _SPECIAL.isdisjoint(req.path):
         query = f"{req.raw_query}&pid={pid}&utm={utm}" if req.raw_query else f"pid={pid}&utm={utm}"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import pickle
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from wire import Wire
@@ -216,3 +219,42 @@ def test_command_line_error(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "can't be used" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+TLS = Path(__file__).resolve().parents[2] / "data" / "tls"
+
+
+def _https(url: str, method: str, body: bytes | None, context: ssl.SSLContext) -> http.client.HTTPResponse:
+    parts = urlsplit(url)
+    conn = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=10, context=context)
+    conn.request(method, url.partition(parts.netloc)[2], body)
+    response = conn.getresponse()
+    response.data = response.read()  # type: ignore[attr-defined]
+    conn.close()
+    return response
+
+
+def test_tls_with_client_certificates() -> None:
+    with LocalCluster(
+        tls_cert=TLS / "server.pem", tls_key=TLS / "server.key", tls_client_ca=TLS / "ca.pem"
+    ) as cluster:
+        assert cluster.endpoint.startswith("https://")
+        context = ssl.create_default_context(cafile=str(TLS / "ca.pem"))
+        context.check_hostname = False
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            _https(f"{cluster.endpoint}/v1/health", "GET", None, context)
+        context.load_cert_chain(TLS / "client.pem", TLS / "client.key")
+        create = b'{"action":"create-bck"}'
+        assert _https(f"{cluster.endpoint}/v1/buckets/b", "POST", create, context).status == 200
+        moved = _https(f"{cluster.endpoint}/v1/objects/b/o", "PUT", b"", context)
+        assert moved.headers["Location"].startswith("https://")
+        assert _https(moved.headers["Location"], "PUT", b"x" * 3_000_000, context).status == 200
+        found = _https(f"{cluster.endpoint}/v1/objects/b/o", "GET", None, context).headers["Location"]
+        assert _https(found, "GET", None, context).data == b"x" * 3_000_000  # type: ignore[attr-defined]
+
+
+def test_tls_files_that_do_not_fit() -> None:
+    with pytest.raises(LocalClusterError, match="can't be used"):
+        LocalCluster(tls_cert=TLS / "server.pem", tls_key=TLS / "client.key").start()
+    with pytest.raises(LocalClusterError, match="need --tls-cert"):
+        LocalCluster(tls_key=TLS / "client.key").start()
