@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from aistore.local.etl.exchange import EtlError, Result, TransformCall
 from aistore.local.etl.spec import HPULL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Generator
 
     from aistore.local.api.request import Request
     from aistore.local.catalog import Bucket
@@ -132,11 +133,13 @@ class _Inline:
             self.failed(err)
             raise
         finally:
-            result.pieces.close()  # type: ignore[attr-defined]  # a generator
+            # A thread may still be in it when the server stops; then it ends there.
+            with contextlib.suppress(ValueError):
+                result.pieces.close()
         self.etl.count(0, size)
 
 
-def _closing(result: Result, reader: ObjectReader) -> Iterator[bytes]:
+def _closing(result: Result, reader: ObjectReader) -> Generator[bytes, None, None]:
     with reader:
         yield from result.pieces
 

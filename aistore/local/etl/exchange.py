@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -16,7 +16,7 @@ from aistore.local.etl.websocket import WebSockets
 from aistore.sdk.const import HEADER_NODE_URL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
     from aistore.local.etl.instance import Etl
     from aistore.local.etl.pod import Pod
@@ -30,8 +30,7 @@ _RETRY_HEADER = "Ais-Etl-Retry-Reason"
 _RETRY_REASON = "direct-put-transient"
 _CHUNK = 256 << 10
 _MAX_MESSAGE = 64 << 10
-_IDLE_POOLS = 256
-_POOL_SIZE = 32
+_POOL_SIZE = 256
 
 # What stays as it is in an escaped path element, and in a path.
 _ELEMENT = "$&+:=@"
@@ -104,29 +103,42 @@ class Result(NamedTuple):
     status: int
     length: int | None
     content_type: str
-    pieces: Iterator[bytes]
+    pieces: Generator[bytes, None, None]
 
 
 class Exchange:
     """Talks to ETL servers, over connections that are kept."""
 
     def __init__(self) -> None:
-        self._pools = urllib3.PoolManager(
-            num_pools=_IDLE_POOLS, maxsize=_POOL_SIZE, block=False, retries=False
-        )
+        self._lock = threading.Lock()
+        self._pools: dict[str, urllib3.HTTPConnectionPool] = {}
         self._sockets = WebSockets()
-        self._closed = threading.Event()
 
     def close(self) -> None:
         """Close every idle connection."""
-        self._closed.set()
-        self._pools.clear()
+        self.forget(list(self._pools))
         self._sockets.close()
 
     def forget(self, urls: Iterable[str]) -> None:
         """Close the idle connections to servers that are gone."""
         for url in urls:
             self._sockets.forget(url)
+            with self._lock:
+                pool = self._pools.pop(url, None)
+            if pool is not None:
+                pool.close()
+
+    def _pool(self, url: str) -> urllib3.HTTPConnectionPool:
+        with self._lock:
+            pool = self._pools.get(url)
+            if pool is None:
+                parts = urlsplit(url)
+                assert parts.hostname is not None
+                pool = urllib3.HTTPConnectionPool(
+                    parts.hostname, parts.port, maxsize=_POOL_SIZE, retries=False
+                )
+                self._pools[url] = pool
+            return pool
 
     def transform(self, call: TransformCall) -> Result:
         """Have an object transformed.
@@ -177,9 +189,9 @@ class Exchange:
             headers["Content-Length"] = str(call.reader.meta.size)
             body = call.reader.chunks(size=_CHUNK) if call.reader.meta.size else None
         left = max(deadline - time.monotonic(), 0.01)
-        return self._pools.request(
+        return self._pool(call.pod.url).request(
             method,
-            call.url(),
+            call.url().removeprefix(call.pod.url),
             body=body,
             headers=headers,
             preload_content=False,
@@ -203,7 +215,7 @@ class Exchange:
 
     def _pieces(
         self, call: TransformCall, response: urllib3.BaseHTTPResponse, limit: float
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         waited = 0.0
         try:
             while True:
@@ -241,13 +253,18 @@ class Exchange:
             # Text means "handled", and from servers of the 2.0.0 package also any failure.
             if not call.pipeline or not answer.isdigit():
                 raise EtlError(f"ETL error: {answer}")
-            return Result(204, 0, "", iter(()))
-        return Result(200, len(answer), "application/octet-stream", iter((answer,) if answer else ()))
+            return Result(204, 0, "", _whole(b""))
+        return Result(200, len(answer), "application/octet-stream", _whole(answer))
 
     @staticmethod
     def _too_slow(call: TransformCall) -> EtlError:
         limit = call.etl.spec.obj_timeout
         return EtlError(f"ETL error: {call.etl.name} took longer than obj_timeout ({limit:g} s)")
+
+
+def _whole(data: bytes) -> Generator[bytes, None, None]:
+    if data:
+        yield data
 
 
 def _is_transient(response: urllib3.BaseHTTPResponse) -> bool:
