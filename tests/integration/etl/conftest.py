@@ -1,12 +1,6 @@
 """Servers of every kind, started once, and a target that each test gets empty."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.append(str(Path(__file__).parent))  # for the modules beside the tests
-
 from etl_classes import CLASSES
 from etl_peers import Target, run_server
 

@@ -13,6 +13,8 @@ import requests
 from etl_classes import CLASSES
 from etl_peers import runtime_env, wait_until
 
+SUPPORT = Path(__file__).resolve().parents[2] / "support"
+
 
 @contextlib.contextmanager
 def started(cls, target, folder):
@@ -20,7 +22,7 @@ def started(cls, target, folder):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     script = (
-        f"import sys; sys.path.append({str(Path(__file__).parent)!r})\n"
+        f"import sys; sys.path.append({str(SUPPORT)!r})\n"
         f"from etl_classes import {cls.__name__} as Class\n"
         f"Class('127.0.0.1', {port}).start()\n"
     )

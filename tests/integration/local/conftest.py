@@ -1,13 +1,8 @@
 """A local cluster of two targets, and raw requests to it."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from wire import Wire
 
 from aistore.local import LocalCluster

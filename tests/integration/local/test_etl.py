@@ -16,13 +16,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from test_jobs import act, ended, get, names, put, quote_bck, run
 from wire import Answer, Wire
+from wire_jobs import COMMAND, act, ended, get, names, put, quote_bck, run
 
 from aistore.local import LocalCluster
 
-SERVER = str(Path(__file__).with_name("command_server.py"))
-COMMAND = [sys.executable, SERVER, "0.0.0.0:8000"]
 NAME = "upper-etl"
 
 
@@ -265,13 +263,13 @@ def test_copying_an_object_through_an_etl(wire: Wire) -> None:
     ],
 )
 def test_a_failed_start_tells_why_and_leaves_nothing(wire: Wire, command: list[str], message: str) -> None:
-    before = set(processes(SERVER)) | set(processes("loading"))
+    before = set(processes(COMMAND[1])) | set(processes("loading"))
     answer = init(wire, init_timeout="4s", runtime={"image": "any:1", "command": command})
     assert answer.status == 400
     assert answer.error["tcode"] == "ErrETL"
     assert message in answer.error["message"]
     assert listed(wire) == {}
-    wait_for(lambda: set(processes(SERVER)) | set(processes("loading")) <= before)
+    wait_for(lambda: set(processes(COMMAND[1])) | set(processes("loading")) <= before)
     assert init(wire).status == 200
 
 
@@ -294,7 +292,7 @@ def test_a_server_that_dies_ends_the_etl_on_every_target(wire: Wire) -> None:
     assert answer.status == 500
     assert "exit status 7" in answer.error["message"]
     wait_for(lambda: listed(wire) == {NAME: "Aborted"})
-    wait_for(lambda: not processes(SERVER))
+    wait_for(lambda: not processes(COMMAND[1]))
     wire.ok("POST", f"/v1/etl/{NAME}/start")
     assert inline(wire, "d/01.txt").body == expected("d/01.txt")
 
@@ -326,7 +324,9 @@ def test_the_environment_has_what_a_pod_has_and_nothing_of_ours(monkeypatch: pyt
         late = [{"name": "PREFIX", "value": ">"}]
         assert init(wire, env=late, support_direct_put=True).status == 200
         [pod] = [
-            pid for pid in processes(SERVER) if b"supervise" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+            pid
+            for pid in processes(COMMAND[1])
+            if b"supervise" not in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
         port = Path(f"/proc/{pod}/cmdline").read_bytes().split(b"\0")[2].rpartition(b":")[2].decode()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/environment") as response:

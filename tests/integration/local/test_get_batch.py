@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from test_jobs import put
 from wire import Answer, Wire
+from wire_jobs import put
 
 BUCKET = "batch"
 OBJECTS = {"a.txt": b"alpha", "d/b.bin": bytes(range(256)), "empty": b"", "big": b"0123456789" * 100_000}

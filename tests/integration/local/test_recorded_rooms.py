@@ -10,9 +10,8 @@ import tarfile
 from typing import Any
 
 import pytest
-from test_etl import COMMAND
-from test_jobs import ended
 from wire import Answer, Wire, differences, recorded, shape, target_of
+from wire_jobs import COMMAND, ended
 
 # ---- errors
 

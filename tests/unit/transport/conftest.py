@@ -1,12 +1,6 @@
-"""Tests of the transport share the scripted peer beside this file."""
-
-import sys
-from pathlib import Path
+"""Scripted peers, and request clients that are closed after the test."""
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from peer import TLS, Peer, answers
 
 from aistore.sdk.request_client import RequestClient

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-DATA = Path(__file__).resolve().parents[2] / "data" / "wire"
+DATA = Path(__file__).resolve().parents[1] / "data" / "wire"
 TIMEOUT = 20.0
 # Hop by hop, or of the recording's transport.
 _IGNORED = {"date", "connection", "content-length", "transfer-encoding", "keep-alive", "server", "location"}

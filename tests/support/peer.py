@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-TLS = Path(__file__).resolve().parents[2] / "data" / "tls"
+TLS = Path(__file__).resolve().parents[1] / "data" / "tls"
 
 
 class Request:
