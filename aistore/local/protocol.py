@@ -42,6 +42,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._last_data = 0.0
         self._unsent = 0
         self._unsent_since = 0.0
+        self._has_spoken = False
         self._refused = False
         self._watch: asyncio.TimerHandle | None = None
 
@@ -63,6 +64,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Count the head's bytes while feeding the parser."""
         self._last_data = self.loop.time()
+        self._has_spoken = True
         if self._refused:
             return
         if self._in_head:
@@ -115,8 +117,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Refuse in plain text, as the cluster does for what it can't parse, and close.
 
         What the client still sends is read and thrown away for a moment: closing at once would reset the
-            connection, and
-        the client might never see the answer.
+        connection, and the client might never see the answer.
         """
         if self._refused:
             return
@@ -137,7 +138,8 @@ class GuardedProtocol(HttpToolsProtocol):
         late_head = self._in_head and self._head_size and now - self._head_since > HEAD_SECONDS
         waiting = self._in_body and not self.flow.read_paused and self.cycle is not None
         late_body = waiting and now - self._last_data > IDLE_SECONDS and not self.cycle.response_started
-        if late_head or late_body or now - self._unsent_since > IDLE_SECONDS:
+        silent = not self._has_spoken and now - self._last_data > IDLE_SECONDS
+        if silent or late_head or late_body or now - self._unsent_since > IDLE_SECONDS:
             self.transport.abort()
             return
         if not self.transport.is_closing():
