@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
@@ -17,6 +18,17 @@ from aistore.sdk.const import MIB
 _IN_MEMORY = 8 * MIB  # larger archives go to a temporary file
 _COPY = 256 * 1024
 _UTF8_NAME = 0x800
+# What `zipfile` raises for damage, depending on where it is.
+_DAMAGED = (
+    BadZipFile,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 
 
 class ZipReader:
@@ -62,7 +74,7 @@ class ZipReader:
         assert self._current is not None
         try:
             data = self._zip.read(self._current)
-        except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as err:
+        except _DAMAGED as err:
             raise ErrBatchFormat(f"damaged zip archive: {self._current.filename}: {err}") from err
         if len(data) != self._current.file_size:
             raise ErrBatchFormat(
@@ -97,7 +109,7 @@ class ZipReader:
         assert self._spool is not None
         try:
             self._zip = ZipFile(self._spool)
-        except (BadZipFile, EOFError, ValueError, NotImplementedError) as err:
+        except _DAMAGED as err:
             raise ErrBatchFormat(f"not a zip archive, or a damaged one: {err}") from err
         members = [info for info in self._zip.infolist() if not info.is_dir()]
         self._members, self._left = iter(members), len(members)
