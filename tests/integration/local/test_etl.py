@@ -22,7 +22,6 @@ from wire_jobs import COMMAND, act, ended, get, names, put, quote_bck, run
 from aistore.local import LocalCluster
 
 NAME = "upper-etl"
-SERVER = COMMAND[1]
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 15.0) -> None:
