@@ -35,6 +35,9 @@ def make_environment(spec: EtlSpec, target_url: str, hosts: list[str], roots: li
     paths = [path for path in (_source_folder(), env.get("PYTHONPATH", "")) if path]
     if paths:
         env["PYTHONPATH"] = os.pathsep.join(paths)
+    if target_url.startswith("https:"):
+        # The target is this very process: who it is needs no proof, and its certificate may name other hosts.
+        env["AIS_SKIP_VERIFY_CRT"] = "true"
     env.update(spec.env)
     env["AIS_TARGET_URL"] = target_url
     env["direct_put"] = "true" if spec.direct_put else "false"

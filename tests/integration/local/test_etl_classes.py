@@ -19,6 +19,7 @@ from aistore.sdk.etl.webserver.fastapi_server import FastAPIServer
 from aistore.sdk.etl.webserver.flask_server import FlaskServer
 from aistore.sdk.etl.webserver.http_multi_threaded_server import HTTPMultiThreadedServer
 
+TLS = Path(__file__).resolve().parents[2] / "data" / "tls"
 OBJECTS = {f"d/{n:02d}.txt": b"text %d" % n for n in range(8)}
 OBJECTS |= {"empty": b"", "sp ace+plus@%25.txt": b"special", "large": b"x" * 3_000_000}
 
@@ -228,3 +229,17 @@ def test_an_object_that_changes_during_a_transform_is_not_lost(
             assert {read(dst, f"{n}") for n in range(40)} <= {b"old", b"new"}
     finally:
         bucket.delete()
+
+
+def test_results_are_fetched_and_delivered_over_tls() -> None:
+    tls = {"tls_cert": TLS / "server.pem", "tls_key": TLS / "server.key"}
+    with LocalCluster(targets=2, **tls) as cluster, cluster.client(ca_cert=str(TLS / "ca.pem")) as client:
+        src, dst = client.bucket("src").create(), client.bucket("dst").create()
+        for n in range(8):
+            src.object(f"{n}").get_writer().put_content(b"text")
+        with client.etl("over-tls") as etl:
+            etl.init_class(NUM_WORKERS=1)(Fast)
+            assert client.job(src.transform(etl_name=etl.name, to_bck=dst)).wait(timeout=30)
+        assert {entry.name: read(dst, entry.name) for entry in dst.list_all_objects()} == {
+            f"{n}": b"TEXT" + f"src/{n}".encode() for n in range(8)
+        }
