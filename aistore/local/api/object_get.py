@@ -74,20 +74,32 @@ async def send_object(req: Request, bucket: Bucket, name: str) -> Response:
             if bucket.props["checksum"]["enable_read_range"]:
                 await req.state.run(_replace_checksum, headers, reader, part)
             headers += [("Accept-Ranges", "bytes"), ("Content-Range", part.content_range(meta.size))]
-        req.state.stats.add(req.node.id, "get.size", part.length)
         store.accessed(bucket, meta)
-        status = 206 if header else 200
-        if part.length <= _INLINE:
-            body = reader.read_at(part.start, part.length)
-            reader.close()
-            if len(body) != part.length:
-                raise LocalError(f"{bucket.bck}/{name}: content is truncated on disk", status=500)
-            return Response(status, body, headers=headers, content_type=OCTETS)
+        return bytes_response(req, reader, part, headers, status=206 if header else 200)
     except BaseException:
         reader.close()
         raise
-    stream = _stream(req, reader, part)
-    return Response(status, headers=headers, content_type=OCTETS, stream=stream, length=part.length)
+
+
+def bytes_response(
+    req: Request,
+    reader: ObjectReader,
+    part: ByteRange,
+    headers: Headers,
+    *,
+    status: int = 200,
+    content_type: str = OCTETS,
+) -> Response:
+    """Answer with bytes of an open object; closes it when they are sent."""
+    req.state.stats.add(req.node.id, "get.size", part.length)
+    if part.length > _INLINE:
+        stream = _stream(req, reader, part)
+        return Response(status, headers=headers, content_type=content_type, stream=stream, length=part.length)
+    with reader:
+        body = reader.read_at(part.start, part.length)
+    if len(body) != part.length:
+        raise LocalError(f"{reader.path}: content is truncated on disk", status=500)
+    return Response(status, body, headers=headers, content_type=content_type)
 
 
 async def _stream(req: Request, reader: ObjectReader, part: ByteRange) -> AsyncIterator[bytes]:

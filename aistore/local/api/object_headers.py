@@ -54,6 +54,8 @@ def etag(meta: ObjectMeta) -> str:
     """The quoted entity tag, empty where there is nothing to make one of."""
     if "ETag" in meta.custom:
         return f'"{meta.custom["ETag"].strip(chr(34))}"'
+    if meta.etag:
+        return f'"{meta.etag}"'
     if not meta.cksum:
         return ""
     if meta.cksum_type == "md5" and not meta.chunks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aistore.local.api.etl_inline import copy_transformed
 from aistore.local.api.object_headers import object_headers
@@ -12,10 +12,11 @@ from aistore.local.names import check_object_name, parse_uname
 from aistore.local.store.checksums import check_type
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from aistore.local.api.request import Request
     from aistore.local.catalog import Bucket
     from aistore.local.state import State
-    from aistore.local.store import ContentWriter
 
 # Up to here writing costs less than a change of thread.
 _INLINE = 128 << 10
@@ -63,11 +64,28 @@ def custom_metadata(req: Request) -> dict[str, str] | None:
     return custom
 
 
-async def receive_into(req: Request, writer: ContentWriter) -> bool:
-    """Write the body; True if it was small enough for the rest to be done without a change of thread."""
+class Sink(Protocol):
+    """What a body is written to."""
+
+    def write(self, data: bytes, /) -> None:
+        """Take in the next bytes."""
+
+    @property
+    def size(self) -> int:
+        """Bytes taken in so far."""
+
+
+async def receive_into(req: Request, writer: Sink, chunks: AsyncIterator[bytes] | None = None) -> bool:
+    """Write the body; True if it was small enough for the rest to be done without a change of thread.
+
+    Args:
+        req (Request): Whose body.
+        writer (Sink): Where it goes.
+        chunks (AsyncIterator[bytes] | None): The body's content, where that is not the body as it is.
+    """
     pieces: list[bytes] = []
     size = 0
-    async for chunk in req.stream():
+    async for chunk in chunks or req.stream():
         pieces.append(chunk)
         size += len(chunk)
         if size >= _PIECE:

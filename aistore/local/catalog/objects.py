@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from aistore.local.catalog.database import Database
 
-_COLUMNS = "name, file, size, cksum_type, cksum, version, atime, mtime, custom, chunks, chunk_size"
+_COLUMNS = "name, file, size, cksum_type, cksum, version, atime, mtime, custom, chunks, chunk_size, etag"
 _GET = f"SELECT {_COLUMNS} FROM objects WHERE bucket = ? AND name = ?"  # noqa: S608 - the columns are constants
-_PUT = f"INSERT OR REPLACE INTO objects (bucket, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
+_PUT = f"INSERT OR REPLACE INTO objects (bucket, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
 _PAGE = (
     f"SELECT {_COLUMNS} FROM objects WHERE bucket = ? AND name >= ? AND name < ? "  # noqa: S608
     "ORDER BY name LIMIT ?"
@@ -37,6 +37,7 @@ class ObjectMeta(msgspec.Struct, frozen=True):
         custom: Custom metadata.
         chunks: Number of parts that it was uploaded in, 0 for a single PUT.
         chunk_size: Size of the largest part.
+        etag: The S3 entity tag without quotes, empty until somebody asks for it.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ObjectMeta(msgspec.Struct, frozen=True):
     custom: dict[str, str]
     chunks: int = 0
     chunk_size: int = 0
+    etag: str = ""
 
 
 def encode_name(name: str) -> bytes:
@@ -72,10 +74,9 @@ def prefix_end(prefix: bytes) -> bytes:
 
 def _meta(row: tuple[Any, ...]) -> ObjectMeta:
     custom = msgspec.json.decode(row[8], type=dict[str, str]) if row[8] else {}
-    _, file, size, cksum_type, cksum, version, atime, mtime, _, chunks, chunk_size = row
-    return ObjectMeta(
-        decode_name(row[0]), file, size, cksum_type, cksum, version, atime, mtime, custom, chunks, chunk_size
-    )
+    _, file, size, cksum_type, cksum, version, atime, mtime, _, chunks, chunk_size, etag = row
+    content = (file, size, cksum_type, cksum)
+    return ObjectMeta(decode_name(row[0]), *content, version, atime, mtime, custom, chunks, chunk_size, etag)
 
 
 class ObjectTable:
@@ -113,7 +114,7 @@ class ObjectTable:
     def put(self, conn: sqlite3.Connection, bucket: int, meta: ObjectMeta) -> None:
         """Insert or replace a row."""
         custom = msgspec.json.encode(meta.custom).decode() if meta.custom else None
-        written = (meta.version, meta.atime, meta.mtime, custom, meta.chunks, meta.chunk_size)
+        written = (meta.version, meta.atime, meta.mtime, custom, meta.chunks, meta.chunk_size, meta.etag)
         content = (meta.file, meta.size, meta.cksum_type, meta.cksum)
         conn.execute(_PUT, (bucket, encode_name(meta.name), *content, *written))
 
@@ -126,6 +127,12 @@ class ObjectTable:
         rows = [(atime, bucket, encode_name(name), file) for atime, bucket, name, file in accessed]
         with self._db.write() as conn:
             conn.executemany("UPDATE objects SET atime = ? WHERE bucket = ? AND name = ? AND file = ?", rows)
+
+    def tag(self, bucket: int, tagged: Sequence[ObjectMeta]) -> None:
+        """Store entity tags; ignored where the content has changed since."""
+        rows = [(meta.etag, bucket, encode_name(meta.name), meta.file) for meta in tagged]
+        with self._db.write() as conn:
+            conn.executemany("UPDATE objects SET etag = ? WHERE bucket = ? AND name = ? AND file = ?", rows)
 
     def totals(self, bucket: int, prefix: str = "") -> tuple[int, int, int, int]:
         """(count, smallest, largest, sum) of the sizes under a prefix."""

@@ -6,7 +6,7 @@ import sqlite3
 
 from aistore.local.errors import LocalClusterError
 
-VERSION = 1
+VERSION = 2
 
 # Names are BLOBs: object names are bytes, and the listing order is byte order.
 # `file` is a content file's path relative to the root folder; a content file never changes.
@@ -25,25 +25,34 @@ CREATE TABLE objects (
     file TEXT NOT NULL, size INTEGER NOT NULL,
     cksum_type TEXT NOT NULL, cksum TEXT NOT NULL,
     version INTEGER NOT NULL, atime INTEGER NOT NULL, mtime INTEGER NOT NULL,
-    custom TEXT, chunks INTEGER NOT NULL, chunk_size INTEGER NOT NULL,
+    custom TEXT, chunks INTEGER NOT NULL, chunk_size INTEGER NOT NULL, etag TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (bucket, name)
 ) WITHOUT ROWID;
 CREATE TABLE trash (id INTEGER PRIMARY KEY, file TEXT NOT NULL, size INTEGER NOT NULL);
-CREATE TABLE uploads (id TEXT PRIMARY KEY, bucket INTEGER NOT NULL, name BLOB NOT NULL, created INTEGER NOT
-NULL)
-    WITHOUT ROWID;
+CREATE TABLE uploads (
+    id TEXT PRIMARY KEY, bucket INTEGER NOT NULL, name BLOB NOT NULL, created INTEGER NOT NULL, custom TEXT
+) WITHOUT ROWID;
 CREATE TABLE parts (
     upload TEXT NOT NULL, number INTEGER NOT NULL, file TEXT NOT NULL, size INTEGER NOT NULL,
-    cksum_type TEXT NOT NULL, cksum TEXT NOT NULL,
+    cksum_type TEXT NOT NULL, cksum TEXT NOT NULL, md5 TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (upload, number)
 ) WITHOUT ROWID;
 CREATE TABLE documents (kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, key))
     WITHOUT ROWID;
 """
 
+# What brings a file of each older version up to the next one.
+_UPGRADES = {
+    1: """
+ALTER TABLE objects ADD COLUMN etag TEXT NOT NULL DEFAULT '';
+ALTER TABLE uploads ADD COLUMN custom TEXT;
+ALTER TABLE parts ADD COLUMN md5 TEXT NOT NULL DEFAULT '';
+""",
+}
+
 
 def prepare(conn: sqlite3.Connection) -> None:
-    """Create the tables in a new file.
+    """Create the tables in a new file; bring an older one up to date.
 
     Raises:
         LocalClusterError: The file was written by a newer version.
@@ -54,5 +63,6 @@ def prepare(conn: sqlite3.Connection) -> None:
             f"the folder was written by a newer version (schema {version}, known here: {VERSION}): "
             "upgrade the aistore package or use another folder"
         )
-    if version == 0:
-        conn.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+    steps = [_TABLES] if version == 0 else [_UPGRADES[older] for older in range(version, VERSION)]
+    if steps:
+        conn.executescript(f"BEGIN IMMEDIATE; {''.join(steps)} PRAGMA user_version = {VERSION}; COMMIT;")

@@ -5,22 +5,37 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from aistore.local.catalog.objects import decode_name, encode_name
+import msgspec
+
+from aistore.local.catalog.objects import decode_name, encode_name, prefix_end
 
 if TYPE_CHECKING:
     import sqlite3
 
     from aistore.local.catalog.database import Database
 
+_PUT_PART = (
+    "INSERT OR REPLACE INTO parts (upload, number, file, size, cksum_type, cksum, md5) VALUES (?,?,?,?,?,?,?)"
+)
+
 
 class Part(NamedTuple):
-    """An uploaded part: its number from 1, its content file, size and checksum."""
+    """An uploaded part: its number from 1, its content file, size and checksum, and its MD5 if known."""
 
     number: int
     file: str
     size: int
     cksum_type: str
     cksum: str
+    md5: str = ""
+
+
+class Upload(NamedTuple):
+    """An upload under way: its ID, the object's name, when it began in Unix nanoseconds."""
+
+    id: str
+    name: str
+    created: int
 
 
 class UploadTable:
@@ -29,21 +44,36 @@ class UploadTable:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def create(self, upload: str, bucket: int, name: str) -> None:
-        """Begin an upload."""
+    def create(self, upload: str, bucket: int, name: str, custom: dict[str, str] | None = None) -> None:
+        """Begin an upload; `custom` is the metadata that the object will have."""
+        row = (upload, bucket, encode_name(name), time.time_ns(), msgspec.json.encode(custom).decode())
         with self._db.write() as conn:
-            conn.execute(
-                "INSERT INTO uploads VALUES (?,?,?,?)", (upload, bucket, encode_name(name), time.time_ns())
-            )
+            conn.execute("INSERT INTO uploads (id, bucket, name, created, custom) VALUES (?,?,?,?,?)", row)
 
     def find(self, upload: str) -> tuple[int, str] | None:
         """(bucket, object name) of an upload, or None."""
         rows = self._db.query("SELECT bucket, name FROM uploads WHERE id = ?", upload)
         return (rows[0][0], decode_name(rows[0][1])) if rows else None
 
+    def custom(self, upload: str) -> dict[str, str] | None:
+        """The metadata that the upload began with, None where it said nothing about it."""
+        rows = self._db.query("SELECT custom FROM uploads WHERE id = ?", upload)
+        return msgspec.json.decode(rows[0][0], type=dict[str, str] | None) if rows and rows[0][0] else None
+
+    def page(self, bucket: int, prefix: str, after: tuple[str, str], limit: int) -> list[Upload]:
+        """Up to `limit` uploads to names that start with `prefix`, after (name, ID), by name and ID."""
+        raw = encode_name(prefix)
+        sql = (
+            "SELECT id, name, created FROM uploads WHERE bucket = ? AND name >= ? AND name < ? "
+            "AND (name, id) > (?, ?) ORDER BY name, id LIMIT ?"
+        )
+        bounds = (raw, prefix_end(raw), encode_name(after[0]), after[1])
+        rows = self._db.query(sql, bucket, *bounds, limit)
+        return [Upload(id, decode_name(name), created) for id, name, created in rows]
+
     def parts(self, upload: str) -> list[Part]:
         """The parts so far, by number."""
-        sql = "SELECT number, file, size, cksum_type, cksum FROM parts WHERE upload = ? ORDER BY number"
+        sql = "SELECT number, file, size, cksum_type, cksum, md5 FROM parts WHERE upload = ? ORDER BY number"
         rows = self._db.query(sql, upload)
         return [Part(*row) for row in rows]
 
@@ -56,7 +86,7 @@ class UploadTable:
                 "INSERT INTO trash (file, size) SELECT file, size FROM parts WHERE upload = ? AND number = ?",
                 (upload, part.number),
             )
-            conn.execute("INSERT OR REPLACE INTO parts VALUES (?,?,?,?,?,?)", (upload, *part))
+            conn.execute(_PUT_PART, (upload, *part))
             return True
 
     def remove_older_than(self, created: int) -> None:

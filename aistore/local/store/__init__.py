@@ -26,6 +26,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,13 +40,16 @@ from aistore.local.store.reader import ObjectReader
 from aistore.local.store.writer import ContentWriter, ObjectWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from aistore.local.names import Bck
 
 __all__ = ["ContentWriter", "ObjectReader", "ObjectWriter", "Store"]
 
 _KEEP_OPEN_TRIES = 10
+
+# Raises unless the object there is, or None, may be replaced or removed.
+Condition = Callable[["ObjectMeta | None"], None]
 
 
 class Store:
@@ -194,6 +198,8 @@ class Store:
         chunks: tuple[int, int] = (0, 0),
         version: int | None = None,
         upload: str = "",
+        etag: str = "",
+        only_if: Condition | None = None,
     ) -> ObjectMeta:
         """Name a finished content file as an object: the one step that makes it visible.
 
@@ -209,6 +215,9 @@ class Store:
             chunks (tuple[int, int]): Count and largest size of the parts it was uploaded in.
             version (int | None): None counts on from the object replaced.
             upload (str): A multipart upload that ends with this.
+            etag (str): The S3 entity tag without quotes, where it is known.
+            only_if (Condition | None): Called with the object replaced, or None, when nothing can change it
+                any more; what it raises keeps everything as it was.
 
         Raises:
             BucketNotFound: The bucket was removed meanwhile.
@@ -219,12 +228,14 @@ class Store:
             if not self.catalog.buckets.is_current(bucket):
                 raise BucketNotFound(bucket.bck)
             old = objects.get(bucket.id, name, conn)
+            if only_if is not None:
+                only_if(old)
             before = None if fresh else old
             if version is None:
                 version = (before.version if before else 0) + 1 if bucket.versioned else 0
             if custom is None:
                 custom = before.custom if before else {}
-            meta = ObjectMeta(name, file, size, *cksum, version, atime or now, now, custom, *chunks)
+            meta = ObjectMeta(name, file, size, *cksum, version, atime or now, now, custom, *chunks, etag)
             objects.put(conn, bucket.id, meta)
             if old is not None and old.file != file:
                 conn.execute("INSERT INTO trash (file, size) VALUES (?,?)", (old.file, old.size))
@@ -248,8 +259,8 @@ class Store:
             self.catalog.objects.put(conn, bucket.id, meta)
         return meta
 
-    def delete(self, bucket: Bucket, name: str) -> ObjectMeta:
-        """Remove an object; readers that have it open are not disturbed.
+    def delete(self, bucket: Bucket, name: str, *, only_if: Condition | None = None) -> ObjectMeta:
+        """Remove an object; readers that have it open are not disturbed. `only_if` as of `publish`.
 
         Raises:
             ObjectNotFound: There is none.
@@ -258,6 +269,8 @@ class Store:
             old = self.catalog.objects.get(bucket.id, name, conn)
             if old is None:
                 raise ObjectNotFound(bucket.bck, name)
+            if only_if is not None:
+                only_if(old)
             self.catalog.objects.delete(conn, bucket.id, name)
             conn.execute("INSERT INTO trash (file, size) VALUES (?,?)", (old.file, old.size))
         return old
@@ -280,8 +293,17 @@ class Store:
             self.catalog.objects.put(conn, bucket.id, meta)
         return meta
 
-    def copy(self, bucket: Bucket, name: str, to_bucket: Bucket, to_name: str) -> ObjectMeta:
-        """Copy an object with its version, access time and custom metadata.
+    def copy(
+        self,
+        bucket: Bucket,
+        name: str,
+        to_bucket: Bucket,
+        to_name: str,
+        *,
+        custom: dict[str, str] | None = None,
+        only_if: Condition | None = None,
+    ) -> ObjectMeta:
+        """Copy an object with its version, access time and custom metadata, unless `custom` is given.
 
         The copy shares the bytes on disk where the file system can and the checksum type is the same.
 
@@ -304,10 +326,12 @@ class Store:
                     file=writer.file,
                     size=meta.size,
                     cksum=(kind, meta.cksum if same else writer.digest(kind)),
-                    custom=meta.custom,
+                    custom=meta.custom if custom is None else custom,
                     atime=meta.atime,
                     chunks=(meta.chunks, meta.chunk_size),
                     version=meta.version if to_bucket.versioned else 0,
+                    etag=meta.etag,
+                    only_if=only_if,
                 )
                 writer.keep()
                 return copied

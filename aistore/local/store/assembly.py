@@ -7,23 +7,42 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aistore.local.catalog import Bucket, ObjectMeta, Part
-    from aistore.local.store import Store
+    from aistore.local.store import Condition, Store
 
 
-def assemble(store: Store, bucket: Bucket, name: str, upload: str, parts: list[Part]) -> ObjectMeta:
-    """Publish the object that the parts make up, and end the upload.
+def assemble(
+    store: Store,
+    bucket: Bucket,
+    name: str,
+    upload: str,
+    parts: list[Part],
+    *,
+    etag: str = "",
+    only_if: Condition | None = None,
+) -> ObjectMeta:
+    """Publish the object that the parts make up, and end the upload; `etag`, `only_if` as of `publish`.
 
     Raises:
         OutOfSpace: Parts and object don't fit at the same time.
     """
     kind = bucket.checksum_type
+    custom = store.catalog.uploads.custom(upload)
     chunks = (len(parts), max(part.size for part in parts))
     if len(parts) == 1 and parts[0].cksum_type == kind:
         # The only part is the object: no byte is copied.
         part = parts[0]
         cksum = (kind, part.cksum)
         return store.publish(
-            bucket, name, file=part.file, size=part.size, cksum=cksum, chunks=chunks, upload=upload
+            bucket,
+            name,
+            file=part.file,
+            size=part.size,
+            cksum=cksum,
+            custom=custom,
+            chunks=chunks,
+            upload=upload,
+            etag=etag,
+            only_if=only_if,
         )
     with store.writer(bucket, name) as writer:
         for part in parts:
@@ -32,4 +51,4 @@ def assemble(store: Store, bucket: Bucket, name: str, upload: str, parts: list[P
                 writer.write_from(fd)
             finally:
                 os.close(fd)
-        return writer.commit(chunks=chunks, upload=upload)
+        return writer.commit(custom, chunks=chunks, upload=upload, etag=etag, only_if=only_if)

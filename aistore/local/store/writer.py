@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from aistore.local.catalog import Bucket, ObjectMeta
-    from aistore.local.store import Store
+    from aistore.local.store import Condition, Store
 
 _COPY_CHUNK = 1 << 20
 
@@ -154,6 +154,8 @@ class ObjectWriter(ContentWriter):
         atime: int = 0,
         chunks: tuple[int, int] = (0, 0),
         upload: str = "",
+        etag: str = "",
+        only_if: Condition | None = None,
     ) -> ObjectMeta:
         """Publish the object in place of the one there may be.
 
@@ -163,6 +165,8 @@ class ObjectWriter(ContentWriter):
             atime (int): Access time in Unix nanoseconds, 0 for now.
             chunks (tuple[int, int]): Count and largest size of the parts it was uploaded in.
             upload (str): A multipart upload that ends with this.
+            etag (str): The S3 entity tag without quotes, where it is known.
+            only_if (Condition | None): As of `Store.publish`.
 
         Raises:
             ChecksumMismatch: The sender announced another checksum; nothing changes.
@@ -184,6 +188,8 @@ class ObjectWriter(ContentWriter):
             atime=atime,
             chunks=chunks,
             upload=upload,
+            etag=etag,
+            only_if=only_if,
         )
         self.keep()
         return meta

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,3 +122,21 @@ def test_uploads(catalog: Catalog) -> None:
 )
 def test_prefix_end(prefix: bytes, end: bytes) -> None:
     assert prefix_end(prefix) == end
+
+
+def test_a_folder_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    Catalog(path).close()
+    with sqlite3.connect(path) as conn:
+        for table, column in (("objects", "etag"), ("uploads", "custom"), ("parts", "md5")):
+            conn.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        conn.execute("INSERT INTO objects VALUES (1, x'6f', 'f', 3, 'md5', 'x', 1, 2, 3, NULL, 0, 0)")
+        conn.execute("INSERT INTO uploads VALUES ('id', 1, x'6f', 0)")
+        conn.execute("PRAGMA user_version = 1")
+    conn.close()
+    catalog = Catalog(path)
+    assert catalog.objects.get(1, "o").etag == ""
+    assert catalog.uploads.custom("id") is None
+    assert catalog.uploads.put_part("id", Part(1, "f", 5, "md5", "x", "y"))
+    assert catalog.uploads.parts("id") == [Part(1, "f", 5, "md5", "x", "y")]
+    catalog.close()
