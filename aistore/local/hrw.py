@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import xxhash
-
-from aistore.sdk.const import XX_HASH_SEED
+from aistore.sdk.hrw import get_digest as digest
 from aistore.sdk.hrw import xoshiro256_hash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-def digest(text: str) -> int:
-    """XXH64 of a node ID or of an object's full name, whatever bytes the name has."""
-    return xxhash.xxh64_intdigest(text.encode("utf-8", "surrogateescape"), XX_HASH_SEED)
+__all__ = ["digest", "owner"]
 
 
 def owner(uname: str, node_digests: Sequence[int]) -> int:

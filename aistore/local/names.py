@@ -10,6 +10,7 @@ import re
 from typing import Any, NamedTuple
 
 from aistore.local.errors import InvalidName, InvalidRequest, LocalError
+from aistore.sdk.names import object_name_fault
 
 MAX_BUCKET_NAME = 64
 MAX_OBJECT_NAME = 8192
@@ -154,8 +155,8 @@ def check_object_name(name: str, *, allow_trailing_slash: bool = False) -> None:
         InvalidName: The name as the cluster reports it.
         LocalError: The name is too long.
     """
-    bad = name.startswith("~/") or "\0" in name or (name.endswith("/") and not allow_trailing_slash)
-    if bad or (("." in name) and any(part in {".", ".."} for part in name.split("/"))):
+    named = name.rstrip("/") if allow_trailing_slash else name
+    if named and object_name_fault(named):  # callers decide what no name at all means
         raise InvalidName(f'invalid object name "{name}"')
     if len(name) > MAX_OBJECT_NAME:
         raise LocalError(f"object name is too long: {len(name)} > {MAX_OBJECT_NAME}(max length)")

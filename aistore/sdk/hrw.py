@@ -14,8 +14,11 @@ ROTATION_BITS = 7
 
 
 def get_digest(name: str) -> int:
-    """Return the digest of an object's uname, or of a node's id: xxHash64 with the cluster's seed."""
-    return xxhash.xxh64_intdigest(name.encode(), seed=XX_HASH_SEED)
+    """Return the digest of an object's uname, or of a node's id: xxHash64 with the cluster's seed.
+
+    A name that is not valid UTF-8 has lone surrogates for its bytes (as `os.fsdecode` makes them).
+    """
+    return xxhash.xxh64_intdigest(name.encode("utf-8", "surrogateescape"), seed=XX_HASH_SEED)
 
 
 def _mix(z: int) -> int:

@@ -25,7 +25,6 @@ from aistore.sdk.errors import ErrInvalidResponse, InvalidArgument
 from aistore.sdk.hrw import CONST1, CONST2, GOLDEN_RATIO, MASK, ROTATION_BITS, get_digest, xoshiro256_hash
 from aistore.sdk.models.base import Model, decode_hook
 from aistore.sdk.provider import Provider, provider_aliases
-from aistore.sdk.transport.url import check_bucket_name, check_object_name, quote_object_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,8 +39,6 @@ __all__ = [
     "ROTATION_BITS",
     "URL_PROVIDERS",
     "HttpError",
-    "check_bucket_name",
-    "check_object_name",
     "convert_to_seconds",
     "decode_response",
     "expand_braces",
@@ -56,7 +53,6 @@ __all__ = [
     "parse_request_url",
     "parse_url",
     "probing_frequency",
-    "quote_object_name",
     "read_file_bytes",
     "validate_directory",
     "validate_file",

@@ -24,8 +24,8 @@ from aistore.sdk.const import (
 )
 from aistore.sdk.enums import Colocation
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType, UnsupportedOperation
+from aistore.sdk.names import check_object_name
 from aistore.sdk.namespace import Namespace
-from aistore.sdk.obj.names import check_object_name
 from aistore.sdk.obj.object import Object
 from aistore.sdk.provider import Provider
 

@@ -94,6 +94,11 @@ class MossOut(_BatchModel):
     err_msg: str | None = msgspec.field(name=GB_ERR_MSG, default=None)
     size: int = msgspec.field(name=GB_SIZE, default=0)
 
+    @property
+    def bck(self) -> str:
+        """The bucket, by the name that entries of a request have for it: programs pass one for the other."""
+        return self.bucket
+
     @classmethod
     def model_validate(cls, obj: Any) -> Self:
         """Make an instance from a dictionary; `opaque` is base64 when it is text, as on the wire."""

@@ -34,9 +34,9 @@ from aistore.sdk.const import (
     QPARAM_SYNC,
 )
 from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.names import bucket_objects_path, check_object_name, object_path
 from aistore.sdk.obj.byte_range import Bounds, parse_byte_range
 from aistore.sdk.obj.multipart_upload import MultipartUpload
-from aistore.sdk.obj.names import bucket_objects_path, check_object_name, object_path
 from aistore.sdk.obj.object_client import DEFAULT_PROPS, ObjectClient
 from aistore.sdk.obj.object_props import ObjectProps
 from aistore.sdk.obj.object_reader import ObjectReader

@@ -6,13 +6,7 @@ from aistore.sdk.transport.response import Response
 from aistore.sdk.transport.stream import BodyReader
 from aistore.sdk.transport.tls import TLSConfig
 from aistore.sdk.transport.transport import Transport
-from aistore.sdk.transport.url import (
-    check_bucket_name,
-    check_object_name,
-    encode_params,
-    parse_base,
-    quote_object_name,
-)
+from aistore.sdk.transport.url import encode_params, parse_base
 
 __all__ = [
     "Body",
@@ -21,9 +15,6 @@ __all__ = [
     "Response",
     "TLSConfig",
     "Transport",
-    "check_bucket_name",
-    "check_object_name",
     "encode_params",
     "parse_base",
-    "quote_object_name",
 ]

@@ -1,4 +1,4 @@
-"""Names and URLs: what may be addressed, and how it is written on the wire. Pure functions."""
+"""URLs: what may be addressed, and how it is written on the wire. Pure functions."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, quote_plus, urlsplit
 
-from aistore.sdk.errors import InvalidArgument, InvalidArgumentType, InvalidEndpoint
+from aistore.sdk.errors import InvalidArgumentType, InvalidEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MAX_NAME = 4096
-"""Longest object name, in UTF-8 bytes."""
-
 EXPECTED_ENDPOINT = "expected http://host:port or https://host:port, port 1 to 65535"
 
-_BUCKET = re.compile(r"[A-Za-z0-9._-]+")
 _WIRE_PATH = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*")
 _BAD_PATH_CHAR = re.compile(r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9\-._~!$&'()*+,;=:@/%]")
 _AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%25[\w.~-]+)?\]|[A-Za-z0-9._~-]+)(?::[0-9]{1,5})?")
@@ -192,72 +188,3 @@ def encode_params(params: Mapping[str, Any]) -> str:
 @lru_cache(maxsize=1024)
 def _encode_texts(items: tuple[tuple[str, str], ...]) -> str:
     return "&".join([f"{quote_plus(name)}={quote_plus(value)}" for name, value in items])
-
-
-def check_object_name(name: str) -> str:
-    """Refuse object names that the cluster refuses, or that would address something else.
-
-    Args:
-        name: Object name, not quoted.
-
-    Returns:
-        The name.
-
-    Raises:
-        InvalidArgument: Empty, longer than 4096 bytes, with a NUL, an element `.` or `..`, a leading `/` or
-            `~/`, or a trailing `/` (protocol: objects, names).
-    """
-    if not isinstance(name, str):
-        raise InvalidArgumentType(f"object name of type {type(name).__name__}: expected str")
-    if not name:
-        raise InvalidArgument("empty object name")
-    why = ""
-    if "\0" in name:
-        why = "it has a NUL character"
-    elif name[0] == "/":
-        why = "it starts with '/'"
-    elif name[-1] == "/":
-        why = "it ends with '/'"
-    elif name.startswith("~/"):
-        why = "it starts with '~/'"
-    elif "." in name and any(part in (".", "..") for part in name.split("/")):
-        why = "it has a path element '.' or '..'"
-    elif len(name) > MAX_NAME // 4 and len(name.encode("utf-8", "surrogateescape")) > MAX_NAME:
-        why = f"it is longer than {MAX_NAME} bytes"
-    if why:
-        raise InvalidArgument(f"invalid object name {name[:128]!r}: {why}")
-    return name
-
-
-def quote_object_name(name: str) -> str:
-    """Percent-encode an object name; slashes stay.
-
-    Args:
-        name: Object name, not quoted; not checked.
-
-    Returns:
-        The name as it goes on the wire.
-    """
-    return quote(name, safe="/", errors="surrogateescape")
-
-
-def check_bucket_name(name: str) -> str:
-    """Refuse bucket names that would address something else.
-
-    Args:
-        name: Bucket name.
-
-    Returns:
-        The name.
-
-    Raises:
-        InvalidArgument: Empty, `.`, with `..` in it, or with characters other than letters, digits, `.`, `_`
-            and `-` (protocol: buckets).
-    """
-    if not isinstance(name, str):
-        raise InvalidArgumentType(f"bucket name of type {type(name).__name__}: expected str")
-    if not _BUCKET.fullmatch(name) or name == "." or ".." in name:
-        raise InvalidArgument(
-            f"invalid bucket name {name[:128]!r}: expected letters, digits, '.', '_' and '-', without '..'"
-        )
-    return name

@@ -3,7 +3,6 @@
 import hashlib
 import pickle
 from itertools import pairwise
-from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -12,13 +11,12 @@ from objects import named
 from requests.structures import CaseInsensitiveDict
 
 from aistore.sdk.archive_config import ArchiveConfig, ArchiveMode
-from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
+from aistore.sdk.checksums import new_hasher
 from aistore.sdk.obj import object_attributes
 from aistore.sdk.obj.byte_range import format_byte_range, parse_byte_range, parse_content_range, split_ranges
-from aistore.sdk.obj.checksum import ChecksumCheck, new_hasher
+from aistore.sdk.obj.checksum import ChecksumCheck
 from aistore.sdk.obj.errors import ErrChecksumMismatch, ErrObjectChanged
 from aistore.sdk.obj.identity import ObjectIdentity
-from aistore.sdk.obj.names import check_object_name, object_path
 from aistore.sdk.obj.obj_file.errors import (
     ObjectFileReaderMaxResumeError,
     ObjectFileReaderStreamError,
@@ -26,47 +24,6 @@ from aistore.sdk.obj.obj_file.errors import (
 )
 from aistore.sdk.obj.object_attributes import ChunksInfo, ECInfo, ObjectAttributes
 from aistore.sdk.obj.object_props import ObjectProps
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["", ".", "..", "a/../b", "../errbck2/leak", "a/.", "~/a", "a/", "a\0b", "\udfff\ud800"],
-)  # defects 2 and 41
-def test_names_that_the_cluster_refuses(name):
-    with pytest.raises(InvalidArgument):
-        object_path("bck", name)
-
-
-def test_names_of_another_type():
-    with pytest.raises(InvalidArgumentType):
-        check_object_name(b"a")
-
-
-@given(st.text(min_size=1, max_size=200))
-def test_path_addresses_what_was_named(name):
-    try:
-        path = object_path("bck", name)
-    except InvalidArgument:
-        return
-    assert path.isascii()
-    assert not set(path) & set("?#% \n".replace("%", ""))
-    assert unquote(path.removeprefix("objects/bck/"), errors="surrogateescape") == name
-
-
-@pytest.mark.parametrize(
-    ("name", "path"),
-    [
-        ("a b?#%+&é.txt", "a%20b%3F%23%25%2B%26%C3%A9.txt"),
-        ("a//b", "a//b"),  # defect 41
-        ("/lead", "/lead"),
-        ("...", "..."),
-        (".hidden/~/x", ".hidden/~/x"),
-        ("x\udcff", "x%FF"),
-        ("n" * 4096, "n" * 4096),
-    ],
-)
-def test_paths(name, path):
-    assert object_path("bck", name) == f"objects/bck/{path}"
 
 
 def test_uname_of_a_leading_slash_keeps_the_bucket():  # defect 3

@@ -1,7 +1,5 @@
 """Redirects, URLs, names, request heads and retry decisions: pure functions."""
 
-from urllib.parse import unquote
-
 import pytest
 import requests
 from hypothesis import given
@@ -23,13 +21,10 @@ from aistore.sdk.transport.retry import (
     parse_retry_after,
 )
 from aistore.sdk.transport.url import (
-    check_bucket_name,
-    check_object_name,
     encode_params,
     encode_path,
     parse_base,
     parse_origin,
-    quote_object_name,
     split_url,
 )
 
@@ -156,46 +151,7 @@ def test_map_origins():
     assert map_origins(smap) == {("http", "10.0.0.1", 8081)}
 
 
-# ---------------------------------------------------------------- names
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "", "..", ".", "a/../b", "../../buckets/other", "a/./b", "a/..", "/lead", "trail/", "~/x", "a\0b",
-        "x" * 4097, "\u00e9" * 2049,
-    ],
-)  # fmt: skip
-def test_names_that_escape_are_refused(name):  # defects 2, 3, 41
-    with pytest.raises(InvalidArgument, match="object name"):
-        check_object_name(name)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [".hidden", "...", "a//b", "x/~/y", "~tilde", "a b", "?#%&=;", "\u00e9" * 2048, "x" * 4096, "a.b/..c"],
-)
-def test_names_that_the_cluster_takes(name):
-    assert check_object_name(name) == name
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=100))
-def test_a_quoted_name_addresses_what_was_named(name):
-    quoted = quote_object_name(name)
-    assert unquote(quoted) == name
-    assert encode_path(quoted) == quoted
-
-
-@pytest.mark.parametrize("name", ["", ".", "..", "a..b", "a/b", "a b", "a?b", "%2e", "b\u00e9"])
-def test_bucket_names_are_refused(name):  # defect 2
-    with pytest.raises(InvalidArgument, match="bucket name"):
-        check_bucket_name(name)
-
-
-def test_name_types():
-    for check in (check_bucket_name, check_object_name):
-        with pytest.raises(InvalidArgumentType):
-            check(5)
+# ---------------------------------------------------------------- paths and parameters
 
 
 def test_path_encoding_never_collapses():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from aistore.sdk.checksums import new_hasher
 from aistore.sdk.const import AIS_CHECKSUM_TYPE, AIS_CHECKSUM_VALUE, STATUS_PARTIAL_CONTENT
 from aistore.sdk.errors import AISChunkedEncodingError
-from aistore.sdk.obj.checksum import new_hasher
 from aistore.sdk.obj.content_iterator.fill import fill
 from aistore.sdk.obj.content_iterator.sequential import body_length
 from aistore.sdk.obj.errors import ErrObjectChanged

@@ -1,0 +1,118 @@
+"""Names of objects and buckets: what the cluster refuses, and how a name becomes the path that addresses it.
+
+Names are bytes to the cluster: text is encoded as UTF-8, and lone surrogates (as `os.fsdecode` makes them)
+become the bytes that they stand for.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from aistore.sdk.const import URL_PATH_OBJECTS
+from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
+
+_BUCKET = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def object_name_fault(name: str) -> str:
+    """Say what is wrong with an object name; "" when it can address an object.
+
+    The rules are the cluster's own: it answers 400, or drops the connection when there is a NUL.
+
+    Args:
+        name: The name.
+    """
+    if not name:
+        return "is empty"
+    if "\0" in name:
+        return "has a NUL character"
+    if name.startswith("~/"):
+        return "starts with '~/'"
+    if name.endswith("/"):
+        return "ends with '/'"
+    if "." in name and not {".", ".."}.isdisjoint(name.split("/")):
+        return "has a path element '.' or '..'"
+    return ""
+
+
+def check_object_name(name: str, what: str = "object name") -> str:
+    """Return `name` if it can address an object.
+
+    Checked before the request, because the URL of a name with dot segments is that of another resource.
+
+    Args:
+        name: The name.
+        what: What to call it in an error. Default: "object name".
+
+    Raises:
+        InvalidArgument: The name is empty, starts with `~/`, ends with `/`, has a `.` or `..` between slashes
+            or a NUL character.
+        InvalidArgumentType: The name is not a `str`.
+    """
+    if not isinstance(name, str):
+        raise InvalidArgumentType(f"{what} of type {type(name).__name__}: expected str")
+    fault = object_name_fault(name)
+    if fault:
+        raise InvalidArgument(f"invalid {what} {name[:128]!r}: it {fault}")
+    return name
+
+
+def check_bucket_name(name: str) -> str:
+    """Return `name` if it can address a bucket.
+
+    Args:
+        name: The name.
+
+    Raises:
+        InvalidArgument: The name is empty, `.`, has `..` in it, or characters other than letters, digits,
+            `.`, `_` and `-` (protocol: buckets).
+        InvalidArgumentType: The name is not a `str`.
+    """
+    if not isinstance(name, str):
+        raise InvalidArgumentType(f"bucket name of type {type(name).__name__}: expected str")
+    if not _BUCKET.fullmatch(name) or name == "." or ".." in name:
+        raise InvalidArgument(
+            f"invalid bucket name {name[:128]!r}: expected letters, digits, '.', '_' and '-', without '..'"
+        )
+    return name
+
+
+def quote_object_name(name: str) -> str:
+    """Percent-encode an object name, or a prefix of names; slashes stay.
+
+    Args:
+        name: The name.
+
+    Raises:
+        InvalidArgument: It has a surrogate that stands for no byte.
+    """
+    try:
+        return quote(name, safe="/", errors="surrogateescape")
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"name cannot be encoded as UTF-8: {name[:128]!r}") from None
+
+
+def object_path(bucket: str, name: str) -> str:
+    """Return the path of an object below `/v1/`.
+
+    Args:
+        bucket: Name of the bucket.
+        name: Name of the object.
+
+    Raises:
+        InvalidArgument: See `check_object_name` and `check_bucket_name`.
+    """
+    return f"{bucket_objects_path(bucket)}/{quote_object_name(check_object_name(name))}"
+
+
+def bucket_objects_path(bucket: str) -> str:
+    """Return the path, below `/v1/`, of actions on a bucket's objects.
+
+    Args:
+        bucket: Name of the bucket.
+
+    Raises:
+        InvalidArgument: See `check_bucket_name`.
+    """
+    return f"{URL_PATH_OBJECTS}/{check_bucket_name(bucket)}"

@@ -1,0 +1,67 @@
+"""Names of objects and buckets: what is refused, and that a path addresses what was named."""
+
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
+from aistore.sdk.names import check_bucket_name, check_object_name, object_path, quote_object_name
+from aistore.sdk.transport.url import encode_path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "a/../b", "a/./b", "a/..", "../bck2/leak", "../../buckets/b", "a/.", "~/a", "a/", "a\0b"],
+)
+def test_not_like_2_0_names_that_escape_are_refused(name):  # defects 2 and 41
+    with pytest.raises(InvalidArgument, match="object name"):
+        object_path("bck", name)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a..b", "a/b", "a b", "a?b", "%2e", "b\u00e9"])
+def test_not_like_2_0_bucket_names_are_checked(name):  # defect 2
+    with pytest.raises(InvalidArgument, match="bucket name"):
+        object_path(name, "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("a b?#%+&é.txt", "a%20b%3F%23%25%2B%26%C3%A9.txt"),
+        ("a//b", "a//b"),  # defect 41
+        ("/lead", "/lead"),  # defect 3
+        ("...", "..."),
+        ("a.b/..c", "a.b/..c"),
+        (".hidden/~/x", ".hidden/~/x"),
+        ("x\udcff", "x%FF"),
+        ("n" * 5000, "n" * 5000),
+    ],
+)
+def test_paths(name, path):
+    assert check_object_name(name) == name
+    assert object_path("bck", name) == f"objects/bck/{path}"
+
+
+@given(st.text(min_size=1, max_size=200))
+@example("\udfff\ud800")
+def test_a_path_addresses_what_was_named(name):
+    try:
+        path = object_path("bck", name)
+    except InvalidArgument:
+        return
+    assert path.isascii()
+    assert encode_path(path) == path
+    assert unquote(path.removeprefix("objects/bck/"), errors="surrogateescape") == name
+
+
+def test_text_that_stands_for_no_bytes():
+    with pytest.raises(InvalidArgument, match="cannot be encoded"):
+        quote_object_name("\udfff\ud800")
+
+
+def test_types():
+    for check in (check_bucket_name, check_object_name):
+        with pytest.raises(InvalidArgumentType, match="expected str"):
+            check(b"a")
