@@ -378,3 +378,15 @@ def _command(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+def test_a_server_that_ignores_its_end_is_killed(wire: Wire) -> None:
+    script = (
+        "import runpy, signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    command = [COMMAND[0], "-c", script, *COMMAND[1:], "mark-of-the-deaf"]
+    assert init(wire, runtime={"image": "any:1", "command": command}).status == 200
+    assert processes("mark-of-the-deaf")
+    wire.ok("DELETE", f"/v1/etl/{NAME}")
+    assert not processes("mark-of-the-deaf")
