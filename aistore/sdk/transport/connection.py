@@ -19,6 +19,7 @@ from aistore.sdk.errors import (
     AISSSLError,
 )
 from aistore.sdk.transport.head import Head, MalformedAnswerError, find_end, parse_head
+from aistore.sdk.transport.resolve import resolve
 
 if TYPE_CHECKING:
     from aistore.sdk.transport.body import Body
@@ -259,7 +260,7 @@ def open_connection(
     Args:
         origin: The server.
         context: TLS context, for https.
-        connect: Limit in seconds for name look-up results, TCP and TLS together; None for no limit.
+        connect: Limit in seconds for name look-up, TCP and TLS together; None for no limit.
         read: Read timeout the connection starts with.
 
     Returns:
@@ -311,7 +312,9 @@ def _tls_reason(err: ssl.SSLError) -> str:
 
 def _connect_any(origin: Origin, connect: float | None, deadline: float | None) -> socket.socket:
     try:
-        addresses = socket.getaddrinfo(origin.host, origin.port, 0, socket.SOCK_STREAM)
+        addresses = resolve(origin.host, origin.port, connect)
+    except TimeoutError as err:
+        raise AISConnectTimeout(str(err)) from err
     except (OSError, UnicodeError) as err:
         raise AISConnectionError(f"host {origin.host!r} not found: {describe(err)}") from err
     last: OSError | None = None

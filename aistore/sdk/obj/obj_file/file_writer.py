@@ -85,24 +85,29 @@ class ObjectFileWriter(io.BufferedWriter):
         return self._written
 
     def write(self, buffer: Any) -> int:
-        """Write bytes.
+        """Write bytes, or text in UTF-8.
 
         Args:
-            buffer: The bytes: anything with a contiguous buffer.
+            buffer: The bytes: anything with a contiguous buffer. Or a `str`, which programs print into it.
 
         Returns:
-            How many: always all of them.
+            The length of `buffer`, in bytes or characters: always all of it.
 
         Raises:
-            InvalidArgumentType: Not bytes (also a `TypeError`).
+            InvalidArgumentType: Neither (also a `TypeError`).
             ValueError: The file is closed.
         """
+        if isinstance(buffer, str):
+            self.write(buffer.encode())
+            return len(buffer)
         with self._lock:
             self._require_open()
             try:
                 view = memoryview(buffer).cast("B")
             except TypeError as err:
-                raise InvalidArgumentType(f"write takes bytes, not {type(buffer).__name__}: {err}") from err
+                raise InvalidArgumentType(
+                    f"write takes bytes or str, not {type(buffer).__name__}: {err}"
+                ) from err
             written = len(view)
             while view:
                 # A piece leaves only when there is more: what fits into one is one request.
