@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from aistore.local.errors import LocalClusterError
+from aistore.local.s3.keys import ACCESS_VARIABLE, SECRET_VARIABLE, Keys, make_keys
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -48,6 +49,9 @@ class LocalCluster:
         tls_cert (str | Path | None): Certificate chain (PEM) to serve https with. Default: None, plain http.
         tls_key (str | Path | None): Its private key (PEM), if that is not in the same file.
         tls_client_ca (str | Path | None): Demand client certificates signed by this authority.
+        s3_keys (tuple[str, str] | None): Access key and secret key that requests to `/s3` must be signed
+            with. Default: the environment variables AIS_LOCAL_S3_ACCESS_KEY and AIS_LOCAL_S3_SECRET_KEY, else
+            every request is accepted.
         start_timeout (float): Seconds to wait for the server to be ready. Default: 30.
     """
 
@@ -64,6 +68,7 @@ class LocalCluster:
         tls_cert: str | os.PathLike[str] | None = None,
         tls_key: str | os.PathLike[str] | None = None,
         tls_client_ca: str | os.PathLike[str] | None = None,
+        s3_keys: tuple[str, str] | None = None,
         start_timeout: float = _START_SECONDS,
     ) -> None:
         self._arguments = ["--targets", str(targets), "--port", str(port), "--host", host]
@@ -81,6 +86,7 @@ class LocalCluster:
         for option, path in paths.items():
             if path is not None:
                 self._arguments += [f"--{option}", os.fspath(path)]
+        self._s3_keys = make_keys(*s3_keys) if s3_keys is not None else None
         self._start_timeout = start_timeout
         self._child: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
@@ -135,7 +141,7 @@ class LocalCluster:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             start_new_session=True,
-            env=_child_environment(),
+            env=_child_environment(self._s3_keys),
         )
         _running.add(self)
         try:
@@ -217,9 +223,12 @@ class LocalCluster:
         return f"LocalCluster({self._endpoint or 'not running'})"
 
 
-def _child_environment() -> dict[str, str]:
+def _child_environment(s3_keys: Keys | None) -> dict[str, str]:
     """This process's environment; the child finds the same package."""
     env = dict(os.environ)
+    # Not as arguments, which every user of the machine can read.
+    if s3_keys is not None:
+        env[ACCESS_VARIABLE], env[SECRET_VARIABLE] = s3_keys
     package_root = str(Path(__file__).resolve().parents[2])
     paths = [package_root, *filter(None, [env.get("PYTHONPATH")])]
     env["PYTHONPATH"] = os.pathsep.join(paths)

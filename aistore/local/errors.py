@@ -6,7 +6,8 @@ LocalClusterError [OSError]      starting or stopping the server, raised in the 
 LocalError                       an answer: status, tcode, message
 ├── InvalidRequest               400
 │   ├── InvalidName              400 errInvalidPath
-│   └── BucketExists             409 (400 where the cluster says so)
+│   ├── BucketExists             409 (400 where the cluster says so)
+│   └── BucketNotEmpty           409, S3 only: the cluster removes objects with their bucket
 ├── NotFound                     404 ErrNotFound
 │   ├── BucketNotFound           404 ErrBckNotFound
 │   └── ObjectNotFound           404 ErrNotFound, prefixed with the node that looked
@@ -85,6 +86,15 @@ class BucketExists(InvalidRequest):
 
     def __init__(self, bck: Bck, *, status: int = 409) -> None:
         super().__init__(f'bucket "{bck}" already exists', status=status)
+
+
+class BucketNotEmpty(InvalidRequest):
+    """The bucket has objects."""
+
+    status = 409
+
+    def __init__(self, bck: Bck) -> None:
+        super().__init__(f'bucket "{bck}" is not empty: delete its objects first')
 
 
 class NotFound(LocalError):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from aistore.local.s3.keys import ACCESS_VARIABLE, SECRET_VARIABLE, Keys, make_keys
 from aistore.version import __version__
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class Options(NamedTuple):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
+    s3_keys: Keys | None = None
     child: bool = False
 
     @property
@@ -123,9 +126,28 @@ def parse(argv: Sequence[str] | None = None) -> Options:
         metavar="FILE",
         help="demand client certificates signed by this authority",
     )
+    # The environment keeps the secret out of the list of processes; taken from there, no process that this
+    # one starts inherits it.
+    add(
+        "--s3-access-key",
+        metavar="KEY",
+        default=os.environ.pop(ACCESS_VARIABLE, ""),
+        help=f"accept only S3 requests signed with this key (default: ${ACCESS_VARIABLE}, or any request)",
+    )
+    add(
+        "--s3-secret-key",
+        metavar="SECRET",
+        default=os.environ.pop(SECRET_VARIABLE, ""),
+        help=f"and its secret (default: ${SECRET_VARIABLE}, which other users can't see)",
+    )
     add("--child", action="store_true", help=argparse.SUPPRESS)
     add("--version", action="version", version=__version__)
-    options = Options(**vars(parser.parse_args(argv)))
+    given = vars(parser.parse_args(argv))
+    try:
+        keys = make_keys(given.pop("s3_access_key"), given.pop("s3_secret_key"))
+    except ValueError as err:
+        parser.error(str(err))
+    options = Options(**given, s3_keys=keys)
     if (options.tls_key or options.tls_client_ca) and not options.tls_cert:
         parser.error("--tls-key and --tls-client-ca need --tls-cert")
     return options

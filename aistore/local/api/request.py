@@ -82,7 +82,7 @@ class Request:
         client = scope.get("client")
         self.remote = f"{client[0]}:{client[1]}" if client else ""
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
-        self.headers = {
+        self.headers: dict[str, str] = {
             name.decode("latin-1").lower(): value.decode("utf-8", "surrogateescape")
             for name, value in reversed(self._headers)
         }

@@ -23,13 +23,14 @@ from aistore.local.api import (
     promote,
     summary,
 )
+from aistore.local.s3 import router as s3
 
 if TYPE_CHECKING:
     from aistore.local.state import State
 
 _ROUTERS = (
     *(health, metrics, daemon, buckets, summary, easy, jobs, multiobj, batch, etl),
-    *(objects, object_put, object_change, multipart, append, archives, promote),
+    *(objects, object_put, object_change, multipart, append, archives, promote, s3),
 )
 
 

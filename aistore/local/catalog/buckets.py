@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from aistore.local.errors import BucketExists, BucketNotFound
+from aistore.local.errors import BucketExists, BucketNotEmpty, BucketNotFound
 from aistore.local.names import Bck, parse_namespace
 
 if TYPE_CHECKING:
@@ -125,11 +125,18 @@ class BucketTable:
             self.version += 1
             return bucket
 
-    def drop(self, bck: Bck) -> Bucket:
-        """Remove a bucket at once; its objects are no longer visible and are cleared up in the background."""
+    def drop(self, bck: Bck, *, only_empty: bool = False) -> Bucket:
+        """Remove a bucket at once; its objects are no longer visible and are cleared up in the background.
+
+        Raises:
+            BucketNotEmpty: It has objects, and only an empty one was to be removed.
+        """
         with self._lock:
             bucket = self.get(bck)
             with self._db.write() as conn:
+                found = "SELECT 1 FROM objects WHERE bucket = ? LIMIT 1"
+                if only_empty and conn.execute(found, (bucket.id,)).fetchone():
+                    raise BucketNotEmpty(bck)
                 conn.execute("DELETE FROM buckets WHERE id = ?", (bucket.id,))
                 conn.execute("INSERT INTO dropped (bucket) VALUES (?)", (bucket.id,))
             del self._by_bck[bck]
