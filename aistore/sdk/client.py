@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from aistore.sdk.batch.batch import Batch
     from aistore.sdk.bucket import Bucket
     from aistore.sdk.cluster import Cluster
+    from aistore.sdk.credentials import TokenRefresh
     from aistore.sdk.dsort import Dsort
     from aistore.sdk.etl.etl import Etl
     from aistore.sdk.job import Job
@@ -64,6 +65,9 @@ class Client:
         token: Bearer token of AuthN. Default: `AIS_AUTHN_TOKEN`.
         max_pool_size: How many idle connections to one server are kept after a burst. Default:
             `AIS_MAX_CONN_POOL`, else 10.
+        token_refresh: Returns a new token when the cluster refuses the one in use (401), which happens once a
+            request at the most; threads share a renewal. `AuthNClient.token_refresh` makes one. Default:
+            none, an `AISUnauthorized` is raised.
 
     Raises:
         InvalidEndpoint: No endpoint, or one that is not of that form.
@@ -84,6 +88,8 @@ class Client:
         retry_config: RetryConfig | None = None,
         token: str | None = None,
         max_pool_size: int | None = None,
+        *,
+        token_refresh: TokenRefresh | None = None,
     ) -> None:
         self.retry_config = retry_config if retry_config is not None else RetryConfig.default()
         self._request_client = RequestClient(
@@ -98,6 +104,7 @@ class Client:
             timeout=resolve_timeout(timeout),
             token=token or os.environ.get(AIS_AUTHN_TOKEN) or "",
             retry_config=self.retry_config,
+            token_refresh=token_refresh,
         )
 
     # ------------------------------------------------------------ nouns
@@ -257,9 +264,12 @@ def _resolve_endpoint(endpoint: str | None) -> str:
     if not given:
         raise InvalidEndpoint(f"no endpoint: give one, or set {AIS_ENDPOINT}; {EXPECTED_ENDPOINT}")
     parse_base(given)
-    # A path would be taken for part of the address that nobody meant: it is refused, not cut off.
-    if urlsplit(given).path.rstrip("/") not in ("", "/v1"):
-        raise InvalidEndpoint(f"invalid endpoint {given!r}: it has a path; {EXPECTED_ENDPOINT}")
+    # A gateway's prefix ends with `/` or the API version; of any other path 2.0.0 cut the last part off silently.
+    path = urlsplit(given).path
+    if path and not path.endswith(("/", "/v1")):
+        raise InvalidEndpoint(
+            f"invalid endpoint {given!r}: it has a path; {EXPECTED_ENDPOINT} (a gateway's prefix ends with '/')"
+        )
     return given
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aistore.sdk.const import HTTP_METHOD_GET, QPARAM_WHAT, URL_PATH_DAEMON, WHAT_SMAP
+from aistore.sdk.const import HTTP_METHOD_GET, QPARAM_WHAT, STATUS_UNAUTHORIZED, URL_PATH_DAEMON, WHAT_SMAP
+from aistore.sdk.credentials import Credentials
+from aistore.sdk.errors import AISUnrewindableBodyError
 from aistore.sdk.request_executor import RequestExecutor
 from aistore.sdk.response_handler import AISResponseHandler, ResponseHandler
 from aistore.sdk.retry_config import RetryConfig
 from aistore.sdk.retry_manager import RetryManager
+from aistore.sdk.transport.body import Body
 from aistore.sdk.transport.url import encode_params, parse_base
 from aistore.sdk.utils import decode_response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import requests
 
+    from aistore.sdk.credentials import TokenRefresh
     from aistore.sdk.request_executor import TimeoutArg
     from aistore.sdk.session_manager import SessionManager
     from aistore.sdk.types import Smap
@@ -32,6 +39,7 @@ class RequestClient:
         token: Bearer token. Default: none.
         response_handler: What becomes of answers. Default: AIStore's errors.
         retry_config: Retry policy. Default: `RetryConfig.default()`.
+        token_refresh: Gets a new token when the one in use is refused (401). Default: none.
 
     Raises:
         InvalidEndpoint: The endpoint is not of that form.
@@ -45,8 +53,11 @@ class RequestClient:
         token: str = "",
         response_handler: ResponseHandler = AISResponseHandler(),  # noqa: B008 - it has no state
         retry_config: RetryConfig | None = None,
+        *,
+        token_refresh: TokenRefresh | None = None,
     ) -> None:
         self._executor = RequestExecutor(parse_base(endpoint).url, session_manager, token, timeout)
+        self._executor.credentials = Credentials(token, token_refresh)
         self._response_handler = response_handler
         self._retry_manager = RetryManager(self._executor, retry_config)
         self._smap: Smap | None = None
@@ -91,20 +102,24 @@ class RequestClient:
     def clone(
         self, base_url: str | None = None, response_handler: ResponseHandler | None = None
     ) -> RequestClient:
-        """Make a client for another server, with the same connections, timeout, token and retry policy.
+        """Make a client for another server, with the same connections, token, timeout and retry policy.
+
+        The token is shared: when one of the two renews it, both have the new one.
 
         Args:
             base_url: Its URL. Default: this client's.
             response_handler: What becomes of answers. Default: this client's.
         """
-        return RequestClient(
+        clone = RequestClient(
             base_url or self.base_url,
             self.session_manager,
             self.timeout,
-            self.token,
+            "",
             response_handler or self._response_handler,
             self.retry_config,
         )
+        clone._executor.credentials = self._executor.credentials
+        return clone
 
     def request(
         self,
@@ -132,16 +147,32 @@ class RequestClient:
             APIRequestError: The server answered 4xx or 5xx.
             AISNetworkError: No usable answer came.
         """
+        executor = self._executor
         if endpoint is None:
-            answer = self._retry_manager.with_retry(
-                self._executor.request, method, path, headers=headers, **kwargs
-            )
+            args: tuple[Any, ...] = (executor.request, method, path)
         else:
-            url = f"{parse_base(endpoint).url}/{path.lstrip('/')}"
-            answer = self._retry_manager.with_retry(
-                self._executor.request_absolute, method, url, headers=headers, **kwargs
-            )
+            args = (executor.request_absolute, method, f"{parse_base(endpoint).url}/{path.lstrip('/')}")
+        call = functools.partial(self._retry_manager.with_retry, *args, headers=headers)
+        answer = call(**kwargs) if executor.credentials.refresh is None else self._with_renewal(call, kwargs)
         return self._response_handler.handle_response(answer)
+
+    def _with_renewal(
+        self, call: Callable[..., requests.Response], kwargs: dict[str, Any]
+    ) -> requests.Response:
+        """Make a call; when its token is refused, once more with a new one: a refused call has not run."""
+        credentials = self._executor.credentials
+        body = kwargs["data"] = Body.of(kwargs.get("data"))
+        token = credentials.token
+        answer = call(**kwargs)
+        if answer.status_code != STATUS_UNAUTHORIZED or not credentials.renew(token):
+            return answer
+        try:
+            if body is not None:
+                body.rewind()
+        except AISUnrewindableBodyError:
+            return answer
+        answer.close()
+        return call(**kwargs)
 
     def request_deserialize(self, method: str, path: str, res_model: type[T], **kwargs: Any) -> T:
         """Send a request and decode its answer.

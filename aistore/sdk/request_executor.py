@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from aistore.sdk.const import HEADER_AUTHORIZATION, HEADER_CONTENT_TYPE, HEADER_USER_AGENT, JSON_CONTENT_TYPE
+from aistore.sdk.credentials import Credentials
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
 from aistore.sdk.session_manager import SessionManager
 from aistore.sdk.transport.body import Body
@@ -25,15 +26,6 @@ TimeoutArg = float | tuple[float | None, ...] | None
 
 _OBJECT = re.compile(r"[^?]*/objects/[^?/]+/[^?]")
 _KNOWN = frozenset({"params", "json", "data", "timeout", "stream", "allow_redirects", "deadline", "total"})
-
-
-class Secret(str):
-    """A text that does not show itself in a `repr`."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'" if self else "''"
 
 
 class Timeouts(NamedTuple):
@@ -99,7 +91,8 @@ class RequestExecutor:
     ) -> None:
         self._base = parse_base(base_url)
         self.session_manager = session_manager
-        self.token = token
+        self.credentials = Credentials(token)
+        """The token; clones of a client share it."""
         self.timeout = timeout
 
     @property
@@ -119,11 +112,11 @@ class RequestExecutor:
     @property
     def token(self) -> str:
         """Bearer token, or ""."""
-        return self._token
+        return self.credentials.token
 
     @token.setter
     def token(self, token: str) -> None:
-        self._token = Secret(token or "")
+        self.credentials.token = token
 
     @property
     def timeout(self) -> TimeoutArg:
@@ -214,7 +207,7 @@ class RequestExecutor:
             target,
             headers=headers,
             body=body,
-            token=self._token,
+            token=self.credentials.token,
             connect=connect,
             read=read,
             deadline=get("deadline"),
@@ -238,8 +231,8 @@ class RequestExecutor:
         if kwargs.get("json") is not None:
             fields.setdefault(HEADER_CONTENT_TYPE, JSON_CONTENT_TYPE)
         fields[HEADER_USER_AGENT] = USER_AGENT
-        if self._token:
-            fields[HEADER_AUTHORIZATION] = f"Bearer {self._token}"
+        if self.token:
+            fields[HEADER_AUTHORIZATION] = f"Bearer {self.token}"
         rest = {key: value for key, value in kwargs.items() if key not in ("deadline", "total")}
         if isinstance(rest.get("data"), Body):
             rest["data"].touched = True

@@ -9,6 +9,7 @@ import requests
 import urllib3
 
 from aistore import Client
+from aistore.sdk.credentials import Secret
 from aistore.sdk.errors import (
     InvalidArgument,
     InvalidArgumentType,
@@ -17,7 +18,7 @@ from aistore.sdk.errors import (
     InvalidURLException,
 )
 from aistore.sdk.provider import Provider
-from aistore.sdk.request_executor import RequestExecutor, Secret
+from aistore.sdk.request_executor import RequestExecutor
 from aistore.sdk.retry_config import RetryConfig
 from aistore.sdk.session_manager import UNSET_FALSE, SessionManager, resolve_ssl_config
 

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from aistore.sdk.authn.cluster_manager import ClusterManager
+from aistore.sdk.authn.login_again import LoginAgain
 from aistore.sdk.authn.paths import resource
 from aistore.sdk.authn.response_handler import AuthNResponseHandler
 from aistore.sdk.authn.role_manager import RoleManager
@@ -118,6 +119,16 @@ class AuthNClient:
         ).token
         self._request_client.token = token
         return token
+
+    def token_refresh(self, username: str, password: str, expires_in: float | None = None) -> LoginAgain:
+        """Return a function that logs in and returns the token: `Client(..., token_refresh=...)`.
+
+        Args:
+            username: Name of the user.
+            password: The password; it is pickled with the function, and never shown.
+            expires_in: Seconds for which each token is valid. Default: the service's choice.
+        """
+        return LoginAgain(self, username, password, expires_in)
 
     def logout(self) -> None:
         """Make the token in use invalid, and use none from now on.
