@@ -264,11 +264,12 @@ def _resolve_endpoint(endpoint: str | None) -> str:
     if not given:
         raise InvalidEndpoint(f"no endpoint: give one, or set {AIS_ENDPOINT}; {EXPECTED_ENDPOINT}")
     parse_base(given)
-    # A gateway's prefix ends with `/` or the API version; of any other path 2.0.0 cut the last part off silently.
+    # A gateway's prefix ends with `/` or the API version. Any other path is refused, not cut off.
     path = urlsplit(given).path
     if path and not path.endswith(("/", "/v1")):
         raise InvalidEndpoint(
-            f"invalid endpoint {given!r}: it has a path; {EXPECTED_ENDPOINT} (a gateway's prefix ends with '/')"
+            f"invalid endpoint {given!r}: it has a path, and a gateway's prefix would end with '/'; "
+            f"{EXPECTED_ENDPOINT}"
         )
     return given
 

@@ -36,6 +36,11 @@ def test_endpoint_forms(endpoint):
     assert Client(endpoint)._request_client.base_url == URL + "/v1"
 
 
+@pytest.mark.parametrize("endpoint", [URL + "/gate/", URL + "/gate/v1"])
+def test_endpoint_behind_a_gateway(endpoint):
+    assert Client(endpoint)._request_client.base_url == URL + "/gate/v1"
+
+
 def test_endpoint_of_the_environment(monkeypatch):  # defect 37
     with pytest.raises(InvalidEndpoint, match="AIS_ENDPOINT"):
         Client()
