@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV   := .venv
 PEER   := .venv-peer
+BENCH  := .venv-bench
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint type bench docs clean ready peer
+.PHONY: demo test lint type bench docs clean ready peer nginx
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +28,22 @@ $(PEER)/.ready: | $(VENV)/bin/python
 	$(PEER)/bin/python -m pip --disable-pip-version-check --quiet install 'aistore[etl]==2.0.0'
 	@touch $@
 
+# Other packages that do the same work, for the benchmarks to compare with.
+$(BENCH)/.ready: | $(VENV)/bin/python
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install \
+	    requests urllib3 httpx aiohttp pycurl obstore boto3 s3fs matplotlib
+	@touch $@
+
+# nginx serves the benchmarks' objects; only root can install it.
+nginx:
+	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || { \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        (apt-get install -y -q nginx-light || { apt-get update -q && apt-get install -y -q nginx-light; }) >/dev/null; \
+	    else \
+	        echo "nginx is not installed and this is not root: only aistore.local is measured"; \
+	    fi; }
+
 ready: $(VENV)/.dev
 
 peer: $(PEER)/.ready
@@ -44,11 +61,11 @@ lint: $(VENV)/.dev
 type: $(VENV)/.dev
 	$(PY) -m mypy
 
-bench: $(VENV)/.dev
-	$(PY) -m benchmarks
+bench: $(VENV)/.dev $(PEER)/.ready $(BENCH)/.ready nginx
+	$(PY) -m benchmarks --report docs/performance.md $(BENCHFLAGS)
 
 docs: $(VENV)/.dev
 	$(PY) -m pytest tests/integration/test_docs.py
 
 clean:
-	rm -rf $(VENV) $(PEER) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage*
+	rm -rf $(VENV) $(PEER) $(BENCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage*

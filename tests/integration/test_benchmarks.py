@@ -1,0 +1,48 @@
+"""The benchmarks run: a row comes out for ours and for the floor, in the table, the page and the JSON."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(tmp_path, *args):
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *args],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_a_group_is_measured_and_reported(tmp_path):
+    figures, page, scratch = tmp_path / "figures.json", tmp_path / "page.md", tmp_path / "scratch"
+    scratch.mkdir()
+    options = ["--origin", "local", "--seconds", "0.1", "--quick", "--only", "ours", "--only", "floor"]
+    done = run(scratch, "head", *options, "--json", str(figures), "--report", str(page))
+    assert done.returncode == 0, done.stderr
+    assert "HEAD" in done.stdout
+    assert "bucket.info()" in done.stdout
+    rows = {row["title"]: row for row in json.loads(figures.read_text())["rows"]}
+    for name in ("ours", "floor"):
+        taken = rows["HEAD"]["figures"][name]
+        assert not taken["excluded"]
+        assert taken["wall_best"] > 0
+        assert taken["cpu_best"] > 0
+    # Without the baseline there is no ratio, and no goal is called met.
+    assert set(rows["HEAD"]["verdicts"].values()) == {"not measured"}
+    assert "| HEAD [local] |" in page.read_text()
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_group_that_is_not_there_is_named(tmp_path):
+    done = run(tmp_path, "speed")
+    assert done.returncode == 2
+    assert "no group speed: expected get, head, put" in done.stderr
