@@ -1,8 +1,8 @@
 """Entity tags: the MD5 of the content, `<md5 of md5s>-<parts>` after a multipart upload.
 
 A tag is stored with the object. Objects written by another API get theirs when it is first asked for: the MD5
-up to `MAX_READ` bytes; above, where S3 clients expect the tag of a multipart upload rather than an MD5, one that
-is made of what is known of the object without reading it, as on the cluster.
+up to `MAX_READ` bytes; above, where S3 clients expect the tag of a multipart upload, not an MD5, one made of
+what is known without reading the object, as on the cluster.
 """
 
 from __future__ import annotations
