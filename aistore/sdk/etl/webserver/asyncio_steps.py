@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from aistore.sdk.const import STATUS_OK
-from aistore.sdk.etl.webserver import flow
+from aistore.sdk.const import HEADER_CONTENT_LENGTH, STATUS_OK
+from aistore.sdk.etl.webserver import flow, steps
 from aistore.sdk.etl.webserver.base_etl_server import CountingIterator, hop_answer
-from aistore.sdk.etl.webserver.blocking import close_output, start_stream, whole
-from aistore.sdk.etl.webserver.exchange import HopAnswer, Output, Reply, TransformRequest
+from aistore.sdk.etl.webserver.blocking_stream import close_output, read_file, start_stream, whole
+from aistore.sdk.etl.webserver.exchange import Gatherer, HopAnswer, Output, Reply, TransformRequest
 from aistore.sdk.etl.webserver.fastapi_streaming import RequestChunks, buffered_reader, iterate_in_thread
+from aistore.sdk.etl.webserver.stage_put import needs_both_ways, put_to_stage
 
 if TYPE_CHECKING:
     from aistore.sdk.etl.webserver.fastapi_server import FastAPIServer
@@ -38,36 +39,43 @@ class AsyncSteps:
         """Handle a request that came another way."""
         return await flow.drive_async(flow.transform(self._server, request), self._perform)
 
-    async def _perform(self, step: flow.Step) -> Any:
+    async def _perform(self, step: steps.Step) -> Any:
         return await self._performers[type(step)](self, step)
 
-    async def _read_body(self, _step: flow.ReadBody) -> bytes:
-        return self._body if isinstance(self._body, bytes) else await self._body.read_all()
+    async def _read_body(self, _step: steps.ReadBody) -> bytes:
+        limit = self._server.settings.max_buffered
+        return self._body if isinstance(self._body, bytes) else await self._body.read_all(limit)
 
-    async def _read_file(self, step: flow.ReadFile) -> bytes:
-        content: bytes = await self._in_thread(Path(step.path).read_bytes)
+    async def _read_file(self, step: steps.ReadFile) -> bytes:
+        content: bytes = await self._in_thread(read_file, step.path, self._server.settings.max_buffered)
         return content
 
-    async def _fetch(self, step: flow.Fetch) -> HopAnswer:
-        resp = await self._server.client.get(step.url)
-        return hop_answer(resp.status_code, resp.content, resp.headers)
+    async def _fetch(self, step: steps.Fetch) -> bytes | HopAnswer:
+        async with self._server.client.stream("GET", step.url) as resp:
+            if resp.status_code != STATUS_OK:
+                return HopAnswer(resp.status_code)
+            announced = resp.headers.get(HEADER_CONTENT_LENGTH)
+            gatherer = Gatherer(self._server.settings.max_buffered, announced)
+            async for chunk in resp.aiter_bytes():
+                gatherer.add(chunk)
+            return gatherer.joined()
 
-    async def _call_transform(self, step: flow.CallTransform) -> Any:
+    async def _call_transform(self, step: steps.CallTransform) -> Any:
         request = step.request
         try:
             return await self._in_thread(self._server.transform, step.data, request.path, request.etl_args)
         except Exception as exc:
             raise flow.TransformFailed(exc) from exc
 
-    async def _open_body(self, _step: flow.OpenBody) -> BinaryIO:
+    async def _open_body(self, _step: steps.OpenBody) -> BinaryIO:
         assert isinstance(self._body, RequestChunks)
         return buffered_reader(self._body.pull)
 
-    async def _open_file(self, step: flow.OpenFile) -> BinaryIO:
+    async def _open_file(self, step: steps.OpenFile) -> BinaryIO:
         opened: BinaryIO = await self._in_thread(Path(step.path).open, "rb")
         return opened
 
-    async def _open_fetch(self, step: flow.OpenFetch) -> BinaryIO | HopAnswer:
+    async def _open_fetch(self, step: steps.OpenFetch) -> BinaryIO | HopAnswer:
         client = self._server.client
         resp = await client.send(client.build_request("GET", step.url), stream=True)
         if resp.status_code != STATUS_OK:
@@ -84,18 +92,23 @@ class AsyncSteps:
 
         return buffered_reader(pull, resp.aclose)
 
-    async def _start_stream(self, step: flow.StartStream) -> Output:
+    async def _start_stream(self, step: steps.StartStream) -> Output:
         output: Output = await self._in_thread(start_stream, self._server, step)
         return output
 
-    async def _check_destination(self, step: flow.CheckDestination) -> None:
+    async def _check_destination(self, step: steps.CheckDestination) -> None:
         if step.guard.needs_lookup(step.url):
             await self._in_thread(step.guard.check, step.url)
         else:
             step.guard.check(step.url)
 
-    async def _put(self, step: flow.Put) -> tuple[HopAnswer, int]:
+    async def _put(self, step: steps.Put) -> tuple[HopAnswer, int]:
         client = self._server.client
+        if step.stage and needs_both_ways(step.data):
+            done: tuple[HopAnswer, int] = await self._in_thread(
+                put_to_stage, step.url, step.data, step.headers, self._server.settings
+            )
+            return done
         if isinstance(step.data, bytes):
             small = len(step.data) <= self._server.chunk_size
             content: Any = step.data if small else self._pieces(step.data)
@@ -109,7 +122,7 @@ class AsyncSteps:
             await self._in_thread(close_output, step.data)
         return hop_answer(resp.status_code, resp.content, resp.headers), chunks.bytes_sent
 
-    async def _pause(self, step: flow.Pause) -> None:
+    async def _pause(self, step: steps.Pause) -> None:
         await asyncio.sleep(step.seconds)
 
     async def _pieces(self, data: bytes) -> AsyncIterator[bytes]:
@@ -125,15 +138,15 @@ class AsyncSteps:
         return await run_sync(func, *args)
 
     _performers: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
-        flow.ReadBody: _read_body,
-        flow.ReadFile: _read_file,
-        flow.Fetch: _fetch,
-        flow.CallTransform: _call_transform,
-        flow.OpenBody: _open_body,
-        flow.OpenFile: _open_file,
-        flow.OpenFetch: _open_fetch,
-        flow.StartStream: _start_stream,
-        flow.CheckDestination: _check_destination,
-        flow.Put: _put,
-        flow.Pause: _pause,
+        steps.ReadBody: _read_body,
+        steps.ReadFile: _read_file,
+        steps.Fetch: _fetch,
+        steps.CallTransform: _call_transform,
+        steps.OpenBody: _open_body,
+        steps.OpenFile: _open_file,
+        steps.OpenFetch: _open_fetch,
+        steps.StartStream: _start_stream,
+        steps.CheckDestination: _check_destination,
+        steps.Put: _put,
+        steps.Pause: _pause,
     }

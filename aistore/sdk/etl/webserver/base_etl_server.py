@@ -14,7 +14,9 @@ import requests.exceptions as rex
 
 from aistore.sdk.const import (
     HEADER_DIRECT_PUT_LENGTH,
+    HEADER_ETL_RETRY_REASON,
     STATUS_FORBIDDEN,
+    STATUS_SERVICE_UNAVAILABLE,
 )
 from aistore.sdk.errors import ETLDirectPutTransientError, InvalidArgumentType
 from aistore.sdk.etl.webserver.destinations import DestinationGuard
@@ -208,6 +210,7 @@ class ETLServer(ABC):
         """
         sent = data_length if data_length >= 0 else len(data)
         outcome = interpret_hop(hop_answer(resp.status_code, resp.content, resp.headers), sent, stage=False)
+        assert isinstance(outcome.body, bytes)
         return outcome.status, outcome.body, outcome.length
 
     @staticmethod
@@ -244,9 +247,8 @@ class ETLServer(ABC):
             return path
         raise RequestFailed(
             STATUS_FORBIDDEN,
-            f"etl_fqn {path!r} is not an object's file below a target's mount path; set {ENV_FQN_ROOTS} "
-            "to the "
-            f"folders that may be read",
+            f"etl_fqn {path!r} is not an object's file below a target's mount path; "
+            f"set {ENV_FQN_ROOTS} to the folders that may be read",
         )
 
     # ---- readers
@@ -274,4 +276,5 @@ def hop_answer(status: int, body: bytes, headers: Any) -> HopAnswer:
         length = int(headers.get(HEADER_DIRECT_PUT_LENGTH, 0))
     except (TypeError, ValueError):
         length = 0
-    return HopAnswer(status, body, max(length, 0), str(headers.get("Content-Type") or ""))
+    retry = status == STATUS_SERVICE_UNAVAILABLE and bool(headers.get(HEADER_ETL_RETRY_REASON))
+    return HopAnswer(status, body, max(length, 0), str(headers.get("Content-Type") or ""), retry)

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from aistore.sdk.const import STATUS_OK
-from aistore.sdk.etl.webserver import flow
+from aistore.sdk.const import HEADER_CONTENT_LENGTH, STATUS_OK
+from aistore.sdk.etl.webserver import flow, steps
 from aistore.sdk.etl.webserver.base_etl_server import CountingIterator, ETLServer, hop_answer
+from aistore.sdk.etl.webserver.blocking_stream import (
+    ResponseReader,
+    close_output,
+    read_file,
+    read_whole,
+    start_stream,
+    whole,
+)
 from aistore.sdk.etl.webserver.exchange import HopAnswer, Output, Reply
+from aistore.sdk.etl.webserver.stage_put import needs_both_ways, put_to_stage
 
 if TYPE_CHECKING:
     import requests
@@ -23,56 +32,64 @@ class BlockingSteps:
     Args:
         server: The server.
         body: The request's body, ending at its last byte.
+        announced: How many bytes the request says it has, or None.
     """
 
-    def __init__(self, server: ETLServer, body: BinaryIO) -> None:
+    def __init__(self, server: ETLServer, body: BinaryIO, announced: str | None = None) -> None:
         self._server = server
         self._body = body
+        self._announced = announced
 
     def run(self, method: str, path: str, query: str, pipeline: str) -> Reply:
         """Handle a request."""
         return flow.drive(flow.handle(self._server, method, path, query, pipeline), self._perform)
 
-    def _perform(self, step: flow.Step) -> Any:
+    def _perform(self, step: steps.Step) -> Any:
         return self._performers[type(step)](self, step)
 
-    def _read_body(self, _step: flow.ReadBody) -> bytes:
-        return self._body.read()
+    def _read_body(self, _step: steps.ReadBody) -> bytes:
+        return read_whole(self._body, self._server.settings.max_buffered, self._announced)
 
-    def _read_file(self, step: flow.ReadFile) -> bytes:
-        return Path(step.path).read_bytes()
+    def _read_file(self, step: steps.ReadFile) -> bytes:
+        return read_file(step.path, self._server.settings.max_buffered)
 
-    def _fetch(self, step: flow.Fetch) -> HopAnswer:
-        resp = self._get(step.url, stream=False)
-        return hop_answer(resp.status_code, resp.content, resp.headers)
+    def _fetch(self, step: steps.Fetch) -> bytes | HopAnswer:
+        with self._get(step.url) as resp:
+            if resp.status_code != STATUS_OK:
+                return HopAnswer(resp.status_code)
+            announced = resp.headers.get(HEADER_CONTENT_LENGTH)
+            source = io.BufferedReader(ResponseReader(resp))
+            return read_whole(source, self._server.settings.max_buffered, announced)
 
-    def _call_transform(self, step: flow.CallTransform) -> Any:
+    def _call_transform(self, step: steps.CallTransform) -> Any:
         request = step.request
         try:
             return self._server.transform(step.data, request.path, request.etl_args)
         except Exception as exc:
             raise flow.TransformFailed(exc) from exc
 
-    def _open_body(self, _step: flow.OpenBody) -> BinaryIO:
+    def _open_body(self, _step: steps.OpenBody) -> BinaryIO:
         return self._body
 
-    def _open_file(self, step: flow.OpenFile) -> BinaryIO:
+    def _open_file(self, step: steps.OpenFile) -> BinaryIO:
         return Path(step.path).open("rb")
 
-    def _open_fetch(self, step: flow.OpenFetch) -> BinaryIO | HopAnswer:
-        resp = self._get(step.url, stream=True)
+    def _open_fetch(self, step: steps.OpenFetch) -> BinaryIO | HopAnswer:
+        resp = self._get(step.url)
         if resp.status_code != STATUS_OK:
             resp.close()
             return HopAnswer(resp.status_code)
         return io.BufferedReader(ResponseReader(resp), 1 << 16)
 
-    def _start_stream(self, step: flow.StartStream) -> Output:
+    def _start_stream(self, step: steps.StartStream) -> Output:
         return start_stream(self._server, step)
 
-    def _check_destination(self, step: flow.CheckDestination) -> None:
+    def _check_destination(self, step: steps.CheckDestination) -> None:
         step.guard.check(step.url)
 
-    def _put(self, step: flow.Put) -> tuple[HopAnswer, int]:
+    def _put(self, step: steps.Put) -> tuple[HopAnswer, int]:
+        if step.stage and needs_both_ways(step.data):
+            return put_to_stage(step.url, step.data, step.headers, self._server.settings)
         if isinstance(step.data, bytes):
             resp = self._server.client_put(step.url, step.data, step.headers)
             return hop_answer(resp.status_code, resp.content, resp.headers), len(step.data)
@@ -83,87 +100,23 @@ class BlockingSteps:
             close_output(step.data)
         return hop_answer(resp.status_code, resp.content, resp.headers), chunks.bytes_sent
 
-    def _pause(self, step: flow.Pause) -> None:
+    def _pause(self, step: steps.Pause) -> None:
         time.sleep(step.seconds)
 
-    def _get(self, url: str, *, stream: bool) -> requests.Response:
+    def _get(self, url: str) -> requests.Response:
         server = self._server
-        return server.session.get(url, timeout=server.settings.timeout, stream=stream, allow_redirects=False)
+        return server.session.get(url, timeout=server.settings.timeout, stream=True, allow_redirects=False)
 
     _performers: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
-        flow.ReadBody: _read_body,
-        flow.ReadFile: _read_file,
-        flow.Fetch: _fetch,
-        flow.CallTransform: _call_transform,
-        flow.OpenBody: _open_body,
-        flow.OpenFile: _open_file,
-        flow.OpenFetch: _open_fetch,
-        flow.StartStream: _start_stream,
-        flow.CheckDestination: _check_destination,
-        flow.Put: _put,
-        flow.Pause: _pause,
+        steps.ReadBody: _read_body,
+        steps.ReadFile: _read_file,
+        steps.Fetch: _fetch,
+        steps.CallTransform: _call_transform,
+        steps.OpenBody: _open_body,
+        steps.OpenFile: _open_file,
+        steps.OpenFetch: _open_fetch,
+        steps.StartStream: _start_stream,
+        steps.CheckDestination: _check_destination,
+        steps.Put: _put,
+        steps.Pause: _pause,
     }
-
-
-class ResponseReader(io.RawIOBase):
-    """The body of an answer as a binary file."""
-
-    def __init__(self, resp: requests.Response) -> None:
-        self._resp = resp
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Read into a buffer; 0 at the end."""
-        data = self._resp.raw.read(len(buffer), decode_content=True)
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        """Give the connection back, or close it when the body was not read to its end."""
-        self._resp.close()
-        super().close()
-
-
-def start_stream(server: ETLServer, step: flow.StartStream) -> Output:
-    """Call `transform_stream` and take the first chunk that is not empty.
-
-    Raises:
-        TransformFailed: The user's code raised; the reader is closed.
-    """
-    request = step.request
-    try:
-        chunks = iter(server.transform_stream(step.reader, request.path, request.etl_args))
-    except Exception as exc:
-        server.close_reader(step.reader)
-        raise flow.TransformFailed(exc) from exc
-    guarded = _guarded(server.iter_and_close(chunks, step.reader))
-    return Output(next(guarded, b""), guarded)
-
-
-def _guarded(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Mark what the user's code raises, so that it is not taken for a failure of the connection."""
-    try:
-        for chunk in chunks:
-            if chunk:
-                yield flow.as_bytes(chunk)
-    except flow.TransformFailed:
-        raise
-    except Exception as exc:
-        raise flow.TransformFailed(exc) from exc
-    finally:
-        ETLServer.close_reader(chunks)
-
-
-def whole(output: Output) -> Iterator[bytes]:
-    """Iterate over all chunks of an output."""
-    if output.first:
-        yield output.first
-    yield from output.rest
-
-
-def close_output(output: Output) -> None:
-    """End an output early or late: its generator, then the reader behind it."""
-    ETLServer.close_reader(output.rest)

@@ -24,13 +24,14 @@ from aistore.sdk.const import (
 from aistore.sdk.errors import ETLDirectPutTransientError
 from aistore.sdk.etl.webserver.utils import parse_etl_pipeline
 
-HEALTH_PATH = "health"
+STATUS_TOO_LARGE = 413
+
 HEALTH_BODY = b"Running"
 
 # provider/@uuid#namespace/bucket/object, as hpull requests name it
 _UNAME = re.compile(r"[a-z0-9]+/@[^#/]*#[^/]*/(?P<rest>[^/]+/.+)", re.DOTALL)
 # .../@provider/[@uuid/][#namespace/]bucket/%ob/object, as targets lay out their disks
-_OBJECT_FQN = re.compile(r"/@[a-z0-9]+/(?:[@#][^/]*/)*(?P<bucket>[^/]+)/%[a-z]{2}/(?P<object>.+)", re.DOTALL)
+_OBJECT_FQN = re.compile(r"/@[a-z0-9]+/(?:[@#][^/]*/)*(?P<bucket>[^/]+)/%ob/.+", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ def parse_ws_control(control: Mapping[str, Any]) -> TransformRequest:
     fqn = str(control.get("fqn") or "")
     next_url, rest = parse_etl_pipeline(str(control.get("pipeline") or ""))
     match = _OBJECT_FQN.search(unquote(fqn))
-    path = f"{match['bucket']}/{name}" if match and match["object"] == name else plain_path(name)
+    # The file's own name says nothing: that of a long object name is a digest.
+    path = f"{match['bucket']}/{name}" if match else plain_path(name)
     return TransformRequest(
         method="PUT",
         path=path,
@@ -129,14 +131,38 @@ def is_object_fqn(path: str) -> bool:
     return _OBJECT_FQN.search(path) is not None
 
 
+@dataclass
+class Output:
+    """A streamed result: the first chunk, which proves that it started well, and the others.
+
+    Attributes:
+        first: The first chunk.
+        rest: The other chunks.
+        length: Bytes of all chunks, or None when that is not known beforehand.
+    """
+
+    first: bytes
+    rest: Iterator[bytes]
+    length: int | None = None
+
+
 @dataclass(frozen=True)
 class HopAnswer:
-    """What the next stage or the destination answered."""
+    """What the next stage or the destination answered.
+
+    Attributes:
+        status: HTTP status.
+        body: The body; that of a stage may be a stream.
+        length: Bytes that were delivered, of those that say so.
+        content_type: Media type of the body, or "".
+        retry: Whether it asks for the same request again.
+    """
 
     status: int
-    body: bytes = b""
+    body: bytes | Output = b""
     length: int = 0
     content_type: str = ""
+    retry: bool = False
 
 
 def interpret_hop(answer: HopAnswer, sent: int, *, stage: bool) -> HopAnswer:
@@ -155,15 +181,7 @@ def interpret_hop(answer: HopAnswer, sent: int, *, stage: bool) -> HopAnswer:
         return HopAnswer(STATUS_NO_CONTENT, b"", answer.length)
     if answer.status == STATUS_OK and not answer.body and not stage:
         return HopAnswer(STATUS_NO_CONTENT, b"", sent)
-    return HopAnswer(answer.status, answer.body, 0, answer.content_type)
-
-
-@dataclass
-class Output:
-    """A streamed result: the first chunk, which proves that the transform started well, and the others."""
-
-    first: bytes
-    rest: Iterator[bytes]
+    return HopAnswer(answer.status, answer.body, 0, answer.content_type, answer.retry)
 
 
 @dataclass(frozen=True)
@@ -195,6 +213,68 @@ class RequestFailed(Exception):  # noqa: N818 - private to the servers, always t
         self.status = status
         self.message = message
         self.headers = dict(headers or {})
+
+
+class ObjectTooLarge(RequestFailed):
+    """An object that does not fit into the memory allowed for it.
+
+    Args:
+        limit: Bytes allowed.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            STATUS_TOO_LARGE,
+            f"The object is larger than AIS_ETL_MAX_BUFFERED={limit} bytes: raise the limit, or override "
+            "transform_stream() instead of transform()",
+        )
+
+
+def check_size(limit: int, announced: str | int | None) -> None:
+    """Refuse an object that is said to be larger than the memory allowed for it.
+
+    Args:
+        limit: Bytes it may have.
+        announced: Value of a header `Content-Length`, or a number; None when there is none.
+
+    Raises:
+        ObjectTooLarge: It has more.
+    """
+    if announced is not None and str(announced).isdecimal() and int(announced) > limit:
+        raise ObjectTooLarge(limit)
+
+
+class Gatherer:
+    """Joins the chunks of an object that is to be held in memory.
+
+    Args:
+        limit: Bytes it may have.
+        announced: As for `check_size`.
+
+    Raises:
+        ObjectTooLarge: It is announced to be larger.
+    """
+
+    def __init__(self, limit: int, announced: str | int | None = None) -> None:
+        self._limit = limit
+        self._size = 0
+        self._chunks: list[bytes] = []
+        check_size(limit, announced)
+
+    def add(self, chunk: bytes) -> None:
+        """Add a chunk.
+
+        Raises:
+            ObjectTooLarge: It is one too many.
+        """
+        self._size += len(chunk)
+        if self._size > self._limit:
+            raise ObjectTooLarge(self._limit)
+        self._chunks.append(chunk)
+
+    def joined(self) -> bytes:
+        """Return the object."""
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
 
 def direct_put_failed(error: ETLDirectPutTransientError) -> RequestFailed:

@@ -8,13 +8,18 @@ import socket
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from aistore.sdk.const import HEADER_NODE_URL, STATUS_NO_CONTENT
+from aistore.sdk.const import HEADER_CONTENT_LENGTH, HEADER_NODE_URL, STATUS_NO_CONTENT
 from aistore.sdk.errors import ETLDirectPutTransientError, InvalidPipelineError, SDKError
 from aistore.sdk.etl.webserver.asyncio_steps import AsyncSteps
 from aistore.sdk.etl.webserver.base_etl_server import ETLServer
+from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
 from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply, parse_ws_control
-from aistore.sdk.etl.webserver.fastapi_streaming import RequestChunks, _DeferredStartStreamingResponse
-from aistore.sdk.etl.webserver.outgoing import auth_headers
+from aistore.sdk.etl.webserver.fastapi_streaming import (
+    RequestChunks,
+    _DeferredStartStreamingResponse,
+    iterate_in_thread,
+)
+from aistore.sdk.etl.webserver.outgoing import auth_headers, own_ssl_context
 from aistore.sdk.etl.webserver.requirements import require
 from aistore.sdk.etl.webserver.settings import ServerSettings
 
@@ -123,13 +128,10 @@ class FastAPIServer(ETLServer):
         return isinstance(exc, (*passing, ETLDirectPutTransientError))
 
     def _make_client(self) -> httpx.AsyncClient:
-        from aistore.sdk.session_manager import resolve_ssl_config
-
         module = require("httpx", "FastAPIServer")
         settings = self.settings
-        verify, cert = resolve_ssl_config()
         client: httpx.AsyncClient = module.AsyncClient(
-            verify=_ssl_context(verify, cert),
+            verify=own_ssl_context(),
             limits=_limits(settings),
             timeout=module.Timeout(settings.read_timeout, connect=settings.connect_timeout),
             follow_redirects=False,
@@ -182,14 +184,13 @@ class FastAPIServer(ETLServer):
         return response
 
     async def _handle(self, request: Request) -> Any:
-        if (
-            request.method == "HEAD"
-        ):  # which the router takes for a GET: nobody asks for a transform without its result
+        # The router takes HEAD for a GET, but nobody wants a transform without its result.
+        if request.method == "HEAD":
             return self._respond(
                 Reply(405, error="only GET and PUT transform", headers={"Allow": "GET, PUT"})
             )
         scope = request.scope
-        body = RequestChunks(request.receive)
+        body = RequestChunks(request.receive, request.headers.get(HEADER_CONTENT_LENGTH))
         query = scope["query_string"].decode("latin-1")
         pipeline = request.headers.get(HEADER_NODE_URL, "")
         reply = await AsyncSteps(self, body).run(request.method, scope["path"], query, pipeline)
@@ -261,8 +262,7 @@ class FastAPIServer(ETLServer):
         if reply.status == STATUS_NO_CONTENT:
             await websocket.send_text(next(iter(reply.headers.values()), "0"))
         else:
-            assert isinstance(reply.body, bytes)
-            await websocket.send_bytes(reply.body)
+            await websocket.send_bytes(await _in_memory(reply.body))
         return True
 
     async def _refuse(self, websocket: WebSocket, reason: str) -> bool:
@@ -270,6 +270,16 @@ class FastAPIServer(ETLServer):
         short = reason.encode("utf-8", "replace")[:_WS_REASON_MAX].decode("utf-8", "ignore")
         await websocket.close(_WS_INTERNAL_ERROR, short)
         return False
+
+
+async def _in_memory(body: bytes | Output) -> bytes:
+    """Return a result in one piece, which is how a websocket message goes."""
+    if isinstance(body, bytes):
+        return body
+    try:
+        return b"".join([chunk async for chunk in iterate_in_thread(whole(body))])
+    finally:
+        close_output(body)
 
 
 def _text(body: bytes | Output) -> str:
@@ -285,18 +295,3 @@ async def _receive_bytes(websocket: WebSocket) -> bytes | None:
         )
     data: bytes | None = message.get("bytes")
     return data
-
-
-def _ssl_context(verify: bool | str, cert: Any) -> Any:
-    """Make the TLS settings for httpx from those of requests."""
-    import ssl
-
-    if cert is None and isinstance(verify, bool):
-        return verify
-    context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
-    if verify is False:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if cert is not None:
-        context.load_cert_chain(*([cert] if isinstance(cert, str) else cert))
-    return context

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
-from aistore.sdk.etl.webserver.exchange import Output, Reply
+from aistore.sdk.etl.webserver.exchange import Gatherer, Output, Reply
 
 ASGI_HTTP_RESPONSE_BODY = "http.response.body"
 ASGI_HTTP_RESPONSE_START = "http.response.start"
@@ -26,12 +27,18 @@ class ClientGone(ConnectionError):  # noqa: N818 - an OSError, as a reader of a 
 class RequestChunks:
     """The body of an ASGI request, chunk by chunk.
 
+    Args:
+        receive: Gives the messages of the request.
+        announced: How many bytes the request says it has, or None.
+
     Attributes:
         finished: Set when the body has been received whole, or the caller is gone.
     """
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, announced: str | None = None) -> None:
         self._receive = receive
+        self._announced = announced
+        self._wanted = False
         self.finished = asyncio.Event()
 
     async def pull(self) -> bytes:
@@ -40,6 +47,7 @@ class RequestChunks:
         Raises:
             ClientGone: The body ended early.
         """
+        self._wanted = True
         while not self.finished.is_set():
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -52,15 +60,23 @@ class RequestChunks:
                 return chunk
         return b""
 
-    async def read_all(self) -> bytes:
-        """Return the whole body."""
-        chunks = []
+    async def read_all(self, limit: int) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            ObjectTooLarge: It has more bytes than the limit.
+        """
+        gatherer = Gatherer(limit, self._announced)
         while chunk := await self.pull():
-            chunks.append(chunk)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            gatherer.add(chunk)
+        return gatherer.joined()
 
     async def wait_for_disconnect(self) -> None:
-        """Return when the caller has closed its connection; the body must not be read meanwhile."""
+        """Return when the caller has closed its connection; a body that nobody reads is skipped."""
+        if not self._wanted:
+            with contextlib.suppress(ClientGone):
+                while await self.pull():
+                    pass
         await self.finished.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
@@ -152,7 +168,7 @@ class _DeferredStartStreamingResponse:
         import anyio
         from anyio.to_thread import run_sync
 
-        from aistore.sdk.etl.webserver.blocking import close_output, whole
+        from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
 
         async def stream_then_cancel(scope: anyio.CancelScope) -> None:
             await self._stream(send, whole(self._output))
@@ -180,6 +196,8 @@ class _DeferredStartStreamingResponse:
     async def _stream(self, send: Send, chunks: Iterator[bytes]) -> None:
         reply = self._reply
         headers = [(b"content-type", reply.content_type.encode("latin-1"))]
+        if self._output.length is not None:
+            headers.append((b"content-length", b"%d" % self._output.length))
         headers += [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in reply.headers.items()]
         start = {"type": ASGI_HTTP_RESPONSE_START, "status": reply.status, "headers": headers}
         started = False

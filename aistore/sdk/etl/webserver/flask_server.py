@@ -7,9 +7,16 @@ import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from aistore.sdk.const import HEADER_NODE_URL, STATUS_BAD_REQUEST, STATUS_NO_CONTENT, STATUS_OK
+from aistore.sdk.const import (
+    HEADER_CONTENT_LENGTH,
+    HEADER_NODE_URL,
+    STATUS_BAD_REQUEST,
+    STATUS_NO_CONTENT,
+    STATUS_OK,
+)
 from aistore.sdk.etl.webserver.base_etl_server import DRAIN_CHUNK_BYTES, ETLServer
-from aistore.sdk.etl.webserver.blocking import BlockingSteps, close_output, whole
+from aistore.sdk.etl.webserver.blocking import BlockingSteps
+from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
 from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply
 from aistore.sdk.etl.webserver.requirements import require
 
@@ -85,16 +92,16 @@ class FlaskServer(ETLServer):
 
     def _handle_request(self, _path: str = "") -> Response:
         request = require("flask", "FlaskServer").request
-        if (
-            request.method == "HEAD"
-        ):  # which Flask takes for a GET: nobody asks for a transform without its result
+        # Flask takes HEAD for a GET, but nobody wants a transform without its result.
+        if request.method == "HEAD":
             return self._respond(
                 Reply(405, error="only GET and PUT transform", headers={"Allow": "GET, PUT"})
             )
         body = cast("BinaryIO", request.stream)
         pipeline = request.headers.get(HEADER_NODE_URL, "")
         query = request.query_string.decode("latin-1")
-        reply = BlockingSteps(self, body).run(request.method, request.path, query, pipeline)
+        announced = request.headers.get(HEADER_CONTENT_LENGTH)
+        reply = BlockingSteps(self, body, announced).run(request.method, request.path, query, pipeline)
         if not isinstance(reply.body, Output):
             _drain(body)
         return self._respond(reply)
@@ -110,6 +117,8 @@ class FlaskServer(ETLServer):
         elif isinstance(reply.body, Output):
             chunks = _OutputChunks(reply.body)
             response = flask.Response(chunks, reply.status, content_type=reply.content_type)
+            if reply.body.length is not None:
+                response.headers[HEADER_CONTENT_LENGTH] = str(reply.body.length)
         else:
             response = flask.Response(reply.body, reply.status)
             response.headers.pop("Content-Type", None)

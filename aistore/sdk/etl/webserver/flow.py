@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from aistore.sdk.const import (
+    ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT,
     HEADER_DIRECT_PUT_LENGTH,
+    HEADER_ETL_RETRY_REASON,
     HEADER_NODE_URL,
     STATUS_BAD_GATEWAY,
     STATUS_BAD_REQUEST,
@@ -35,6 +36,20 @@ from aistore.sdk.etl.webserver.exchange import (
     is_refused,
     parse_request,
 )
+from aistore.sdk.etl.webserver.steps import (
+    CallTransform,
+    CheckDestination,
+    Fetch,
+    OpenBody,
+    OpenFetch,
+    OpenFile,
+    Pause,
+    Put,
+    ReadBody,
+    ReadFile,
+    StartStream,
+    Step,
+)
 from aistore.sdk.etl.webserver.utils import compose_etl_direct_put_url, is_stage_url
 
 STATUS_NOT_FOUND = 404
@@ -43,100 +58,6 @@ RETRY_BACKOFF_BASE = 2.0
 RETRY_BACKOFF_MAX = 30.0
 
 
-# ---------------------------------------------------------------- steps
-
-
-@dataclass(frozen=True)
-class ReadBody:
-    """Read the request's body whole -> bytes."""
-
-
-@dataclass(frozen=True)
-class ReadFile:
-    """Read a file whole -> bytes."""
-
-    path: str
-
-
-@dataclass(frozen=True)
-class Fetch:
-    """Get an object from the target -> `HopAnswer`."""
-
-    url: str
-
-
-@dataclass(frozen=True)
-class CallTransform:
-    """Call the user's `transform` -> what it returned."""
-
-    data: bytes | str
-    request: TransformRequest
-
-
-@dataclass(frozen=True)
-class OpenBody:
-    """Open the request's body -> a binary reader."""
-
-
-@dataclass(frozen=True)
-class OpenFile:
-    """Open a file -> a binary reader."""
-
-    path: str
-
-
-@dataclass(frozen=True)
-class OpenFetch:
-    """Start to get an object from the target -> a binary reader, or a `HopAnswer` with an error status."""
-
-    url: str
-
-
-@dataclass(frozen=True)
-class StartStream:
-    """Call `transform_stream` and take the first chunk -> `Output`, whose end closes the reader."""
-
-    reader: Any
-    request: TransformRequest
-
-
-@dataclass(frozen=True)
-class CheckDestination:
-    """Ask the guard about a URL."""
-
-    guard: DestinationGuard
-    url: str
-
-
-@dataclass(frozen=True)
-class Put:
-    """Put the result to the next hop -> `(HopAnswer, bytes sent)`."""
-
-    url: str
-    data: bytes | Output
-    headers: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Pause:
-    """Wait."""
-
-    seconds: float
-
-
-Step: TypeAlias = (
-    ReadBody
-    | ReadFile
-    | Fetch
-    | CallTransform
-    | OpenBody
-    | OpenFile
-    | OpenFetch
-    | StartStream
-    | CheckDestination
-    | Put
-    | Pause
-)
 Flow: TypeAlias = Generator[Step, Any, Reply]
 
 
@@ -210,14 +131,10 @@ def _buffered(host: FlowHost, request: TransformRequest) -> Flow:
         return Reply(STATUS_OK, result, host.get_mime_type())
     attempt = 0
     while True:
-        try:
-            answer, sent = yield Put(url, result, _node_header(request))
-        except Exception as exc:  # noqa: BLE001 - judged there
-            _check_put_error(host, request, exc, attempt)
-            yield Pause(backoff(attempt))
-            attempt += 1
-        else:
-            return _delivered(host, request, answer, sent)
+        reply = yield from _deliver(host, request, url, result, attempt)
+        if reply is not None:
+            return reply
+        attempt += 1
 
 
 def _streamed(host: FlowHost, request: TransformRequest) -> Flow:
@@ -228,16 +145,32 @@ def _streamed(host: FlowHost, request: TransformRequest) -> Flow:
         output = yield StartStream(reader, request)
         if not url:
             return Reply(STATUS_OK, output, host.get_mime_type())
-        try:
-            answer, sent = yield Put(url, output, _node_header(request))
-        except TransformFailed:
-            raise
-        except Exception as exc:  # noqa: BLE001 - judged there
-            _check_put_error(host, request, exc, attempt)
-            yield Pause(backoff(attempt))
-            attempt += 1
-        else:
+        reply = yield from _deliver(host, request, url, output, attempt)
+        if reply is not None:
+            return reply
+        attempt += 1
+
+
+def _deliver(
+    host: FlowHost, request: TransformRequest, url: str, result: bytes | Output, attempt: int
+) -> Generator[Step, Any, Reply | None]:
+    """Put the result to the next hop; after a failure that may pass, wait and return None."""
+    try:
+        answer, sent = yield Put(url, result, _node_header(request), is_stage_url(request.next_url))
+    except TransformFailed:
+        raise
+    except Exception as exc:  # noqa: BLE001 - judged there
+        _check_put_error(host, request, exc, attempt)
+    else:
+        if not answer.retry or not _may_retry(host, request, attempt):
             return _delivered(host, request, answer, sent)
+    yield Pause(backoff(attempt))
+    return None
+
+
+def _may_retry(host: FlowHost, request: TransformRequest, attempt: int) -> bool:
+    """Say whether the result can be sent once more: a streamed one only when its source can be read again."""
+    return attempt < host.direct_put_retries and (request.replayable or not host.use_streaming)
 
 
 def _destination(host: FlowHost, request: TransformRequest) -> Generator[Step, Any, str]:
@@ -264,18 +197,22 @@ def _load(host: FlowHost, request: TransformRequest) -> Generator[Step, Any, byt
     if request.method != "GET":
         try:
             body: bytes = yield ReadBody()
+        except RequestFailed:
+            raise
         except Exception as exc:
             raise RequestFailed(
                 STATUS_BAD_REQUEST, f"Cannot read the request's body: {describe(exc)}"
             ) from exc
         return body
     try:
-        answer: HopAnswer = yield Fetch(f"{host.host_target}/{request.fetch_path}")
+        fetched: bytes | HopAnswer = yield Fetch(f"{host.host_target}/{request.fetch_path}")
+    except RequestFailed:
+        raise
     except Exception as exc:
         raise _unreachable(request, exc) from exc
-    if answer.status != STATUS_OK:
-        raise _target_refused(answer)
-    return answer.body
+    if isinstance(fetched, HopAnswer):
+        raise _target_refused(fetched)
+    return fetched
 
 
 def _open(host: FlowHost, request: TransformRequest) -> Generator[Step, Any, Any]:
@@ -323,13 +260,14 @@ def _check_put_error(host: FlowHost, request: TransformRequest, exc: Exception, 
     if not host.is_transient(exc):
         message = f"direct_put to '{url}' failed: {type(exc).__name__}: {exc}"
         raise RequestFailed(STATUS_INTERNAL_SERVER_ERROR, message) from exc
-    # A buffered result can be sent again whatever its source, a streamed one only from a source that can be
-    # read again.
     one_shot = host.use_streaming and not request.replayable
     error = exc if isinstance(exc, ETLDirectPutTransientError) else None
-    if one_shot or attempt >= host.direct_put_retries or (error and error.bail_without_local_retry):
-        error = error or ETLDirectPutTransientError(url, exc, bail_without_local_retry=one_shot)
-        raise direct_put_failed(error) from exc
+    bail = one_shot or (error is not None and error.bail_without_local_retry)
+    if bail or not _may_retry(host, request, attempt):
+        cause = error.cause if error else exc
+        raise direct_put_failed(
+            ETLDirectPutTransientError(url, cause, bail_without_local_retry=bail)
+        ) from exc
     host.logger.warning(
         "direct put of %s failed (%s), attempt %d of %d",
         request.path,
@@ -342,6 +280,8 @@ def _check_put_error(host: FlowHost, request: TransformRequest, exc: Exception, 
 def _delivered(host: FlowHost, request: TransformRequest, answer: HopAnswer, sent: int) -> Reply:
     outcome = interpret_hop(answer, sent, stage=is_stage_url(request.next_url))
     headers = {HEADER_DIRECT_PUT_LENGTH: str(outcome.length)} if outcome.length else {}
+    if outcome.retry:
+        headers[HEADER_ETL_RETRY_REASON] = ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT
     content_type = (outcome.content_type or host.get_mime_type()) if outcome.status != 204 else ""
     return Reply(outcome.status, outcome.body, content_type, headers)
 

@@ -10,23 +10,28 @@ import socket
 import struct
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import unquote
 
 from aistore.sdk.const import (
+    ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT,
     HEADER_CONTENT_LENGTH,
     HEADER_CONTENT_TYPE,
+    HEADER_ETL_RETRY_REASON,
     HEADER_NODE_URL,
     HEADER_TRANSFER_ENCODING,
     STATUS_NO_CONTENT,
     STATUS_OK,
 )
 from aistore.sdk.etl.webserver.base_etl_server import DRAIN_CHUNK_BYTES, ETLServer
-from aistore.sdk.etl.webserver.blocking import BlockingSteps, close_output, whole
+from aistore.sdk.etl.webserver.blocking import BlockingSteps
+from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
 from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply
 from aistore.sdk.etl.webserver.http_body import BadFraming, RequestBody, body_of
+from aistore.sdk.etl.webserver.settings import ENV_MAX_CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,11 +42,21 @@ IDLE_SECONDS = 120.0
 GRACE_SECONDS = 10.0
 # More unread bytes of a body than these are not worth reading to keep the connection.
 DRAIN_MAX_BYTES = 1 << 20
+# How long a client may go on sending a body that was refused, before it is cut off.
+LINGER_SECONDS = 5.0
 _REASON_MAX = 200
+# The only header that makes a target repeat a request; it does so with a body that came with the request.
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
+    b"Connection: close\r\nRetry-After: 1\r\n%b: %b\r\n\r\n%b"
+)
 
 
 class ThreadedHTTPServer(ThreadingMixIn, HTTPServer):
-    """Accepts connections and gives each a thread.
+    """Accepts connections and gives each a thread, up to `AIS_ETL_MAX_CONNECTIONS`.
+
+    Beyond that the connection that has been idle for longest makes room; when none is idle, the new one is
+    answered 503.
 
     Args:
         server_address: (host, port) to bind to.
@@ -75,12 +90,42 @@ class ThreadedHTTPServer(ThreadingMixIn, HTTPServer):
         self.server_address = listener.getsockname()
         self.server_activate()
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give a connection its thread, or turn it away."""
+        limit = self.etl_server.settings.max_connections
+        with self._state:
+            room = len(self._connections) < limit or self._close_longest_idle()
+            if room:
+                self._connections[request] = False
+        if room:
+            super().process_request(request, client_address)
+            return
+        text = f"all {limit} connections are busy ({ENV_MAX_CONNECTIONS})".encode()
+        reason = HEADER_ETL_RETRY_REASON.encode(), ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT.encode()
+        self.etl_server.logger.warning("connection refused: %s", text.decode())
+        with contextlib.suppress(OSError):
+            request.setblocking(False)
+            request.send(_FULL % (len(text), *reason, text))
+        self.shutdown_request(request)
+
+    def _close_longest_idle(self) -> bool:
+        """Close an idle connection: clients repeat a request that crosses its end, as keep-alive demands."""
+        for connection, busy in self._connections.items():  # in the order of their last change
+            if not busy:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RD)
+                del self._connections[connection]
+                return True
+        return False
+
     def mark(self, connection: Any, *, busy: bool) -> bool:
         """Note that a connection starts or ends a request; False when the server is stopping."""
         with self._state:
-            self._connections[connection] = busy
+            closed = self._connections.pop(connection, None) is None
+            if not closed:
+                self._connections[connection] = busy  # behind those that changed earlier
             self._state.notify_all()
-            return not self._stopping
+            return not (closed or self._stopping)
 
     def abort(self, connection: Any) -> None:
         """Have a connection closed with a reset: an orderly close would end an HTTP/1.0 answer."""
@@ -215,12 +260,17 @@ class HTTPMultiThreadedServer(ETLServer):
             path, _, query = self.path.partition("?")
             reader = io.BufferedReader(body, DRAIN_CHUNK_BYTES)
             pipeline = self.headers.get(HEADER_NODE_URL, "") or ""
-            reply = BlockingSteps(self._etl, reader).run(self.command, unquote(path), query, pipeline)
+            announced = self.headers.get(HEADER_CONTENT_LENGTH)
+            reply = BlockingSteps(self._etl, reader, announced).run(
+                self.command, unquote(path), query, pipeline
+            )
             if not isinstance(reply.body, Output):
                 self._drain(body)
             self._send(reply)
             if isinstance(reply.body, Output):
                 self._drain(body)
+            if not body.done:
+                self._linger(body)
 
         def handle_expect_100(self) -> bool:
             """Leave the invitation to send the body until it is known that it can be read."""
@@ -246,6 +296,14 @@ class HTTPMultiThreadedServer(ETLServer):
             if not body.done or body.broken:
                 self.close_connection = True
 
+        def _linger(self, body: RequestBody) -> None:
+            """Let a client that is still sending come to read the answer: a reset would take it away."""
+            deadline = time.monotonic() + LINGER_SECONDS
+            with contextlib.suppress(OSError, ValueError):
+                self.connection.shutdown(socket.SHUT_WR)
+                while time.monotonic() < deadline and body.read(DRAIN_MAX_BYTES):
+                    self.connection.settimeout(LINGER_SECONDS)
+
         def _send(self, reply: Reply) -> None:
             if reply.error:
                 self._send_error_page(reply)
@@ -258,6 +316,7 @@ class HTTPMultiThreadedServer(ETLServer):
                 self.wfile.flush()
 
         def _send_head(self, reply: Reply, length: int | None, reason: str | None = None) -> None:
+            """Send status and headers; without a length the body goes in chunks, or ends the connection."""
             self.send_response(reply.status, reason)
             if reply.content_type:
                 self.send_header(HEADER_CONTENT_TYPE, reply.content_type)
@@ -267,7 +326,7 @@ class HTTPMultiThreadedServer(ETLServer):
                 self.send_header(name, value)
             if self.close_connection:
                 self.send_header("Connection", "close")
-            elif length is None:
+            if length is None and self.request_version != "HTTP/1.0":
                 self.send_header(HEADER_TRANSFER_ENCODING, "chunked")
             self.end_headers()
 
@@ -290,10 +349,11 @@ class HTTPMultiThreadedServer(ETLServer):
 
         def _send_stream(self, reply: Reply, output: Output) -> None:
             """Send chunks as they come; when the transform fails, the receiver sees an incomplete answer."""
-            chunked = self.request_version != "HTTP/1.0"
-            self.close_connection = self.close_connection or not chunked
+            chunked = output.length is None and self.request_version != "HTTP/1.0"
+            if output.length is None and not chunked:
+                self.close_connection = True  # which is the end of the answer
             try:
-                self._send_stream_head(reply, chunked=chunked)
+                self._send_head(reply, output.length)
                 for chunk in whole(output):
                     self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
                     self.wfile.flush()
@@ -306,15 +366,6 @@ class HTTPMultiThreadedServer(ETLServer):
                 cast("ThreadedHTTPServer", self.server).abort(self.connection)
             finally:
                 close_output(output)
-
-        def _send_stream_head(self, reply: Reply, *, chunked: bool) -> None:
-            self.send_response(reply.status)
-            self.send_header(HEADER_CONTENT_TYPE, reply.content_type)
-            if chunked:
-                self.send_header(HEADER_TRANSFER_ENCODING, "chunked")
-            if self.close_connection:
-                self.send_header("Connection", "close")
-            self.end_headers()
 
 
 def _on_stop_signals(server: ThreadedHTTPServer) -> Callable[[], None]:

@@ -10,12 +10,30 @@ from requests.adapters import HTTPAdapter
 from aistore.sdk.const import HEADER_AUTHORIZATION
 
 if TYPE_CHECKING:
+    import ssl
+
     from aistore.sdk.etl.webserver.settings import ServerSettings
 
 
 def auth_headers(settings: ServerSettings) -> dict[str, str]:
     """Return the headers that identify the server to its peers."""
     return {HEADER_AUTHORIZATION: f"Bearer {settings.token}"} if settings.token else {}
+
+
+def own_ssl_context() -> ssl.SSLContext:
+    """Make the TLS settings of the environment, for clients other than `requests`."""
+    import ssl
+
+    from aistore.sdk.session_manager import resolve_ssl_config
+
+    verify, cert = resolve_ssl_config()
+    context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
+    if verify is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if cert is not None:
+        context.load_cert_chain(*([cert] if isinstance(cert, str) else cert))
+    return context
 
 
 def make_session(settings: ServerSettings) -> requests.Session:

@@ -24,6 +24,8 @@ ENV_FQN = "AIS_ETL_FQN"
 ENV_ALLOWED_HOSTS = "AIS_ETL_ALLOWED_HOSTS"
 ENV_CONNECT_TIMEOUT = "AIS_ETL_CONNECT_TIMEOUT"
 ENV_READ_TIMEOUT = "AIS_ETL_READ_TIMEOUT"
+ENV_MAX_BUFFERED = "AIS_ETL_MAX_BUFFERED"
+ENV_MAX_CONNECTIONS = "AIS_ETL_MAX_CONNECTIONS"
 ENV_MAX_CONN = "MAX_CONN"
 ENV_MAX_KEEPALIVE_CONN = "MAX_KEEPALIVE_CONN"
 ENV_KEEPALIVE_EXPIRY = "KEEPALIVE_EXPIRY"
@@ -51,13 +53,16 @@ class ServerSettings:
         token: `AIS_AUTHN_TOKEN`: bearer token of every outgoing request.
         fqn: `AIS_ETL_FQN`: whether files named by requests are read at all. Default True.
         fqn_roots: `AIS_ETL_FQN_ROOTS`: folders below which they must lie, joined by the system's path
-            separator.
-            Default: none, then a path must look like an object's below a mount path of a target.
+            separator. Default: none, then a path must look like an object's below a mount path of a target.
         allowed_hosts: `AIS_ETL_ALLOWED_HOSTS`: the only hosts and networks that results are sent to.
             Default: none, then see `destinations`.
         connect_timeout: `AIS_ETL_CONNECT_TIMEOUT`: seconds. Default 10; 0 is no limit.
         read_timeout: `AIS_ETL_READ_TIMEOUT`: seconds without a byte of the answer. The next stage answers
             when its own transform is done, so the default is 3600; 0 is no limit.
+        max_buffered: `AIS_ETL_MAX_BUFFERED`: bytes of an object that `transform` gets in memory; a larger one
+            is answered 413. Default 16 GiB, the most that a target takes over a websocket.
+        max_connections: `AIS_ETL_MAX_CONNECTIONS`: connections that the multi-threaded server has open at a
+            time. Default 1024.
         max_conn: `MAX_CONN`: outgoing connections. Default 256.
         max_keepalive_conn: `MAX_KEEPALIVE_CONN`: how many of them are kept when idle. Default 128.
         keepalive_expiry: `KEEPALIVE_EXPIRY`: seconds an idle one is kept. Default 30.
@@ -74,6 +79,8 @@ class ServerSettings:
     allowed_hosts: AllowedHosts | None = None
     connect_timeout: float | None = 10.0
     read_timeout: float | None = 3600.0
+    max_buffered: int = 16 << 30
+    max_connections: int = 1024
     max_conn: int = 256
     max_keepalive_conn: int = 128
     keepalive_expiry: float = 30.0
@@ -106,6 +113,8 @@ class ServerSettings:
             allowed_hosts=_allowed_hosts(env),
             connect_timeout=_number(env, ENV_CONNECT_TIMEOUT, 10.0, float, least=0) or None,
             read_timeout=_number(env, ENV_READ_TIMEOUT, 3600.0, float, least=0) or None,
+            max_buffered=_number(env, ENV_MAX_BUFFERED, 16 << 30, int, least=1),
+            max_connections=_number(env, ENV_MAX_CONNECTIONS, 1024, int, least=1),
             max_conn=_number(env, ENV_MAX_CONN, 256, int, least=1),
             max_keepalive_conn=_number(env, ENV_MAX_KEEPALIVE_CONN, 128, int, least=0),
             keepalive_expiry=_number(env, ENV_KEEPALIVE_EXPIRY, 30.0, float, least=0),
