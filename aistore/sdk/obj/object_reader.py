@@ -85,15 +85,16 @@ class ObjectReader:
             ErrObjectChanged: It was overwritten while ranges of it were read (only with workers).
             ErrChecksumMismatch: The bytes are not those of the cluster's checksum (only when asked for).
         """
+        if not self._validate_checksum:
+            return self._content_provider.read_all()
         bounds = StreamBounds()
         content = self._content_provider.read_all(bounds)
-        if self._validate_checksum:
-            try:
-                self._validate(content.buf if isinstance(content, ParallelBuffer) else content, bounds)
-            except BaseException:
-                if isinstance(content, ParallelBuffer):
-                    content.close()
-                raise
+        try:
+            self._validate(content.buf if isinstance(content, ParallelBuffer) else content, bounds)
+        except BaseException:
+            if isinstance(content, ParallelBuffer):
+                content.close()
+            raise
         return content
 
     def readinto(self, buffer: Any) -> int:
