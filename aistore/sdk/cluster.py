@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from aistore.sdk.request_client import RequestClient
 
 T = TypeVar("T")
+E = TypeVar("E", LogSeverity, NodeFilter)
 
 # Programs' tests compare `res_model` with these, and `List[X]` differs from `list[X]`.
 _BUCKETS = List[BucketModel]  # noqa: UP006
@@ -231,8 +232,8 @@ class Cluster:
             severity: Which of their logs. Default: `LogSeverity.INFO`.
             role: Which nodes. Default: `NodeFilter.TARGET`.
         """
+        role, severity = _member(NodeFilter, role), _member(LogSeverity, severity)
         smap = self.get_info()
-        role = NodeFilter(role)
         targets = smap.tmap if role in {NodeFilter.TARGET, NodeFilter.ALL} else {}
         proxies = smap.pmap if role in {NodeFilter.PROXY, NodeFilter.ALL} else {}
         return _by_node(lambda node_id: self.get_node_log(node_id, severity), [*targets, *proxies])
@@ -249,7 +250,15 @@ class Cluster:
 
 
 def _log_params(severity: LogSeverity) -> dict[str, str]:
-    return {QPARAM_WHAT: WHAT_LOG, QPARAM_LOG_SEV: LogSeverity(severity).value}
+    return {QPARAM_WHAT: WHAT_LOG, QPARAM_LOG_SEV: _member(LogSeverity, severity).value}
+
+
+def _member(kind: type[E], value: Any) -> E:
+    try:
+        return kind(value)
+    except ValueError:
+        known = ", ".join(repr(member.value) for member in kind)
+        raise InvalidArgument(f"{value!r} is no {kind.__name__}: expected one of {known}") from None
 
 
 def _by_node(ask: Callable[[str], T], node_ids: Iterable[str]) -> dict[str, T]:

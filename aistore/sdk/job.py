@@ -109,9 +109,14 @@ class Job:
 
         Returns:
             Id of the job.
+
+        Raises:
+            InvalidArgument: One of `buckets` is not a bucket (also a `ValueError`).
         """
+        from aistore.sdk.bck.base import destination
+
         args = JobArgs(kind=self._job_kind, daemon_id=daemon_id)
-        models = [bucket.as_model() for bucket in buckets or ()]
+        models = [destination(bucket, "each of buckets") for bucket in buckets or ()]
         if len(models) == 1:
             args.bucket = models[0]
         elif models:

@@ -16,7 +16,8 @@ _GROWTH = 1.5
 
 def check_wait_timeout(timeout: float) -> None:
     """Refuse a time limit that is none: every wait ends."""
-    if not timeout >= 0 or timeout == float("inf"):
+    is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+    if not is_number or not 0 <= timeout < float("inf"):
         raise InvalidArgument(f"timeout must be a number of seconds from 0 on, not {timeout!r}")
 
 

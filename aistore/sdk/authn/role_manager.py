@@ -78,6 +78,7 @@ class RoleManager:
             ErrClusterNotFound: No such cluster is registered.
             ErrRoleAlreadyExists: There is such a role.
         """
+        _path(name)
         role = RoleInfo(name=name, desc=desc)
         self._permit(role, cluster_alias, perms, bucket_name)
         self._client.request(HTTP_METHOD_POST, path=URL_PATH_AUTHN_ROLES, json=role.model_dump())

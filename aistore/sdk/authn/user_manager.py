@@ -62,6 +62,7 @@ class UserManager:
             ErrRoleNotFound: There is no such role.
             ErrUserAlreadyExists: There is such a user.
         """
+        _path(username)
         user = UserInfo(id=username, password=password, roles=self._roles_of(roles))
         self._client.request(HTTP_METHOD_POST, path=URL_PATH_AUTHN_USERS, json=user.dict())
         return self.get(username)

@@ -187,14 +187,18 @@ class BucketBase(AISSource):
         return Object(self._client, details, obj_name, props)
 
 
-def destination(bucket: Any) -> BucketModel:
-    """Return the address of a bucket that a job is to write to.
+def destination(bucket: Any, what: str = "to_bck") -> BucketModel:
+    """Return the address of a bucket that a job is to work on.
+
+    Args:
+        bucket: The bucket.
+        what: What to call it in an error. Default: `to_bck`, where to write to.
 
     Raises:
         InvalidArgument: It is not a bucket, or its name cannot be one.
     """
     if not callable(getattr(bucket, "as_model", None)):
-        raise InvalidArgument(f"to_bck must be a Bucket, such as client.bucket('name'), not {bucket!r}")
+        raise InvalidArgument(f"{what} must be a Bucket, such as client.bucket('name'), not {bucket!r}")
     model: BucketModel = bucket.as_model()
     check_bucket_name(model.name)
     return model

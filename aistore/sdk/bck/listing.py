@@ -17,6 +17,7 @@ from aistore.sdk.const import (
 )
 from aistore.sdk.errors import UnsupportedOperation
 from aistore.sdk.list_object_flag import ListObjectFlag
+from aistore.sdk.names import check_object_name
 from aistore.sdk.obj.object_iterator import ObjectIterator
 from aistore.sdk.types import ActionMsg, BucketEntry, BucketList, ListObjectsMsg
 
@@ -171,7 +172,11 @@ class BucketListing(BucketBase):
             include_archive_obj: Include the archive's own entry. Default: `False`.
             props: See `list_objects`.
             page_size: See `list_objects`.
+
+        Raises:
+            InvalidArgument: The archive has a name that no object can have (also a `ValueError`).
         """
+        check_object_name(archive_obj_name, "archive_obj_name")
         listed = self.list_all_objects(
             prefix=archive_obj_name, props=props, page_size=page_size, flags=[ListObjectFlag.ARCH_DIR]
         )

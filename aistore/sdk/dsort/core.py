@@ -24,7 +24,7 @@ from aistore.sdk.dsort.types import JobInfo
 from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.gotime import parse_go_time
 from aistore.sdk.polling import poll
-from aistore.sdk.utils import probing_frequency, validate_file
+from aistore.sdk.utils import probing_frequency
 from aistore.sdk.wait_result import WaitResult
 
 if TYPE_CHECKING:
@@ -80,7 +80,6 @@ class Dsort:
         elif isinstance(spec, Mapping):
             body = dict(spec)
         elif isinstance(spec, (str, Path)):
-            validate_file(spec)
             body = read_spec(Path(spec))
         else:
             raise InvalidArgument("spec must be a Path or a DsortFramework instance")

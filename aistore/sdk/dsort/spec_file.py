@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.utils import validate_file
 
 
 def read_spec(path: Path) -> dict[str, Any]:
     """Return the mapping in a `.json`, `.yaml` or `.yml` file; YAML needs the extra `aistore[etl]`.
 
     Raises:
-        InvalidArgument: The file is of another kind, malformed, or holds no mapping.
+        InvalidArgument: The file is not there, of another kind, malformed, or holds no mapping.
     """
+    validate_file(path)
     kind = path.suffix.lower()
     if kind not in {".json", ".yaml", ".yml"}:
         raise InvalidArgument(
