@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import requests
     from requests.structures import CaseInsensitiveDict
 
-    from aistore.sdk.obj.object import Object
+    from aistore.sdk.obj.object import BucketDetails, Object
     from aistore.sdk.obj.object_props import ObjectProps
     from aistore.sdk.request_client import RequestClient
 
@@ -181,10 +181,14 @@ class BucketBase(AISSource):
             obj_name: Name in the bucket.
             props: Properties that are known already. Default: fetched when asked for.
         """
-        from aistore.sdk.obj.object import BucketDetails, Object
+        from aistore.sdk.obj.object import Object
 
-        details = BucketDetails(self.name, self.provider, self.qparam, self.get_path())
-        return Object(self._client, details, obj_name, props)
+        return Object(self._client, self._details(), obj_name, props)
+
+    def _details(self) -> BucketDetails:
+        from aistore.sdk.obj.object import BucketDetails
+
+        return BucketDetails(self.name, self.provider, self.qparam, self.get_path())
 
 
 def destination(bucket: Any, what: str = "to_bck") -> BucketModel:

@@ -160,7 +160,10 @@ class BucketListing(BucketBase):
             UnsupportedOperation: `start_after` with a remote bucket (also a `NotImplementedError`).
         """
         entries = self.list_objects_iter(prefix, props, start_after=start_after, prefetch=prefetch)
-        return (self.object(entry.name, entry.generate_object_props()) for entry in entries)
+        from aistore.sdk.obj.object import Object
+
+        client, details = self._client, self._details()
+        return (Object(client, details, entry.n, entry) for entry in entries)
 
     def list_archive(
         self, archive_obj_name: str, include_archive_obj: bool = False, props: str = "", page_size: int = 0

@@ -42,7 +42,7 @@ from aistore.sdk.obj.object_props import ObjectProps
 from aistore.sdk.obj.object_reader import ObjectReader
 from aistore.sdk.obj.object_writer import ObjectWriter
 from aistore.sdk.provider import Provider
-from aistore.sdk.types import ActionMsg, BlobMsg, PromoteAPIArgs
+from aistore.sdk.types import ActionMsg, BlobMsg, BucketEntry, PromoteAPIArgs
 
 if TYPE_CHECKING:
     from requests import Response
@@ -80,7 +80,7 @@ class Object:
         client: Sends the requests.
         bck_details: The bucket.
         name: Name of the object.
-        props: Attributes that are known already. Default: none.
+        props: Attributes that are known already, or the entry of a listing that has them. Default: none.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Object:
         client: RequestClient,
         bck_details: BucketDetails,
         name: str,
-        props: ObjectProps | None = None,
+        props: ObjectProps | BucketEntry | None = None,
     ) -> None:
         self._client = client
         self._bck_details = bck_details
@@ -134,8 +134,14 @@ class Object:
 
     @property
     def props_cached(self) -> ObjectProps | None:
-        """Attributes as of the last `head` or `props`; `None` if there was none."""
-        return self._props
+        """Attributes as of the last `head` or `props`, or of the listing that it came from; else `None`."""
+        known = self._props
+        if isinstance(known, BucketEntry):  # a listing has thousands, programs look at few
+            known = self._props = known.generate_object_props()
+        return known
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_props": self.props_cached}
 
     def head(self, props: str = "") -> ObjectProps:
         """Return attributes of the object as they are now.

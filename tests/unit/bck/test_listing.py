@@ -1,5 +1,6 @@
 """Listings: what is asked, how pages become one sequence, what is refused."""
 
+import copy
 import pickle
 import threading
 
@@ -14,6 +15,7 @@ from aistore.sdk.errors import AISError, ErrInvalidResponse, InvalidArgument
 from aistore.sdk.list_object_flag import ListObjectFlag
 from aistore.sdk.namespace import Namespace
 from aistore.sdk.obj.object_iterator import ObjectIterator
+from aistore.sdk.obj.object_props import ObjectProps
 from aistore.sdk.types import BucketEntry, BucketList
 
 
@@ -241,6 +243,13 @@ def test_objects_know_what_was_listed():
     (obj,) = Bucket("bck", client).list_all_objects_iter()
     assert (obj.name, obj.props_cached.size) == ("a", 3)
     assert client.calls[0][1]["json"]["value"]["props"] == "name,size"
+
+
+def test_objects_of_a_listing_pickle_with_what_was_listed_only():
+    (obj,) = Bucket("bck", RecordingClient(models=[page("a")])).list_all_objects_iter()
+    state = obj.__getstate__()
+    assert type(state["_props"]) is ObjectProps
+    assert copy.copy(obj).props_cached.size == 3
 
 
 def test_urls():
