@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from aistore.local.s3 import signature
+from aistore.local.s3 import signature, signature_v2
 from aistore.local.s3.errors import S3Error
 from aistore.local.s3.signature import Claim, MalformedSignature
 
@@ -40,10 +40,13 @@ def authorize(req: Request, keys: Keys | None, now: datetime | None = None) -> G
     """
     if keys is None:
         return None
+    now = now or datetime.now(timezone.utc)
+    if signature_v2.is_presigned(req.query) and "authorization" not in req.headers:
+        _check_v2(req, keys, now)
+        return None
     claim = _claim(req)
-    if not signature.same(keys.access, claim.access):
-        raise S3Error("InvalidAccessKeyId", "the access key is not the one that this server was given")
-    _check_time(claim, now or datetime.now(timezone.utc))
+    _check_access(keys, claim.access)
+    _check_time(claim, now)
     unsigned = [
         name for name in req.headers if name.startswith("x-amz-") and name not in claim.signed_headers
     ]
@@ -55,11 +58,42 @@ def authorize(req: Request, keys: Keys | None, now: datetime | None = None) -> G
         req.method, req.raw_path, req.raw_query, headers, _payload_hash(req, claim)
     )
     if not signature.same(signature.sign(key, claim.date, claim.scope, canonical), claim.signature):
-        raise S3Error(
-            "SignatureDoesNotMatch",
-            "the signature is not the one that this request has with the server's secret key",
-        )
+        raise _mismatch()
     return Grant(claim, key)
+
+
+def _check_access(keys: Keys, access: str) -> None:
+    if not signature.same(keys.access, access):
+        raise S3Error("InvalidAccessKeyId", "the access key is not the one that this server was given")
+
+
+def _mismatch() -> S3Error:
+    return S3Error(
+        "SignatureDoesNotMatch",
+        "the signature is not the one that this request has with the server's secret key",
+    )
+
+
+def _check_v2(req: Request, keys: Keys, now: datetime) -> None:
+    query = req.query
+    _check_access(keys, query["AWSAccessKeyId"])
+    expires = query.get("Expires", "")
+    if not (expires.isascii() and expires.isdigit() and "Signature" in query):
+        raise S3Error(
+            "AccessDenied", "a presigned URL has the parameters AWSAccessKeyId, Expires and Signature"
+        )
+    if now.timestamp() > int(expires[:15]):
+        raise _expired()
+    # Some clients sign the path that they send, others only what follows the endpoint that they were given.
+    for path in (req.raw_path, req.raw_path.removeprefix("/s3")):
+        text = signature_v2.string_to_sign(req.method, path, req.raw_query, query, req.headers)
+        if signature.same(signature_v2.sign(keys.secret, text), query["Signature"]):
+            return
+    raise _mismatch()
+
+
+def _expired() -> S3Error:
+    return S3Error("AccessDenied", "Request has expired")
 
 
 def _claim(req: Request) -> Claim:
@@ -73,15 +107,13 @@ def _claim(req: Request) -> Claim:
             return signature.parse_presigned(req.query)
     except MalformedSignature as err:
         raise S3Error("AuthorizationHeaderMalformed", str(err)) from err
-    if "AWSAccessKeyId" in req.query:
-        raise S3Error("InvalidRequest", _USE_V4)
     raise S3Error("AccessDenied", "this server takes signed requests only")
 
 
 def _check_time(claim: Claim, now: datetime) -> None:
     problem = signature.time_problem(claim, now)
     if problem == "expired":
-        raise S3Error("AccessDenied", "Request has expired")
+        raise _expired()
     if problem:
         raise S3Error(
             "RequestTimeTooSkewed",

@@ -619,11 +619,15 @@ def test_presigned_urls_without_keys(s3: Any, bucket: str) -> None:
         client.close()
 
 
-def test_signature_version_2_is_explained(locked: LocalCluster) -> None:
-    client = _client(locked.endpoint, KEYS, signature_version="s3")
-    url = client.generate_presigned_url("get_object", Params={"Bucket": "b", "Key": "o"})
-    status, body = _fetch(url)
-    assert (status, b"AWS4-HMAC-SHA256" in body) == (400, True)
+@pytest.mark.parametrize("version", [None, "s3", "s3v4"])
+def test_presigned_urls_of_any_version(locked: LocalCluster, signer: Any, version: str | None) -> None:
+    client = _client(locked.endpoint, KEYS, signature_version=version)
+    about = {"Bucket": "b", "Key": "any \u00fc"}
+    assert _fetch(client.generate_presigned_url("put_object", Params=about), b"data")[0] == 200
+    about |= {"ResponseContentType": "a/b", "ResponseContentDisposition": "inline; x"}
+    assert _fetch(client.generate_presigned_url("get_object", Params=about)) == (200, b"data")
+    status, body = _fetch(client.generate_presigned_url("get_object", Params=about, ExpiresIn=-60))
+    assert (status, b"<Error>" in body) == ((400 if b"Malformed" in body else 403), True)
     client.close()
 
 

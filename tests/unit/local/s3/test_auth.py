@@ -97,7 +97,6 @@ def test_other_ways_to_be_refused() -> None:
     )
     assert _code(_request(SIGNED, path="/other")) == "SignatureDoesNotMatch"
     assert _code(_request(SIGNED, method="DELETE")) == "SignatureDoesNotMatch"
-    assert _code(_request({"Host": "x"}, "AWSAccessKeyId=a&Signature=b&Expires=1")) == "InvalidRequest"
     missing = {name: value for name, value in SIGNED.items() if name != "x-amz-content-sha256"}
     assert _code(_request(missing)) == "InvalidRequest"
 
@@ -109,3 +108,36 @@ def test_the_secret_does_not_show() -> None:
     for access, secret in (("a", ""), ("", "s"), ("a/b", "s"), ("\u00fc", "s")):
         with pytest.raises(ValueError, match=r"S3 (access|secret) key"):
             make_keys(access, secret)
+
+
+# The presigned URL of "Signing and authenticating REST requests".
+V2_QUERY = "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D&Expires=1175139620"
+V2_PATH = "/johnsmith/photos/puppy.jpg"
+V2_NOW = datetime.fromtimestamp(1175139600, timezone.utc)
+
+
+def test_urls_of_version_2() -> None:
+    for path in (V2_PATH, "/s3" + V2_PATH):
+        request = _request({"Host": "x"}, V2_QUERY, path)
+        assert authorize(request, KEYS, V2_NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "path", "headers", "code"),
+    [
+        (V2_QUERY, V2_PATH + "2", {}, "SignatureDoesNotMatch"),
+        (V2_QUERY + "&versionId=1", V2_PATH, {}, "SignatureDoesNotMatch"),
+        (V2_QUERY, V2_PATH, {"x-amz-acl": "public"}, "SignatureDoesNotMatch"),
+        (V2_QUERY, V2_PATH, {"content-type": "a/b"}, "SignatureDoesNotMatch"),
+        (V2_QUERY.replace("620", "500"), V2_PATH, {}, "AccessDenied"),
+        (V2_QUERY.replace("620", "700"), V2_PATH, {}, "SignatureDoesNotMatch"),
+        (V2_QUERY.replace("Expires=1175139620", "Expires=x"), V2_PATH, {}, "AccessDenied"),
+        ("AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE", V2_PATH, {}, "AccessDenied"),
+        (V2_QUERY.replace("AKIA", "X"), V2_PATH, {}, "InvalidAccessKeyId"),
+        (V2_QUERY, V2_PATH, {"authorization": "AWS a:b"}, "InvalidRequest"),
+    ],
+)
+def test_changed_urls_of_version_2_are_refused(
+    query: str, path: str, headers: dict[str, str], code: str
+) -> None:
+    assert _code(_request(headers, query, path), KEYS, V2_NOW) == code
