@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import lru_cache
 from zlib import adler32
 
 from aistore.sdk.batch.archive.source import Source
@@ -112,11 +113,12 @@ class TarReader:
     def _next_header(self) -> bytes | None:
         skip = self._size + self._padding
         self._size = self._padding = 0
-        if skip:
+        low = self._low + skip
+        if low + _BLOCK > self._high:
             self._skip(skip)
-        if self._high - self._low < _BLOCK and not self._fill(_BLOCK, or_end=True):
-            return None  # a tar without its two zero blocks
-        low = self._low
+            if self._high - self._low < _BLOCK and not self._fill(_BLOCK, or_end=True):
+                return None  # a tar without its two zero blocks
+            low = self._low
         header = bytes(self._view[low : low + _BLOCK])
         self._low = low + _BLOCK
         if header == _ZEROS:
@@ -168,6 +170,8 @@ class TarReader:
         self._low += count
 
 
+# The same sizes and checksums come again and again.
+@lru_cache(maxsize=4096)
 def _parse_number(field: bytes) -> int:
     if field[0] & 0x80:  # GNU: base 256
         return int.from_bytes(bytes((field[0] & 0x7F,)) + field[1:], "big")
