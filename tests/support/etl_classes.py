@@ -7,6 +7,7 @@ from aistore.sdk.etl.webserver.flask_server import FlaskServer
 from aistore.sdk.etl.webserver.http_multi_threaded_server import HTTPMultiThreadedServer
 
 SLOW_SECONDS = 1.5
+PAUSE_SECONDS = 0.2
 
 
 def upper(data, path, etl_args):
@@ -19,6 +20,8 @@ def upper(data, path, etl_args):
         return path.encode()
     if etl_args == "slow":
         time.sleep(SLOW_SECONDS)
+    if etl_args == "pause":
+        time.sleep(PAUSE_SECONDS)
     if isinstance(data, str):
         return b"path:" + data.encode()
     return data.upper()
@@ -42,6 +45,8 @@ class _StreamUpper:
             if result:
                 yield result
             return
+        if etl_args == "pause":
+            time.sleep(PAUSE_SECONDS)
         while chunk := reader.read(65536):
             yield chunk.upper()
 

@@ -48,6 +48,7 @@ class Target:
     """A scripted target: serves objects, keeps what is put, fails when told to.
 
     `script` holds what to do with the next requests instead: a status, "reset", or "hang" (until `reset()`).
+    `only` is part of the path of the requests that are scripted and kept.
     """
 
     objects: dict = field(default_factory=dict)
@@ -55,6 +56,7 @@ class Target:
     script: list = field(default_factory=list)
     answer: tuple = (200, b"", {})
     awake: threading.Event = field(default_factory=threading.Event)
+    only: str = ""
 
     def __post_init__(self):
         target = self
@@ -70,21 +72,22 @@ class Target:
                     length = int(self.headers.get("Content-Length") or 0)
                     data = self.rfile.read(length)
                     return data, len(data) == length
-                data = b""
+                data = bytearray()
                 while True:
                     line = self.rfile.readline()
                     if not line.strip():
-                        return data, False
+                        return bytes(data), False
                     size = int(line, 16)
                     piece = self.rfile.read(size + 2)
                     if len(piece) < size + 2:
-                        return data + piece, False
+                        return bytes(data), False
                     if size == 0:
-                        return data, True
+                        return bytes(data), True
                     data += piece[:-2]
 
             def _handle(self):
-                step = target.script.pop(0) if target.script else None
+                wanted = target.only in self.path
+                step = target.script.pop(0) if target.script and wanted else None
                 if step == "hang":
                     self.close_connection = True
                     target.awake.wait(30)
@@ -95,9 +98,9 @@ class Target:
                     return
                 body, complete = self._body()
                 parts = urlsplit(self.path)
-                target.seen.append(
-                    Seen(self.command, parts.path, parts.query, dict(self.headers), body, complete)
-                )
+                if wanted:
+                    request = self.command, parts.path, parts.query, dict(self.headers), body, complete
+                    target.seen.append(Seen(*request))
                 if not complete:
                     self.close_connection = True
                     return
@@ -146,6 +149,7 @@ class Target:
         self.objects.clear()
         self.seen.clear()
         self.script.clear()
+        self.only = ""
         self.answer = (200, b"", {})
 
     def close(self):
@@ -237,27 +241,46 @@ def run_to_end(payload, folder, *args, target_url="http://127.0.0.1:1", **env):
     return done.returncode, done.stdout + done.stderr
 
 
-def put_full_duplex(netloc, path, body):
-    """Put a chunked body from one thread and read the answer in another."""
+def exchange(netloc, method, path, body=b"", *, headers=None, chunked=False, length=None, timeout=60):
+    """Send a request from one thread and read its answer in another, as targets do.
+
+    `length` announces another length than the body's; the connection is then cut where the body ends.
+    """
     host, port = netloc.split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as sock:
-        head = f"PUT {path} HTTP/1.1\r\nHost: {netloc}\r\nConnection: close\r\n"
-        head += "Transfer-Encoding: chunked\r\n\r\n"
+    framing = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": length or len(body)}
+    fields = {"Host": netloc, "Connection": "close", **framing, **(headers or {})}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    with socket.create_connection((host, int(port)), timeout=timeout) as sock:
 
         def send():
-            sock.sendall(head.encode())
-            for start in range(0, len(body), 1 << 20):
-                piece = body[start : start + (1 << 20)]
-                sock.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
-            sock.sendall(b"0\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                sock.sendall(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode())
+                view = memoryview(body)
+                for start in range(0, len(body), 1 << 20):
+                    piece = view[start : start + (1 << 20)]
+                    sock.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+                if chunked:
+                    sock.sendall(b"0\r\n\r\n")
 
         sender = threading.Thread(target=send, daemon=True)
         sender.start()
-        response = HTTPResponse(sock, method="PUT")
-        response.begin()
-        answer = response.read()
-        sender.join(30)
-        return response.status, answer
+        try:
+            if length is not None:
+                sender.join(timeout)
+                return None
+            response = HTTPResponse(sock, method=method)
+            response.begin()
+            return response.status, response.headers, response.read()
+        finally:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+            sender.join(timeout)
+
+
+def put_full_duplex(netloc, path, body):
+    """Put a chunked body and read the answer meanwhile."""
+    status, _, answer = exchange(netloc, "PUT", path, body, chunked=True)
+    return status, answer
 
 
 def processes_of(server):
@@ -275,6 +298,23 @@ def open_sockets(server):
             with contextlib.suppress(OSError):
                 count += os.readlink(link).startswith("socket:")
     return count
+
+
+def abandoned_connections(server):
+    """Count connections to a server that their peers have closed and it has not (Linux)."""
+    port = int(server.netloc.rpartition(":")[2])
+    rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(row.split()[1].endswith(f":{port:04X}") and row.split()[3] == "08" for row in rows)
+
+
+def open_files(server, folder):
+    """List the files below a folder that the processes of a server hold open (Linux)."""
+    found = []
+    for pid in processes_of(server):
+        for link in Path(f"/proc/{pid}/fd").glob("*"):
+            with contextlib.suppress(OSError):
+                found += [name for name in [os.readlink(link)] if name.startswith(str(folder))]
+    return found
 
 
 def peak_memory(server):
