@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import report
-from benchmarks.nginx import NginxError
 from benchmarks.origins import ClusterOrigin, LocalOrigin, NginxOrigin, Origin
 from benchmarks.report import Outcome
 from benchmarks.rows import GROUPS, MIB, OURS, ROWS, Row
@@ -109,8 +108,9 @@ class Origins:
                     self._started[name] = LocalOrigin(self._stack)
                 else:
                     self._started[name] = ClusterOrigin(self._stack, os.environ["AIS_ENDPOINT"], [])
-            except NginxError as err:
-                self._started[name] = str(err)
+            except Exception as err:
+                # One server that does not start costs the rows that need it, not the run.
+                self._started[name] = _reason(err)
         return self._started[name]
 
 
@@ -121,9 +121,18 @@ def _measure_all(rows: list[Row], origins: Origins, options: argparse.Namespace)
     for number, row in enumerate(rows, 1):
         sys.stderr.write(f"[{number}/{len(rows)}] {row.group}: {row.title}\n")
         started = time.monotonic()
-        outcomes.append(_measure_row(row, origins, options, budgets[row.group]))
+        try:
+            outcome = _measure_row(row, origins, options, budgets[row.group])
+        except Exception as err:
+            outcome = Outcome(row, "", {}, _reason(err))
+        outcomes.append(outcome)
         sys.stderr.write(f"    {time.monotonic() - started:.1f} s\n")
     return outcomes
+
+
+def _reason(err: Exception) -> str:
+    lines = str(err).splitlines() or [type(err).__name__]
+    return lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1]}"
 
 
 def _budgets(rows: list[Row], seconds: float) -> dict[str, float]:
