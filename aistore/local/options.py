@@ -42,8 +42,8 @@ class Options(NamedTuple):
         return "https" if self.tls_cert else "http"
 
 
-def parse_size(text: str) -> int:
-    """Bytes from `1048576`, `64MiB` or `10GB`.
+def parse_size(text: str, *, kilo: int = 1000) -> int:
+    """Bytes from `1048576`, `64MiB` or `10GB`; a `KB` has `kilo` bytes, a `KiB` always 1024.
 
     Raises:
         ValueError: Not a size.
@@ -52,7 +52,7 @@ def parse_size(text: str) -> int:
     if found is None:
         raise ValueError(f"{text!r} is not a size: expecting bytes, or a number with KB, MiB, GB, ...")
     number, power, binary = found.groups()
-    return int(float(number) * (1024 if binary else 1000) ** _POWERS[power.lower()])
+    return int(float(number) * (1024 if binary else kilo) ** _POWERS[power.lower()])
 
 
 def _size(text: str) -> int:

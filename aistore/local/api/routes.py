@@ -10,6 +10,7 @@ from aistore.local.api import (
     batch,
     buckets,
     daemon,
+    dsort,
     easy,
     etl,
     health,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from aistore.local.state import State
 
 _ROUTERS = (
-    *(health, metrics, daemon, buckets, summary, easy, jobs, multiobj, batch, etl),
+    *(health, metrics, daemon, buckets, summary, easy, jobs, multiobj, dsort, batch, etl),
     *(objects, object_put, object_change, multipart, append, archives, promote, s3),
 )
 

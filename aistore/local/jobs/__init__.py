@@ -34,6 +34,7 @@ _MAX_AT_ONCE = 16
 _MAX_KEPT = 1000
 _MAX_WORKERS = 32
 _PREFIXES = {"copy-listrange": "tco-", "etl-listrange": "tco-", "get-batch": "gbt-", "etl-inline": "etl-"}
+_PREFIXES |= {"dsort": "srt-"}
 
 
 class Jobs:
@@ -153,6 +154,8 @@ class Jobs:
         job.finish()
         try:
             self._keep(job)
+            if job.on_end is not None:
+                job.on_end()
         except Exception:
             log.exception("the record of job %s[%s] could not be kept", job.kind, job.id)
         self._forget_old()

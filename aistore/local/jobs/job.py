@@ -46,6 +46,10 @@ class Job:
         dst (Bck | None): Where it writes to.
         what (str): One line about it, as in `ctlmsg`.
         etls (frozenset[str]): Names of the ETLs that it needs; it is aborted when one of them ends.
+
+    Attributes:
+        on_abort: Called in place of aborting it.
+        on_end: Called when it has ended.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Job:
         self.workers = 1
         self.serves = True
         self.on_abort: Callable[[], object] | None = None
+        self.on_end: Callable[[], object] | None = None
         self.object_errors: list[dict[str, Any]] = []
         self._busy = True
         self._abort = threading.Event()
@@ -85,6 +90,11 @@ class Job:
     def is_running(self) -> bool:
         """Whether it has not ended."""
         return not self.ended
+
+    @property
+    def is_aborting(self) -> bool:
+        """Whether it was asked to end."""
+        return self._abort.is_set()
 
     @property
     def is_idle(self) -> bool:
