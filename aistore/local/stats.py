@@ -27,6 +27,8 @@ class Stats:
     def record(self, req: Request, status: int, elapsed_ns: int) -> None:
         """Count one answered request."""
         noun = req.parts[0] if req.parts else ""
+        if req.path.startswith("/s3/"):
+            noun = "objects" if any(req.parts[1:]) else "buckets"
         if noun == "objects":
             kind = _OBJECT_KINDS.get(req.method, "other")
         elif noun == "buckets" and req.method == "GET":

@@ -48,7 +48,7 @@ async def create(call: Call) -> Response:
         call.state.catalog.buckets.create(bck, bucket_props.new_props("ais"))
     except BucketExists as err:
         raise S3Error("BucketAlreadyOwnedByYou", err.message) from err
-    return Response(headers=[("Location", f"/{bck.name}")])
+    return Response()
 
 
 async def head(call: Call) -> Response:

@@ -1,8 +1,9 @@
 """Entity tags: the MD5 of the content, `<md5 of md5s>-<parts>` after a multipart upload.
 
-A tag is stored with the object. Objects written by another API get theirs when it is first asked for: the MD5
-up to `MAX_READ` bytes; above, where S3 clients expect the tag of a multipart upload, not an MD5, one made of
-what is known without reading the object, as on the cluster.
+A tag is stored with the object. Objects written by another API get theirs when it is first asked for: up to
+`MAX_READ` bytes the MD5, so that listing a page of them reads 1 GB at the most; above, one made of what is known
+without reading, as on the cluster. (Clients don't take the tags of large objects for an MD5: S3 has those
+uploaded in parts.)
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from aistore.local.catalog import Bucket, ObjectMeta
     from aistore.local.store import ObjectReader, Store
 
-MAX_READ = 8 << 20
+MAX_READ = 1 << 20
 
 
 def stored_tag(meta: ObjectMeta) -> str:

@@ -60,7 +60,13 @@ _CODES: tuple[tuple[type[LocalError], str], ...] = (
     (OutOfSpace, "InsufficientStorage"),
     (Unsupported, "NotImplemented"),
 )
-_BY_STATUS = {400: "InvalidRequest", 403: "AccessDenied", 404: "NoSuchKey", 413: "EntityTooLarge"}
+_BY_STATUS = {
+    400: "InvalidRequest",
+    401: "AccessDenied",
+    403: "AccessDenied",
+    404: "NoSuchKey",
+    413: "EntityTooLarge",
+}
 
 
 class S3Error(LocalError):

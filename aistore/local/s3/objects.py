@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aistore.local.api import access
 from aistore.local.api.object_get import bytes_response
+from aistore.local.api.object_headers import checksum_headers
 from aistore.local.api.ranges import ByteRange, parse_range
 from aistore.local.api.response import OCTETS, Response
 from aistore.local.errors import ObjectNotFound, RangeNotSatisfiable
@@ -90,6 +91,8 @@ async def head(call: Call) -> Response:
     if not stored_tag(meta):
         meta = await call.state.run(tag_object, call.store, bucket, call.key)
     headers, content_type, part = _describe(call, bucket, meta)
+    # The cluster has the checksum among the user's metadata, which a client then copies as its own.
+    headers += checksum_headers(meta)
     length = meta.size if part is None else part.length
     status = 200 if part is None else 206
     return Response(status, headers=headers, content_type=content_type, length=length)
@@ -101,11 +104,7 @@ def _describe(call: Call, bucket: Bucket, meta: ObjectMeta) -> tuple[Headers, st
     tag = stored_tag(meta)
     check_read(req.headers, tag, meta.mtime)
     content_type, kept = metadata.to_headers(meta.custom)
-    tagged = [("Etag", f'"{tag}"'), ("Last-Modified", formatdate(meta.mtime / 1e9, usegmt=True))]
-    headers = [*tagged, ("Accept-Ranges", "bytes"), *kept]
-    if meta.cksum_type != "none":
-        # The cluster puts these among the user's metadata, which a client then copies as its own.
-        headers += [("Ais-Checksum-Type", meta.cksum_type), ("Ais-Checksum-Value", meta.cksum)]
+    headers = [("Etag", f'"{tag}"'), ("Last-Modified", formatdate(meta.mtime / 1e9, usegmt=True)), *kept]
     for parameter, name in _OVERRIDES.items():
         value = req.query.get(parameter)
         if value and name == metadata.CONTENT_TYPE:
@@ -114,7 +113,7 @@ def _describe(call: Call, bucket: Bucket, meta: ObjectMeta) -> tuple[Headers, st
             headers = [item for item in headers if item[0] != name] + [(name, value)]
     part = find_range(req.headers.get("range", ""), bucket, meta)
     if part is not None:
-        headers.append(("Content-Range", part.content_range(meta.size)))
+        headers += [("Accept-Ranges", "bytes"), ("Content-Range", part.content_range(meta.size))]
     return headers, content_type or OCTETS, part
 
 

@@ -24,6 +24,7 @@ from botocore.exceptions import ClientError
 from wire import Wire
 
 from aistore.local import LocalCluster
+from aistore.local.s3 import signature
 
 KEYS = ("AKIALOCAL", "local-secret-key")
 MIB = 1 << 20
@@ -323,7 +324,7 @@ def test_native_objects_get_their_tag(s3: Any, cluster: LocalCluster, bucket: st
 
 
 def test_large_native_objects_have_a_tag_that_is_stable(s3: Any, cluster: LocalCluster, bucket: str) -> None:
-    Wire(cluster.endpoint).ok("PUT", f"/v1/objects/{bucket}/o", bytes(9 * MIB))
+    Wire(cluster.endpoint).ok("PUT", f"/v1/objects/{bucket}/o", bytes(2 * MIB))
     tag = s3.head_object(Bucket=bucket, Key="o")["ETag"]
     assert s3.list_objects_v2(Bucket=bucket)["Contents"][0]["ETag"] == tag
     assert s3.get_object(Bucket=bucket, Key="o", Range="bytes=0-9", IfMatch=tag)["ETag"] == tag
@@ -575,6 +576,47 @@ def test_signed_requests(signer: Any) -> None:
         signer.delete_objects(Bucket="b", Delete={"Objects": [{"Key": key}]})
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_signed_streams(signer: Any, locked: LocalCluster, changed: bool) -> None:
+    """What the SDKs for other languages send over http: chunks and a trailer, each signed."""
+    now = datetime.now(timezone.utc)
+    date, scope = f"{now:%Y%m%dT%H%M%SZ}", f"{now:%Y%m%d}/us-east-1/s3/aws4_request"
+    data = b"some data" * 1000
+    checksum = base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
+    signed = {
+        "host": urlsplit(locked.endpoint).netloc,
+        "x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+        "x-amz-date": date,
+        "x-amz-decoded-content-length": str(len(data)),
+        "x-amz-trailer": "x-amz-checksum-crc32",
+    }
+    key = signature.signing_key(KEYS[1], scope)
+    headers = [(name, [value]) for name, value in signed.items()]
+    canonical = signature.canonical_request(
+        "PUT", "/s3/b/stream", "", headers, signed["x-amz-content-sha256"]
+    )
+    last = seed = signature.sign(key, date, scope, canonical)
+    body = b""
+    for chunk in (data[:4096], data[4096:], b""):
+        last = signature.sign_chunk(key, date, scope, last, hashlib.sha256(chunk).hexdigest())
+        body += f"{len(chunk):x};chunk-signature={last}\r\n".encode() + chunk + (b"\r\n" if chunk else b"")
+    trailer = f"x-amz-checksum-crc32:{checksum}"
+    last = signature.sign_trailer(key, date, scope, last, f"{trailer}\n".encode())
+    body += f"{trailer}\r\nx-amz-trailer-signature:{last}\r\n\r\n".encode()
+    credential = f"Credential={KEYS[0]}/{scope}, SignedHeaders={';'.join(signed)}, Signature={seed}"
+    signed |= {"authorization": f"AWS4-HMAC-SHA256 {credential}", "content-encoding": "aws-chunked"}
+    del signed["host"]
+    if changed:
+        body = body.replace(b"some data", b"same data", 1)
+    answer = Wire(locked.endpoint)("PUT", "/s3/b/stream", body, signed)
+    if changed:
+        assert answer.status == 403
+        assert b"<Code>SignatureDoesNotMatch</Code>" in answer.body
+    else:
+        assert answer.status == 200
+        assert signer.get_object(Bucket="b", Key="stream")["Body"].read() == data
+
+
 def test_wrong_keys(locked: LocalCluster, signer: Any) -> None:
     for keys, code in (((KEYS[0], "x"), "SignatureDoesNotMatch"), (("x", "y"), "InvalidAccessKeyId")):
         client = _client(locked.endpoint, keys)
@@ -656,6 +698,21 @@ def test_targets_answer_too(s3: Any, cluster: LocalCluster, bucket: str) -> None
         client = _client(node["public_net"]["direct_url"])
         assert client.get_object(Bucket=bucket, Key="o")["Body"].read() == b"x"
         client.close()
+
+
+def test_requests_are_counted(s3: Any, cluster: LocalCluster, bucket: str) -> None:
+    def counts() -> dict[str, int]:
+        tracker = json.loads(Wire(cluster.endpoint).ok("GET", "/v1/daemon?what=node_stats").body)["tracker"]
+        return {
+            name: int(tracker.get(name, 0)) for name in ("put.n", "get.n", "lst.n", "get.size", "put.size")
+        }
+
+    before = counts()
+    s3.put_object(Bucket=bucket, Key="o", Body=b"12345")
+    s3.get_object(Bucket=bucket, Key="o")["Body"].read()
+    s3.list_objects_v2(Bucket=bucket)
+    after = counts()
+    assert [after[name] - before[name] for name in before] == [1, 1, 1, 5, 5]
 
 
 def test_errors_are_xml(cluster: LocalCluster) -> None:
