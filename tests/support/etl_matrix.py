@@ -70,7 +70,7 @@ def all_cases():
 
 
 def pairwise(cases):
-    """Select cases that have every pair of values that any case has; the largest size as rarely as possible."""
+    """Select cases that have every pair of values that any case has, and few of the largest size."""
     pairs = {case: set(itertools.combinations(enumerate(astuple(case)), 2)) for case in cases}
     missing = set().union(*pairs.values())
     order = list(cases)

@@ -3,6 +3,7 @@
 import pytest
 from etl_classes import CLASSES
 from etl_peers import Target, run_server
+from etl_recorded import make_mount_paths, recorded_class
 
 KINDS = ("fastapi", "flask", "threaded")
 
@@ -49,6 +50,35 @@ def _servers(_target, tmp_path_factory):
 def start(_servers, target):
     """Give the function that returns a running server of a kind."""
     return _servers
+
+
+@pytest.fixture(scope="session")
+def mount_paths(tmp_path_factory):
+    """Give a folder laid out as the recorded target's disks."""
+    root = tmp_path_factory.mktemp("MP")
+    make_mount_paths(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def recorded_server(_target, tmp_path_factory):
+    """Give the function that returns a running server of a recorded class."""
+    import contextlib
+
+    running = {}
+    with contextlib.ExitStack() as stack:
+
+        def get(kind, streaming=False, stage="a", **env):
+            key = (kind, streaming, stage, *env)
+            if key not in running:
+                folder = tmp_path_factory.mktemp("recorded")
+                server = run_server(recorded_class(kind, streaming, stage), _target.url, folder, **env)
+                running[key] = stack.enter_context(server)
+            return running[key]
+
+        yield get
+        for server in running.values():
+            server.process.terminate()  # all at once; the stack waits for each
 
 
 @pytest.fixture(params=KINDS)

@@ -3,52 +3,15 @@
 import hashlib
 import http.client
 import json
-from functools import cache
-from pathlib import Path
-from urllib.parse import parse_qsl, unquote, unquote_plus, urlencode
+from urllib.parse import unquote, unquote_plus, urlencode
 
 import pytest
-from etl_classes import CLASSES
-from etl_peers import OBJECT_PATH, run_server
+from etl_peers import OBJECT_PATH
+from etl_recorded import CONTENTS, KINDS, rows, send
+from recordings import WIRE
 
-DATA = Path(__file__).parents[2] / "data" / "wire"
-KINDS = {"fa": "fastapi", "fl": "flask", "mt": "threaded"}
-# What the recorded objects hold, by file name.
-CONTENTS = {
-    "sp ace+plus@%25.txt": b"name with special characters",
-    "empty": b"",
-    **{f"obj-{n}.txt": f"object number {n} ".encode() * 4 for n in range(10)},
-}
 # Ours are better on purpose: an empty upload in chunks is not 501 on the threaded server.
 BETTER = {"mt-hpush-body/inline-get empty object"}
-
-
-def recorded_class(kind, streaming):
-    """Make the class of the recording: upper case, the arguments appended after a bar."""
-    base = CLASSES[kind, streaming]
-
-    class Recorded(base):
-        if streaming:
-
-            def transform_stream(self, reader, path, etl_args):
-                yield from iter(lambda: reader.read(16).upper(), b"")
-        else:
-
-            def transform(self, data, path, etl_args):
-                if etl_args == "fail":
-                    raise ValueError("asked to fail")
-                return data.upper() + (f"|{etl_args}".encode() if etl_args else b"")
-
-        def get_mime_type(self):
-            return "application/octet-stream"
-
-    return Recorded
-
-
-@cache
-def rows():
-    with (DATA / "etl-target-to-server.jsonl").open() as lines:
-        return [json.loads(line) for line in lines]
 
 
 def recorded_inline_requests():
@@ -64,37 +27,6 @@ def recorded_inline_requests():
     return chosen
 
 
-@pytest.fixture(scope="module")
-def mount_paths(tmp_path_factory):
-    """Give a folder laid out as the recorded target's disks."""
-    root = tmp_path_factory.mktemp("MP")
-    for row in rows():
-        for key, value in parse_qsl(row.get("query", "")):
-            path = unquote(value)
-            if key == "etl_fqn" and Path(path).name in CONTENTS:
-                file = root / path.removeprefix("/MP/")
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(CONTENTS[Path(path).name])
-    return root
-
-
-@pytest.fixture(scope="module")
-def recorded_server(_target, tmp_path_factory):
-    import contextlib
-
-    running = {}
-    with contextlib.ExitStack() as stack:
-
-        def get(kind, streaming):
-            if (kind, streaming) not in running:
-                folder = tmp_path_factory.mktemp(f"{kind}-{streaming}")
-                server = run_server(recorded_class(kind, streaming), _target.url, folder)
-                running[kind, streaming] = stack.enter_context(server)
-            return running[kind, streaming]
-
-        yield get
-
-
 @pytest.mark.parametrize("label", sorted(recorded_inline_requests()))
 def test_inline(label, recorded_server, target, mount_paths):
     row = recorded_inline_requests()[label]
@@ -103,35 +35,22 @@ def test_inline(label, recorded_server, target, mount_paths):
         folder = "" if name == "empty" or name.startswith("sp ") else "dir/"
         target.objects[f"ais/@#/gold-src/{folder}{name}"] = content
     query = row["query"].replace("%252FMP%252F", urlencode({"": f"{mount_paths}/"})[1:].replace("%", "%25"))
-    connection = http.client.HTTPConnection(server.netloc, timeout=10)
     body = (row["body"].get("text") or "").encode()
-    connection.putrequest(
-        row["method"], row["path"] + (f"?{query}" if query else ""), skip_accept_encoding=True
-    )
-    for name, value in row["headers"]:
-        if name != "Host":
-            connection.putheader(name, value)
-    connection.endheaders()
-    if any(name == "Transfer-Encoding" for name, _ in row["headers"]):
-        body = (b"%x\r\n%b\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n"
-    connection.send(body)
-    reply = connection.getresponse()
-    data = reply.read()
-    connection.close()
+    status, headers, data = send(server.netloc, row, query, body)
     expected = row["response"]
     if label in BETTER:
-        assert (reply.status, data) == (200, b"")
+        assert (status, data) == (200, b"")
         return
-    assert reply.status == expected["status"]
+    assert status == expected["status"]
     recorded = {name.lower(): value for name, value in expected["headers"]}
     for name in ("transfer-encoding", "ais-direct-put-length"):
-        assert reply.getheader(name) == recorded.get(name), name
-    if reply.status == 500 and label.startswith("mt-hpush"):
+        assert headers.get(name) == recorded.get(name), name
+    if status == 500 and label.startswith("mt-hpush"):
         assert b"asked to fail" in data  # the 2.0.0 server hides the message here
         return
-    assert reply.getheader("content-type") == recorded["content-type"]
+    assert headers.get("content-type") == recorded["content-type"]
     if "content-length" in recorded:
-        assert reply.getheader("content-length") == recorded["content-length"]
+        assert headers.get("content-length") == recorded["content-length"]
     if "sha256" in expected["body"]:
         assert hashlib.sha256(data).hexdigest() == expected["body"]["sha256"], data[:200]
 
@@ -182,7 +101,7 @@ def test_direct_puts_are_addressed_as_recorded(recorded_server, target, mount_pa
 @pytest.mark.parametrize("kind", KINDS.values())
 def test_local_pipelines(kind, recorded_server):
     """The errors that the recorded local pipelines ended with."""
-    with (DATA / "etl-webserver-local.jsonl").open() as lines:
+    with (WIRE / "etl-webserver-local.jsonl").open() as lines:
         recorded = [json.loads(line) for line in lines]
     checked = 0
     for row in recorded:
