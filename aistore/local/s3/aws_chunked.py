@@ -89,7 +89,8 @@ class Decoder:
         self.size = 0
         self._signer = signer
         self._signed_trailer = signed_trailer
-        self._buffer = b""
+        # Cheap to take from at the front, however small the chunks are.
+        self._buffer = bytearray()
         self._steps = self._run()
         self._out: list[bytes] = []
         self._done = False
@@ -134,7 +135,8 @@ class Decoder:
             while left:
                 while not self._buffer:
                     yield
-                piece, self._buffer = self._buffer[:left], self._buffer[left:]
+                piece = bytes(self._buffer[:left])
+                del self._buffer[:left]
                 left -= len(piece)
                 self.size += len(piece)
                 if self._signer is not None:
@@ -172,5 +174,6 @@ class Decoder:
             yield
         if end < 0 or end > MAX_LINE:
             raise BadFraming("a line is too long")
-        line, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 2]
         return line

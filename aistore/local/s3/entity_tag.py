@@ -1,7 +1,7 @@
 """Entity tags: the MD5 of the content, `<md5 of md5s>-<parts>` after a multipart upload.
 
-A tag is stored with the object. Objects written by another API get theirs when it is first asked for: up to
-`MAX_READ` bytes the MD5, so that listing a page of them reads 1 GB at the most; above, one made of what is known
+A tag is stored with the object. Objects written by another API get theirs when it is first asked for: the
+MD5 up to `MAX_READ` bytes, so that listing a page of them reads 1 GB at the most; above, one that is made
 without reading, as on the cluster. (Clients don't take the tags of large objects for an MD5: S3 has those
 uploaded in parts.)
 """

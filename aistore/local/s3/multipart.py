@@ -162,7 +162,7 @@ def _complete_result(call: Call, bucket: Bucket, meta: ObjectMeta) -> Response:
         element("Key", call.key),
         element("ETag", f'"{meta.etag}"'),
     )
-    return xml_response(root, headers=tag_headers(meta))
+    return xml_response(root, headers=tag_headers(meta.etag, meta))
 
 
 def _with_md5(store: Store, parts: list[Part]) -> list[Part]:

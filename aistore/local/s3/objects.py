@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 _OVERRIDES = {f"response-{name.lower()}": name for name in metadata.CONTENT_HEADERS}
 
 
-def tag_headers(meta: ObjectMeta) -> Headers:
-    """Entity tag and time of an object whose tag is known."""
-    return [("Etag", f'"{meta.etag}"'), ("Last-Modified", formatdate(meta.mtime / 1e9, usegmt=True))]
+def tag_headers(tag: str, meta: ObjectMeta) -> Headers:
+    """Entity tag and time of an object."""
+    return [("Etag", f'"{tag}"'), ("Last-Modified", formatdate(meta.mtime / 1e9, usegmt=True))]
 
 
 async def put(call: Call) -> Response:
@@ -46,7 +46,7 @@ async def put(call: Call) -> Response:
         else:
             meta = await call.state.run(writer.commit, custom, etag=md5, only_if=condition)
     call.state.stats.add(call.req.node.id, "put.size", meta.size)
-    return Response(headers=[*tag_headers(meta), *digests.echo(body.expected)])
+    return Response(headers=[*tag_headers(md5, meta), *digests.echo(body.expected)])
 
 
 async def prepare_condition(call: Call, bucket: Bucket) -> Condition | None:
@@ -104,7 +104,7 @@ def _describe(call: Call, bucket: Bucket, meta: ObjectMeta) -> tuple[Headers, st
     tag = stored_tag(meta)
     check_read(req.headers, tag, meta.mtime)
     content_type, kept = metadata.to_headers(meta.custom)
-    headers = [("Etag", f'"{tag}"'), ("Last-Modified", formatdate(meta.mtime / 1e9, usegmt=True)), *kept]
+    headers = tag_headers(tag, meta) + kept
     for parameter, name in _OVERRIDES.items():
         value = req.query.get(parameter)
         if value and name == metadata.CONTENT_TYPE:
