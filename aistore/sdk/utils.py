@@ -160,11 +160,10 @@ def get_file_size(file: Path) -> str:
     size = file.stat().st_size
     if size < 1000:
         return "unknown" if not size else f"{size} Byte{'' if size == 1 else 's'}"
-    amount = float(size)
-    for unit in _SIZES:
-        amount /= 1000
-        if amount < 999.95 or unit == _SIZES[-1]:
-            break
+    amount, units = size / 1000, iter(_SIZES)
+    unit = next(units)
+    while amount >= 999.95 and (larger := next(units, None)):
+        amount, unit = amount / 1000, larger
     return f"{amount:.1f} {unit}"
 
 

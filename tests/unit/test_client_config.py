@@ -234,3 +234,28 @@ def test_executor_properties():
     assert (executor.base_url, executor.token, executor.timeout) == (URL + "/v1", "t", (1, 2))
     executor.timeout = None
     assert executor.timeout is None
+
+
+@pytest.mark.parametrize(("name", "value"), [("AIS_READ_TIMEOUT", "-1"), ("AIS_MAX_CONN_POOL", "0")])
+def test_settings_out_of_range_are_told_and_left_out(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.warns(UserWarning, match=name):
+        client = Client(URL)
+    assert client._request_client.timeout == (3, 20)
+
+
+def test_the_session_is_kept():
+    manager = SessionManager()
+    assert manager.session is manager.session
+    manager.session = own = requests.Session()
+    assert manager.session is own
+    manager.close()
+    own.close()
+    assert repr(UNSET_FALSE) == "False"
+
+
+def test_parameters_without_a_value_leave_no_mark():
+    call = RequestExecutor(URL + "/v1", SessionManager())._prepare(
+        "get", RequestExecutor(URL + "/v1", SessionManager())._base, "/v1/x", None, {"params": {"a": None}}
+    )
+    assert call.target == "/v1/x"

@@ -6,7 +6,8 @@ import pytest
 import requests
 
 from aistore.sdk import errors
-from aistore.sdk.response_handler import AISResponseHandler
+from aistore.sdk.errors import AISError, ErrBckNotFound
+from aistore.sdk.response_handler import AISResponseHandler, _not_found
 
 
 def make(status, text="", method="GET", headers=None):
@@ -88,3 +89,11 @@ def test_answer_without_request_or_readable_body():
     r.status_code = 500
     r.request = None
     assert AISResponseHandler().parse_error(r).message == ""
+
+
+def test_class_of_all_others():
+    assert AISResponseHandler().exc_class is AISError
+
+
+def test_providers_that_are_unknown_are_not_remote():
+    assert _not_found("ftp", "b", False) is ErrBckNotFound

@@ -344,5 +344,5 @@ def _close_inherited() -> None:
     _live.clear()
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
     os.register_at_fork(after_in_child=_close_inherited)

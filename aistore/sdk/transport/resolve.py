@@ -63,5 +63,5 @@ def resolve(host: str, port: int, seconds: float | None) -> list[Any]:
 
 
 # In the child of a fork the threads that did the look-ups are not there.
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
     os.register_at_fork(after_in_child=_running.clear)

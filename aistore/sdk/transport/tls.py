@@ -86,5 +86,5 @@ def _forget_lock() -> None:
 
 
 # A child of a fork may have inherited the lock held by a thread it does not have.
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
     os.register_at_fork(after_in_child=_forget_lock)

@@ -20,6 +20,7 @@ from aistore.sdk.authn.errors import (
     ErrUserInvalidCredentials,
     ErrUserNotFound,
 )
+from aistore.sdk.authn.response_handler import AuthNResponseHandler
 from aistore.sdk.authn.types import (
     BucketPermission,
     ClusterInfo,
@@ -282,3 +283,36 @@ class TestTypes:
     def test_user_names_a_new_password_as_the_service_does(self):
         assert UserInfo(id="u", password="p").dict() == {"id": "u", "roles": [], "pass": "p"}
         assert UserInfo(id="u").dict() == {"id": "u", "password": None, "roles": []}
+
+
+def test_managers_share_the_client():
+    with AuthNClient("http://localhost:52001") as authn:
+        managers = (
+            authn.cluster_manager(), authn.role_manager(), authn.user_manager(), authn.token_manager()
+        )  # fmt: skip
+        assert all(manager.client is authn.client for manager in managers)
+    assert AuthNResponseHandler().exc_class is AuthNError
+
+
+@pytest.mark.parametrize(
+    ("changes", "desc", "clusters"),
+    [
+        ({"desc": "new"}, "new", [{"id": "c", "perm": "771"}]),
+        ({"cluster_alias": "c", "perms": [AccessAttr.GET]}, "d", [{"id": "c", "perm": "1"}]),
+    ],
+)
+def test_a_role_keeps_what_is_not_changed(changes, desc, clusters):
+    sent = []
+
+    def script(request):
+        if request.method == "PUT":
+            sent.append(json.loads(request.body))
+            return Answer()
+        if request.path.startswith("/v1/clusters"):
+            return body({"clusters": {"c": {"id": "c", "alias": "c", "urls": ["http://h"]}}})
+        return body(ROLE)
+
+    with service(script) as (_, client), AuthNClient(client.base_url) as authn:
+        authn.role_manager().update("r", **changes)
+    assert sent[0]["desc"] == desc
+    assert [{"id": one["id"], "perm": one["perm"]} for one in sent[0]["clusters"]] == clusters

@@ -6,6 +6,7 @@ import threading
 import pytest
 from scripted import Answer, scripted
 
+from aistore.sdk.bck.upload import FileToPut, put_parallel
 from aistore.sdk.bucket import Bucket, PutFilesError
 from aistore.sdk.errors import AISError, ErrBckNotFound, InvalidArgument
 
@@ -185,3 +186,17 @@ class TestRefusedBeforeAnyRequest:
     def test_names_that_cannot_be_objects(self, tree):
         with pytest.raises(InvalidArgument, match="object name"):
             Bucket("bck", None).put_files(tree, prepend="../")
+
+
+def test_only_files_whose_names_begin_so(tree):
+    store = Store()
+    put(store, tree, prefix_filter="a", recursive=True)
+    assert list(store.objects) == ["a.txt"]
+
+
+def test_an_interruption_is_not_a_failure_of_a_file(tree):
+    def interrupted(request):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        put_parallel([FileToPut(tree / "a.txt", "a.txt", 1)], interrupted, num_workers=1, done=list)

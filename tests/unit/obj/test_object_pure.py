@@ -5,16 +5,21 @@ import pickle
 from itertools import pairwise
 
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 from objects import named
 from requests.structures import CaseInsensitiveDict
 
 from aistore.sdk.archive_config import ArchiveConfig, ArchiveMode
+from aistore.sdk.blob_download_config import BlobDownloadConfig
 from aistore.sdk.checksums import new_hasher
+from aistore.sdk.errors import AISChunkedEncodingError
 from aistore.sdk.obj import object_attributes
 from aistore.sdk.obj.byte_range import format_byte_range, parse_byte_range, parse_content_range, split_ranges
 from aistore.sdk.obj.checksum import ChecksumCheck
+from aistore.sdk.obj.content_iterator.fill import fill, fill_exactly
+from aistore.sdk.obj.content_iterator.sequential import body_length
 from aistore.sdk.obj.errors import ErrChecksumMismatch, ErrObjectChanged
 from aistore.sdk.obj.identity import ObjectIdentity
 from aistore.sdk.obj.obj_file.errors import (
@@ -22,6 +27,7 @@ from aistore.sdk.obj.obj_file.errors import (
     ObjectFileReaderStreamError,
     ObjectFileReaderUnexpectedEOF,
 )
+from aistore.sdk.obj.object import _blob_headers
 from aistore.sdk.obj.object_attributes import ChunksInfo, ECInfo, ObjectAttributes
 from aistore.sdk.obj.object_props import ObjectProps
 
@@ -222,3 +228,43 @@ def test_archive_config():
 def test_errors_pickle(error):
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), str(copy)) == (type(error), str(error))
+
+
+def test_numbers_that_headers_do_not_have():
+    identity = ObjectIdentity.from_headers({"Content-Length": "many"})
+    assert identity.size is None
+
+
+def test_blob_download_headers():
+    assert _blob_headers(BlobDownloadConfig()) == {"Ais-Blob-Download": "true"}
+    assert _blob_headers(BlobDownloadConfig(chunk_size="1MiB", num_workers="4")) == {
+        "Ais-Blob-Download": "true",
+        "Ais-Blob-Chunk": "1MiB",
+        "Ais-Blob-Workers": "4",
+    }
+
+
+class Short:
+    """A body of three bytes."""
+
+    def __init__(self):
+        self.left = b"abc"
+
+    def readinto(self, view):
+        part, self.left = self.left[: len(view)], self.left[len(view) :]
+        view[: len(part)] = part
+        return len(part)
+
+
+def test_filling_stops_at_the_end_of_the_body():
+    assert fill(Short(), memoryview(bytearray(9))) == 3
+    assert fill(Short(), memoryview(bytearray(9)), cancelled=lambda: True) == 0
+    with pytest.raises(AISChunkedEncodingError, match="got 3 bytes of 9"):
+        fill_exactly(Short(), memoryview(bytearray(9)), "b/o")
+
+
+@pytest.mark.parametrize("length", ["many", None, "-"])
+def test_lengths_that_are_not_known(length):
+    response = requests.Response()
+    response.headers["Content-Length"] = length
+    assert body_length(response) is None

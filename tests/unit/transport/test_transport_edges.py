@@ -1,10 +1,12 @@
 """Edges: connects that hang or break, odd bodies, answers as requests gives them."""
 
 import io
+import os
 import pickle
 import socket
 import ssl
 import threading
+from collections import deque
 
 import pytest
 import requests
@@ -18,8 +20,10 @@ from aistore.sdk.errors import (
     ErrOutOfSpace,
     InvalidArgumentType,
 )
+from aistore.sdk.transport import connection, tls
 from aistore.sdk.transport.body import Body, BodyError
 from aistore.sdk.transport.connection import Connection, _Selector, describe, open_connection
+from aistore.sdk.transport.pool import Pool
 from aistore.sdk.transport.tls import TLSConfig, context_for
 from aistore.sdk.transport.url import parse_origin
 
@@ -391,3 +395,102 @@ def test_lock_is_taken_for_free_when_asking_fails(rc):
     poller = LockPoller(executor, ColdGetConf())
     poller.wait_for_unlock(req)
     assert poller._size("objects/b/o", {}) == 0
+
+
+# ---------------------------------------------------------------- what other threads do meanwhile
+
+
+class Emptied(deque):
+    """A stack that another thread empties just before it is used."""
+
+    def __bool__(self):
+        return True
+
+    def __len__(self):
+        return 9
+
+    def __getitem__(self, index):
+        raise IndexError
+
+    def pop(self):
+        raise IndexError
+
+
+def test_a_pool_that_others_empty(peers):
+    peer = peers(answer(200, b"x"))
+    origin = parse_origin(peer.url)
+    pool = Pool(1, TLSConfig(True))
+    pool._idle[origin.key] = Emptied()
+    conn = pool.take(origin, 5, 5, fresh=False)
+    pool.give(conn)
+    pool._idle[origin.key] = deque([conn])
+    pool.give(conn)  # one too many, but too fresh to be dropped
+    assert pool.idle_count() == 2
+    pool.close()
+    pool.give(conn)
+    assert pool.idle_count() == 0
+    pool._idle[origin.key] = Emptied()
+    pool.close()
+
+
+def test_tls_settings_that_another_thread_has_loaded_meanwhile(monkeypatch):
+    config, made = TLSConfig(True), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    class Loading:
+        def __enter__(self):
+            tls._contexts[config] = made
+
+        def __exit__(self, *exc):
+            pass
+
+    monkeypatch.setattr(tls, "_contexts", {})
+    monkeypatch.setattr(tls, "_lock", Loading())
+    assert context_for(config) is made
+
+
+def test_a_body_that_another_thread_closes(peers, rc, monkeypatch):
+    client = rc(peers(answer(200, b"0" * 200_000)))
+    for amount in (10, 200_000):
+        with client.request("get", "x", stream=True) as reply:
+            given = iter([b"0", b""])
+            monkeypatch.setattr(reply.raw, "read1", lambda _, given=given: next(given))
+            monkeypatch.setattr(reply.raw, "readinto", lambda _, given=given: len(next(given)))
+            assert reply.raw.read(amount) == (b"0" if amount == 10 else b"\0")
+
+
+def test_files_that_cannot_be_sent_by_the_system(tmp_path):
+    path = tmp_path / "f"
+    path.write_bytes(b"abc")
+    with path.open("rb") as file:
+        body = Body(file)
+        assert body.sendable_file() is file
+    assert body.sendable_file() is None  # closed meanwhile
+
+    class Stubborn(Seekable):
+        def seek(self, *args):
+            raise OSError
+
+    assert Body(Stubborn(b"abc")).size is None
+    reader, writer = os.pipe()
+    with open(reader, "rb") as pipe:
+        os.close(writer)
+        assert Body(pipe).sendable_file() is None
+
+
+def test_members_are_forgotten_when_there_are_many(peers, rc):
+    target = peers(answer(200, b"x"))
+    proxy = peers(redirect(target.url + "/v1/x"))
+    client = rc(proxy, token="t")
+    transport = client.session_manager.transport
+    transport._members.update({(n, ""): None for n in range(101)})
+    assert client.request("get", "x").text == "x"
+    assert len(transport._members) == 1
+
+
+def test_a_child_closes_what_it_inherits(peers):
+    peer = peers(answer(200, b"x"))
+    conn = open_connection(parse_origin(peer.url), None, 5, 5)
+    connection._close_inherited()  # in this process, where coverage sees it
+    assert conn.sock is None
+    with pytest.raises(connection.DeadConnectionError):
+        conn.send(b"x")

@@ -1,0 +1,108 @@
+"""Get-Batch: damage and surprises that the other tests do not come by."""
+
+import threading
+
+import lz4.frame
+import pytest
+from archives import Pieces, archive_of, read_all, tar_of
+from recording_client import RecordingClient, answer
+
+from aistore.sdk.batch import drain
+from aistore.sdk.batch.archive.compression import DecompressingSource
+from aistore.sdk.batch.archive.tar import TarReader, _parse_pax
+from aistore.sdk.batch.archive.zip import ZipReader
+from aistore.sdk.batch.batch import Batch
+from aistore.sdk.batch.errors import ErrBatchFormat, ErrBatchMismatch
+from aistore.sdk.batch.multipart.multipart_decoder import MultipartDecoder
+from aistore.sdk.batch.pairing import pair_members
+from aistore.sdk.batch.types import MossIn, MossOut, MossReq, MossResp
+from aistore.sdk.errors import AISChunkedEncodingError, InvalidArgument
+
+
+def test_frames_of_lz4_follow_each_other():
+    tar = tar_of([("a", b"1" * 5000)])
+    data = lz4.frame.compress(tar[:3000]) + lz4.frame.compress(tar[3000:])
+    source = DecompressingSource(Pieces(data, range(0, len(data), 7)), "lz4")
+    assert read_all(TarReader(source)) == [(b"a", b"1" * 5000)]
+
+
+def test_an_extended_header_that_is_none():
+    header = bytearray(tar_of([("a", b"")])[:512])
+    header[156:157] = b"x"
+    header[124:136] = b"00017777777\0"  # 4 MiB - 1
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    with pytest.raises(ErrBatchFormat, match="extended header of"):
+        TarReader(Pieces(bytes(header), [])).next_member()
+
+
+def test_records_of_extended_headers():
+    assert _parse_pax(b"11 path=ab\n\0\0") == {b"path": b"ab"}
+    with pytest.raises(ErrBatchFormat, match="PAX"):
+        _parse_pax(b"11 path=ab\nnoise")
+
+
+def test_a_zip_reader_that_read_nothing_closes():
+    ZipReader(Pieces(archive_of(".zip", []), [])).close()
+
+
+def test_names_in_buckets_of_their_own():
+    batch = Batch(RecordingClient()).add("o", bck="b", provider="ais")
+    assert batch.requests_list == [MossIn(obj_name="o", bck="b", provider="ais")]
+
+
+def test_results_answer_like_requests():
+    result = MossOut.model_validate({"objname": "o", "bucket": "b", "provider": "ais", "opaque": "eA=="})
+    assert (result.bck, result.opaque) == ("b", b"x")
+    assert MossOut.model_validate(result) is result
+    own = {"obj_name": "o", "bucket": "b", "provider": "ais", "opaque": b"x"}
+    assert MossOut.model_validate(own).opaque == b"x"
+
+
+def test_an_empty_boundary():
+    with pytest.raises(InvalidArgument, match="boundary"):
+        list(MultipartDecoder().decode(answer("", headers={"Content-Type": 'multipart/mixed; boundary=""'})))
+
+
+def test_a_list_with_more_than_was_asked_for():
+    entry = MossOut(obj_name="o", bucket="b", provider="ais")
+    with pytest.raises(ErrBatchMismatch, match="lists 2 entries, 1 were asked for"):
+        list(pair_members(None, MossReq(moss_in=[MossIn(obj_name="o")]), MossResp(out=[entry, entry])))
+
+
+class Answer:
+    """What `settle` uses of an answer."""
+
+    def __init__(self, error=None):
+        self.raw, self.error, self.closed = self, error, threading.Event()
+
+    def limit(self, seconds):
+        pass
+
+    def isclosed(self):
+        return False
+
+    def read1(self, size):
+        if self.error is not None:
+            raise self.error
+        return b""
+
+    def close(self):
+        self.closed.set()
+
+
+@pytest.mark.parametrize("error", [None, AISChunkedEncodingError("cut")])
+def test_the_rest_of_an_answer(error):
+    given = Answer(error)
+    drain.settle(given, is_complete=True)
+    assert given.closed.wait(20)
+
+
+def test_the_rest_of_an_answer_without_threads(monkeypatch):
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    given = Answer()
+    drain.settle(given, is_complete=True)
+    assert given.closed.is_set()
