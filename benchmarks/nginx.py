@@ -36,15 +36,16 @@ http {{
   open_file_cache max=10000 inactive=600s; open_file_cache_valid 600s;
   default_type application/octet-stream;
   map $request_body $page {{ default 0; "~\\"continuation_token\\": ?\\"(?<token>[a-z0-9]+)\\"" $token; }}
+  map $is_args $join {{ "?" "&"; default "?"; }}
   upstream pages {{ server unix:{root}/pages.sock; keepalive 8; }}
   server {{
     listen 127.0.0.1:{proxy};
-    location ~ ^/(v1/objects|v1/ml)/ {{
-      set $more pid=proxy&utm=dn0oq41acehi;
-      if ($request_method = GET) {{ return 301 http://127.0.0.1:{target}$request_uri&$more; }}
-      return 307 http://127.0.0.1:{target}$request_uri&$more;
+    set $place "http://127.0.0.1:{target}$request_uri${{join}}pid=proxy&utm=dn0oq41acehi";
+    location /v1/objects/ {{
+      if ($request_method = GET) {{ return 301 $place; }}
+      return 307 $place;
     }}
-    location /v1/ml/ {{ return 307 http://127.0.0.1:{target}$request_uri&pid=proxy; }}
+    location /v1/ml/ {{ return 307 $place; }}
     location /v1/buckets/ {{
       client_body_in_single_buffer on; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header X-Page $page; proxy_buffers 256 16k; proxy_pass http://pages;
@@ -65,7 +66,6 @@ http {{
     location /v1/ml/moss/multipart {{ default_type "multipart/mixed; boundary={boundary}"; }}
     location /v1/ml/moss/ {{ default_type application/x-tar; }}
     location /s3/ {{ alias {root}/tree/v1/objects/; dav_methods PUT; create_full_put_path on; }}
-    location /sink/ {{ client_body_in_single_buffer on; return 200; }}
   }}
 }}
 """

@@ -18,7 +18,7 @@ import sys
 import time
 import traceback
 
-from operation import ThreadedOperation, peak_memory
+from operation import ThreadedOperation
 
 
 def main():
@@ -34,7 +34,7 @@ def main():
                 case "prepare":
                     operation = prepare(command["driver"], command["op"])
                     gc.collect()
-                    base = peak_memory()
+                    base = operation.peak()
                 case "check":
                     answer = operation.check()
                 case "run":

@@ -46,7 +46,7 @@ def prepare(op):
         close()
         raise
     operation = Operation(
-        once, check=check, close=close, cpu=lambda: tree_cpu(server.pid), peak=lambda: _peak(server.pid)
+        once, check=check, close=close, cpu=lambda: tree_cpu(server.pid), peak=lambda: peak_memory(server.pid)
     )
     threaded = ThreadedOperation(operation, CONNECTIONS)
     threaded.is_concurrent = True
@@ -108,13 +108,3 @@ def _wait_until_ready(server, port):
             pass
         time.sleep(0.05)
     raise RuntimeError("the server did not start")
-
-
-def _peak(pid):
-    try:
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return peak_memory()
