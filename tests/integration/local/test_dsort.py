@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from shards import Members, make_shard, read_shard
 from wire import Wire
+from wire_dsort import info, over
 from wire_jobs import SECONDS, get, names, put
 
 from aistore.local import LocalCluster
@@ -63,21 +64,6 @@ def begin(wire: Wire, **changes: Any) -> str:
     assert answer.status == 200, answer
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     return answer.body.decode()
-
-
-def info(wire: Wire, run_id: str) -> dict[str, Any]:
-    return json.loads(wire.ok("GET", f"/v1/sort?uuid={run_id}").body)
-
-
-def over(wire: Wire, run_id: str) -> dict[str, Any]:
-    """The state by target once the run is over."""
-    deadline = time.monotonic() + SECONDS
-    while True:
-        found = info(wire, run_id)
-        if all(state["archived"] for state in found.values()):
-            return found
-        assert time.monotonic() < deadline, found
-        time.sleep(0.01)
 
 
 def failure(wire: Wire, run_id: str) -> list[str]:
