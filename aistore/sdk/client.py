@@ -245,6 +245,11 @@ class Client:
         endpoint = self._request_client.base_url.removesuffix("/v1")
         return f"Client(endpoint={endpoint!r})"
 
+    def _repr_html_(self) -> str:
+        from aistore.sdk.notebook import card
+
+        return card("Client", self._request_client.base_url.removesuffix("/v1"))
+
     def _identity(self) -> tuple[object, ...]:
         inner = self._request_client
         manager = inner.session_manager

@@ -1,6 +1,7 @@
 """A scripted cluster that has objects: ranges, HEAD, overwriting and broken connections."""
 
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -57,3 +58,28 @@ def whole(answer: Answer, request: Request) -> None:
 
 def named(client, name: str = "obj", path: str = "ais/@#/bck/") -> Object:
     return Object(client, BucketDetails("bck", Provider.AIS, {"provider": "ais"}, path), name)
+
+
+def use_nouns(nouns, queue) -> None:
+    """Use nouns in several threads of another process: here, where that process can import it from."""
+    client, bucket, obj, etl, batch, reader = nouns
+    results = []
+
+    def use():
+        results.append(
+            (
+                client.cluster().get_uuid() != "",
+                [entry.name for entry in bucket.list_all_objects()],
+                obj.get_reader().read_all(),
+                etl.args,
+                [content for _, content in batch.get(clear_batch=False)],
+                reader.read_all(),
+            )
+        )
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    queue.put(results)

@@ -95,10 +95,10 @@ class BucketBase(AISSource):
         return f"{type(self).__name__}(name={self._name!r}, provider={self._provider.value!r}{namespace})"
 
     def _repr_html_(self) -> str:
-        from html import escape
+        from aistore.sdk.notebook import card
 
-        namespace = f" in {escape(self._namespace.get_path())}" if self._namespace else ""
-        return f"<b>Bucket</b> <code>{self._provider.value}://{escape(str(self._name))}</code>{namespace}"
+        namespace = f"in {self._namespace.get_path()}" if self._namespace else ""
+        return card("Bucket", f"{self._provider.value}://{self._name}", namespace)
 
     def get_path(self) -> str:
         """Return `provider/@uuid#namespace/name/`, as query parameters name another bucket."""

@@ -102,10 +102,10 @@ class ObjectGroup(AISSource):
         return f"ObjectGroup({self.bck!r}, {_shorten(repr(self._obj_collection))})"
 
     def _repr_html_(self) -> str:
-        from html import escape
+        from aistore.sdk.notebook import card
 
-        selection = escape(_shorten(str(self._obj_collection)))
-        return f"<b>ObjectGroup</b> <code>{selection}</code> of {escape(repr(self.bck))}"
+        name = f"{self.bck.provider.value}://{self.bck.name}"
+        return card("ObjectGroup", name, _shorten(str(self._obj_collection)))
 
     def delete(self) -> str:
         """Start a job that deletes the objects.

@@ -386,6 +386,11 @@ class Object:
     def __repr__(self) -> str:
         return f"Object({self.get_semantic_url()!r})"
 
+    def _repr_html_(self) -> str:
+        from aistore.sdk.notebook import card
+
+        return card("Object", self.get_semantic_url())
+
 
 def _blob_headers(config: BlobDownloadConfig) -> dict[str, str]:
     headers = {HEADER_OBJECT_BLOB_DOWNLOAD: "true"}
