@@ -28,6 +28,7 @@ class Flag(IntFlag):
     NOT_CACHED = 512
     NO_RECURSION = 2048
     DIFF = 4096
+    NO_DIRS = 8192
     INVENTORY = 32768
 
 
@@ -181,7 +182,7 @@ def _recursive(state: State, bucket: Bucket, query: Query, after: str) -> Iterat
 
 
 def _directory(state: State, bucket: Bucket, query: Query, after: str) -> Iterator[tuple[str, Entry]]:
-    """Objects directly below the prefix, and one entry for each directory that holds more."""
+    """Objects directly below the prefix, and one entry for each directory that holds more, unless unwanted."""
     objects = state.catalog.objects
     make = Formatter(state, bucket, query).entry
     prefix = encode_name(query.prefix)
@@ -203,7 +204,8 @@ def _directory(state: State, bucket: Bucket, query: Query, after: str) -> Iterat
                 continue
             folder = raw[: slash + 1]
             name = decode_name(folder)
-            yield name, Entry(text(name), flags=EntryFlag.DIRECTORY.value)
+            if not query.flags & Flag.NO_DIRS:
+                yield name, Entry(text(name), flags=EntryFlag.DIRECTORY.value)
             start = prefix_end(folder)
             break
         else:

@@ -14,6 +14,7 @@ from aistore.local.errors import LocalError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from aistore.local.access_log import AccessLog
     from aistore.local.api.guard import Guard
     from aistore.local.nodes import Node
     from aistore.local.state import State
@@ -30,12 +31,16 @@ class App:
         state (State): The cluster.
         ports (dict[int, Node]): Which node listens on which port.
         guard (Guard): What is refused before anything else.
+        access_log (AccessLog | None): Where answered requests are logged.
     """
 
-    def __init__(self, state: State, ports: dict[int, Node], guard: Guard) -> None:
+    def __init__(
+        self, state: State, ports: dict[int, Node], guard: Guard, access_log: AccessLog | None = None
+    ) -> None:
         self._state = state
         self._ports = ports
         self._guard = guard
+        self._access_log = access_log
 
     async def __call__(
         self,
@@ -50,18 +55,26 @@ class App:
         try:
             response = await self._answer(req)
         except ClientGoneError:
+            self._log(req, 0, -1, begin)
             return
         if req.withholds_body:
             # It may send its body now or leave it out: what comes next on this connection can't be told.
             response.headers.append(("Connection", "close"))
         try:
-            await send_response(response, req.method, send, scope["state"]["transport"].is_closing)
+            sent = await send_response(response, req.method, send, scope["state"]["transport"].is_closing)
         except Exception:
             # Raising is what makes the HTTP server cut the connection: the receiver must not take a part for
             # the whole.
             log.exception("sending the answer to %s %s failed", req.method, req.path)
+            self._log(req, response.status, -1, begin)
             raise
         self._state.stats.record(req, response.status, time.perf_counter_ns() - begin)
+        self._log(req, response.status, sent, begin)
+
+    def _log(self, req: Request, status: int, sent: int, begin: int) -> None:
+        if self._access_log is not None:
+            elapsed = time.perf_counter_ns() - begin
+            self._access_log.write(req, status=status, sent=max(sent, 0), elapsed_ns=elapsed, cut=sent < 0)
 
     async def _answer(self, req: Request) -> Response:
         try:

@@ -12,6 +12,7 @@ from aistore.local.api.registry import Noun
 from aistore.local.api.response import Response, json_response, text_response
 from aistore.local.cluster_config import nested
 from aistore.local.errors import InvalidRequest, LocalError, Unsupported
+from aistore.local.node_log import SEVERITIES
 
 if TYPE_CHECKING:
     from aistore.local.api.request import ActionMsg, Request
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from aistore.local.state import State
 
 View = Callable[["State", "Node"], Any]
-
-_SEVERITIES = {"", "info", "warning", "w", "error", "e", "i"}
 
 
 def _bmd(state: State, _node: Node) -> Any:
@@ -30,6 +29,14 @@ def _bmd(state: State, _node: Node) -> Any:
         names[bucket.bck.name] = bucket.props
     version = str(state.catalog.buckets.version)
     return {"providers": providers, "uuid": state.nodes.uuid, "version": version}
+
+
+def _cluster_wide(state: State) -> dict[str, Any]:
+    config = state.config.current(state.nodes.proxy.url)
+    if state.authn is not None:
+        config["auth"] |= {"enabled": True}
+    config["net"]["http"] |= {"use_https": state.tls.pair is not None}
+    return config
 
 
 def _config(state: State, node: Node) -> Any:
@@ -49,7 +56,7 @@ def _config(state: State, node: Node) -> Any:
             "port_intra_data": port,
         },
     }
-    return own | state.config.current(state.nodes.proxy.url)
+    return own | _cluster_wide(state)
 
 
 def _smapvote(state: State, _node: Node) -> Any:
@@ -90,9 +97,12 @@ async def _answer_node(req: Request, node: Node) -> Response:
         return text_response(node_info.SOFTWARE_VERSION)
     if what == "log":
         severity = req.query.get("severity", "")
-        if severity not in _SEVERITIES:
+        if severity not in SEVERITIES:
             raise InvalidRequest(f'unknown log severity "{severity}"')
-        return text_response("")
+        if req.flag("all"):
+            packed = await req.state.run(req.state.log.archive, node, severity)
+            return Response(body=packed, content_type="application/x-gzip")
+        return text_response(req.state.log.text(severity))
     if what == "tls_certificate":
         raise LocalError("no TLS certificate loaders configured", status=404)
     raise InvalidRequest(f"invalid '/v1/daemon' request: unrecognized 'what={what}' query")
@@ -165,7 +175,7 @@ async def _mountpaths(req: Request) -> Response:
 
 
 async def _cluster_config(req: Request) -> Response:
-    return json_response(req.state.config.current(req.state.nodes.proxy.url))
+    return json_response(_cluster_wide(req.state))
 
 
 async def _backends(_req: Request) -> Response:

@@ -92,7 +92,7 @@ def _query(bucket: Bucket, lst: ListMsg) -> Query:
             f"bad list-objects request: flags {flags} need a remote bucket (have {bucket.bck})"
         )
     if bits & Flag.INVENTORY:
-        raise InvalidRequest(f'bucket "{bucket.bck}" has no inventories')
+        raise InvalidRequest(f'bucket "{bucket.bck}" has no inventories: inventories are of remote buckets')
     size = lst.pagesize or DEFAULT_PAGE
     if size < 0:
         raise InvalidRequest(f"bad list-objects request: pagesize {size} is negative")

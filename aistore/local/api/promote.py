@@ -91,8 +91,8 @@ def _run(state: State, job: Job, bucket: Bucket, source: Path, asked: _PromoteMs
                     meta = writer.commit()
                 place = state.store.place(bucket.bck, name)
                 job.moved(place, place, meta.size)
-            if asked.delete:
-                path.unlink()
+                if asked.delete:
+                    path.unlink()
         except LocalError as err:
             job.failed(err.message, full_name=f"{bucket.bck}/{name}", code=err.status)
 

@@ -81,8 +81,12 @@ async def send_response(
     method: str,
     send: Callable[[dict[str, Any]], Awaitable[None]],
     is_gone: Callable[[], bool],
-) -> None:
-    """Send a response; of a HEAD only the head. A stream is not read on for a client that went away."""
+) -> int:
+    """Send a response; of a HEAD only the head. A stream is not read on for a client that went away.
+
+    Returns:
+        int: Bytes of the body; -1 if the client went away.
+    """
     headers = [encode_header(*header) for header in response.headers]
     if response.content_type:
         headers.append((b"Content-Type", response.content_type.encode()))
@@ -92,13 +96,17 @@ async def send_response(
         headers.append((b"Content-Length", str(length).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if response.stream is None or is_head:
-        await send({"type": "http.response.body", "body": b"" if is_head else response.body})
+        body = b"" if is_head else response.body
+        await send({"type": "http.response.body", "body": body})
+        sent = len(body)
     else:
+        sent = 0
         try:
             async for piece in response.stream:
                 if is_gone():
-                    return
+                    return -1
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
+                sent += len(piece)
         finally:
             # What the stream holds open is released now, not when it is collected.
             if isinstance(response.stream, AsyncGenerator):
@@ -106,3 +114,4 @@ async def send_response(
         await send({"type": "http.response.body", "body": b""})
     if response.on_sent is not None:
         response.on_sent()
+    return sent

@@ -89,6 +89,7 @@ class BucketTable:
                     "INSERT INTO buckets (provider, namespace, name, props) VALUES (?,?,?,?)", row
                 )
                 assert cursor.lastrowid is not None
+                self._db.note("bucket", cursor.lastrowid, *row)
             bucket = self._by_bck[bck] = Bucket(cursor.lastrowid, bck, props)
             self.version += 1
             return bucket
@@ -98,9 +99,9 @@ class BucketTable:
         with self._lock:
             old = self.get(bck)
             with self._db.write() as conn:
-                conn.execute(
-                    "UPDATE buckets SET props = ? WHERE id = ?", (msgspec.json.encode(props).decode(), old.id)
-                )
+                text = msgspec.json.encode(props).decode()
+                conn.execute("UPDATE buckets SET props = ? WHERE id = ?", (text, old.id))
+                self._db.note("bucket", old.id, bck.provider, bck.namespace, bck.name, text)
             bucket = self._by_bck[bck] = Bucket(old.id, bck, props)
             self.version += 1
             return bucket
@@ -120,6 +121,8 @@ class BucketTable:
                     "UPDATE buckets SET provider = ?, namespace = ?, name = ? WHERE id = ?",
                     (to.provider, to.namespace, to.name, old.id),
                 )
+                text = msgspec.json.encode(old.props).decode()
+                self._db.note("bucket", old.id, to.provider, to.namespace, to.name, text)
             del self._by_bck[bck]
             bucket = self._by_bck[to] = Bucket(old.id, to, old.props)
             self.version += 1
@@ -139,6 +142,7 @@ class BucketTable:
                     raise BucketNotEmpty(bck)
                 conn.execute("DELETE FROM buckets WHERE id = ?", (bucket.id,))
                 conn.execute("INSERT INTO dropped (bucket) VALUES (?)", (bucket.id,))
+                self._db.note("dropped", bucket.id)
             del self._by_bck[bck]
             self.version += 1
             return bucket

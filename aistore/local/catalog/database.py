@@ -14,6 +14,8 @@ from aistore.local.errors import OutOfSpace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aistore.local.catalog.journal import Journal, Record
+
 _BUSY_SECONDS = 30.0
 
 
@@ -24,11 +26,14 @@ class Database:
         path (Path): The file; created if absent.
         durable (bool): Flush to the device at each commit. Without it a commit survives the death of the
             process at any moment, but the last moments before a power failure may be lost (never torn).
+        journal (Journal | None): Where changes that were noted go when they are committed.
     """
 
-    def __init__(self, path: Path, *, durable: bool = False) -> None:
+    def __init__(self, path: Path, *, durable: bool = False, journal: Journal | None = None) -> None:
         self._path = path
         self._durable = durable
+        self._journal = journal
+        self._noted: list[Record] = []
         self._lock = threading.RLock()
         # Not the writer's lock: a thread's first read must not wait for a transaction.
         self._readers_lock = threading.Lock()
@@ -68,6 +73,8 @@ class Database:
                 conn.execute("BEGIN IMMEDIATE")
                 yield conn
                 conn.execute("COMMIT")
+                if self._journal is not None and self._noted:
+                    self._journal.append(self._noted)
             except sqlite3.OperationalError as err:
                 if "disk is full" in str(err) or "disk I/O" in str(err):
                     raise OutOfSpace(f"out of space: {err}") from err
@@ -75,8 +82,20 @@ class Database:
             finally:
                 # Reached inside a transaction only when the block or the commit failed (SQLite may have
                 # rolled back by itself).
-                if not nested and conn.in_transaction:
-                    conn.execute("ROLLBACK")
+                if not nested:
+                    self._noted.clear()
+                    if conn.in_transaction:
+                        conn.execute("ROLLBACK")
+
+    def note(self, *record: Any) -> None:
+        """Have a change journaled when the running transaction commits."""
+        self._noted.append(record)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing is committed during the block."""
+        with self._lock:
+            yield
 
     def reader(self) -> sqlite3.Connection:
         """This thread's connection for reading; it sees everything that is committed."""

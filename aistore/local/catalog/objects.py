@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aistore.local.catalog.database import Database
+    from aistore.local.catalog.journal import Record
 
 _COLUMNS = "name, file, size, cksum_type, cksum, version, atime, mtime, custom, chunks, chunk_size, etag"
 _GET = f"SELECT {_COLUMNS} FROM objects WHERE bucket = ? AND name = ?"  # noqa: S608 - the columns are constants
-_PUT = f"INSERT OR REPLACE INTO objects (bucket, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
+INSERT = f"INSERT OR REPLACE INTO objects (bucket, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
 _PAGE = (
     f"SELECT {_COLUMNS} FROM objects WHERE bucket = ? AND name >= ? AND name < ? "  # noqa: S608
     "ORDER BY name LIMIT ?"
@@ -116,11 +117,15 @@ class ObjectTable:
         custom = msgspec.json.encode(meta.custom).decode() if meta.custom else None
         written = (meta.version, meta.atime, meta.mtime, custom, meta.chunks, meta.chunk_size, meta.etag)
         content = (meta.file, meta.size, meta.cksum_type, meta.cksum)
-        conn.execute(_PUT, (bucket, encode_name(meta.name), *content, *written))
+        name = encode_name(meta.name)
+        conn.execute(INSERT, (bucket, name, *content, *written))
+        self._db.note("object", bucket, name.decode("latin-1"), *content, *written)
 
     def delete(self, conn: sqlite3.Connection, bucket: int, name: str) -> None:
         """Remove a row if it is there."""
-        conn.execute("DELETE FROM objects WHERE bucket = ? AND name = ?", (bucket, encode_name(name)))
+        raw = encode_name(name)
+        conn.execute("DELETE FROM objects WHERE bucket = ? AND name = ?", (bucket, raw))
+        self._db.note("gone", bucket, raw.decode("latin-1"))
 
     def touch(self, accessed: Sequence[tuple[int, int, str, str]]) -> None:
         """Store access times: (atime, bucket, name, file); ignored where the content has changed since."""
@@ -133,6 +138,11 @@ class ObjectTable:
         rows = [(meta.etag, bucket, encode_name(meta.name), meta.file) for meta in tagged]
         with self._db.write() as conn:
             conn.executemany("UPDATE objects SET etag = ? WHERE bucket = ? AND name = ? AND file = ?", rows)
+
+    def records(self) -> Iterator[Record]:
+        """Every row as the journal has it."""
+        for row in self._db.reader().execute(f"SELECT bucket, {_COLUMNS} FROM objects"):  # noqa: S608
+            yield ("object", row[0], row[1].decode("latin-1"), *row[2:])
 
     def totals(self, bucket: int, prefix: str = "") -> tuple[int, int, int, int]:
         """(count, smallest, largest, sum) of the sizes under a prefix."""

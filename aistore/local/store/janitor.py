@@ -49,6 +49,7 @@ class Janitor:
                 while not self._stop.is_set() and (self._empty_trash() or self._clear_dropped()):
                     pass
                 self._catalog.db.checkpoint()
+                self._catalog.tidy_journal()
             except Exception:
                 log.exception("background work of the store failed")
 
