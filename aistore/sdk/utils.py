@@ -182,7 +182,7 @@ def decode_response(res_model: type[T], resp: requests.Response) -> T:
     """
     try:
         if resp.headers.get(HEADER_CONTENT_TYPE) == MSGPACK_CONTENT_TYPE:
-            return msgspec.msgpack.decode(resp.content, type=res_model, dec_hook=decode_hook, strict=False)
+            return _decode_msgpack(res_model, resp.content)
         if not isinstance(res_model, type(msgspec.Struct)) and hasattr(res_model, "model_validate_json"):
             foreign: Any = res_model
             return cast("T", foreign.model_validate_json(resp.text))
@@ -196,6 +196,15 @@ def decode_response(res_model: type[T], resp: requests.Response) -> T:
             method=str(getattr(request, "method", None) or ""),
             url=str(getattr(resp, "url", None) or ""),
         ) from err
+
+
+def _decode_msgpack(res_model: type[T], data: bytes) -> T:
+    try:
+        return msgspec.msgpack.decode(data, type=res_model, dec_hook=decode_hook, strict=False)
+    except UnicodeDecodeError:  # an object has a name that is not UTF-8
+        from aistore.sdk.msgpack import decode_lenient
+
+        return msgspec.convert(decode_lenient(data), res_model, dec_hook=decode_hook, strict=False)
 
 
 def parse_url(url: str) -> tuple[str, str, str]:
