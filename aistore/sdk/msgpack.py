@@ -57,7 +57,7 @@ class _Reader:
         found = {}
         for _ in range(size):
             key = self.value()
-            if not isinstance(key, str):
+            if type(key) is not str:
                 raise ValueError(f"a key that is not text: {key!r}")
             found[key] = self.value()
         return found
