@@ -39,6 +39,10 @@ Get-Batch answer open for 100 ms, as real clusters do; goals that rest on that a
 `AIS_ENDPOINT=http://host:port make bench`, which measures any cluster.
 """
 
+_QUICK = """
+With `--quick` objects have at most 32 MiB, and there are at most 1,000 where a row has more (the listing is
+whole); the rows keep the names of the full work. Rounds are short: single figures move by a fifth."""
+
 
 @dataclass
 class Outcome:
@@ -187,6 +191,7 @@ def write_page(path: Path, outcomes: list[Outcome], command: str) -> None:
         f"on {dt.datetime.now(dt.timezone.utc).date().isoformat()}: {_machine()}.",
         "",
         *_HOW.strip().splitlines(),
+        *(_QUICK.splitlines() if "--quick" in command else ()),
         "",
         f"Goals met: {met} of {met + missed} measured.",
         "",

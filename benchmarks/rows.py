@@ -260,6 +260,7 @@ _OWN_GOALS: dict[tuple[str, int], dict[str, float]] = {
     ("hpull", 64 * KIB): {"fastapi": 0.15, "threaded": 0.15, "flask": 0.15},
     ("direct_put", 64 * KIB): {"fastapi": 0.12, "threaded": 0.12, "flask": 0.12},
 }
+CONNECTIONS = 8
 _ETL_TITLES = {
     "hpush": "hpush, body",
     "hpush_fqn": "hpush, FQN",
@@ -275,14 +276,14 @@ def _etl_rows() -> list[Row]:
         for kind, goal in goals.items():
             title = f"{_ETL_TITLES[work]} {show_size(size)}, {kind}"
             others = ("uvicorn", "threads") if kind == "fastapi" and work.startswith("hpush") else ()
-            args = {"size": size, "kind": kind}
+            args = {"size": size, "kind": kind, "threads": CONNECTIONS}
             rows.append(Row("etl", title, work, args, others, {"cpu": goal}, origins=("nginx",), floor=False))
     rows.extend(
         Row(
             "etl",
             f"transform_stream {show_size(size)}, fastapi",
             "hpush",
-            {"size": size, "kind": "fastapi+stream"},
+            {"size": size, "kind": "fastapi+stream", "threads": CONNECTIONS},
             (),
             {"cpu": 0.35},
             origins=("nginx",),

@@ -201,15 +201,13 @@ def _take_turns(row: Row, workers: dict[str, Worker], figures: dict[str, Figures
         for name, worker in workers.items():
             _round(worker, figures[name], 1, _ONCE_SECONDS)
         return
+    least = row.args.get("threads", 1)
     times: dict[str, int] = {}
-    slice_ = min(_SLICE, seconds / 5)
     for name, worker in workers.items():
         try:
-            first = worker.ask("run", times=max(1, row.args.get("threads", 1)))["wall"]
+            times[name] = _calibrate(worker, least, min(_SLICE, seconds / 5))
         except ContenderError as err:
             figures[name].excluded = str(err)
-            continue
-        times[name] = max(row.args.get("threads", 1), min(100_000, int(slice_ / max(first, 1e-6))), 1)
     left = dict.fromkeys(times, seconds)
     for number in range(_MAX_ROUNDS):
         # Everyone starts a round in another place, so that nobody always follows the same neighbour.
@@ -221,6 +219,15 @@ def _take_turns(row: Row, workers: dict[str, Worker], figures: dict[str, Figures
                 left[name] -= _round(workers[name], figures[name], times[name], _ANSWER_SECONDS)
             except ContenderError as err:
                 figures[name].excluded = str(err)
+
+
+def _calibrate(worker: Worker, least: int, slice_: float) -> int:
+    """Find out how often the work can be done in `slice_` seconds, once connections are there."""
+    times = least
+    for share in (0.1, 1.0):
+        wall = max(worker.ask("run", times=times)["wall"], 1e-6)
+        times = max(least, min(100_000, int(share * slice_ / wall)))
+    return times
 
 
 def _round(worker: Worker, figures: Figures, times: int, seconds: float) -> float:

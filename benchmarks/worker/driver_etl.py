@@ -13,7 +13,6 @@ from operation import Operation, ThreadedOperation, peak_memory, tree_cpu
 from payload import content
 from wire import Wires, encode
 
-CONNECTIONS = 8
 START_SECONDS = 30
 
 
@@ -48,9 +47,7 @@ def prepare(op):
     operation = Operation(
         once, check=check, close=close, cpu=lambda: tree_cpu(server.pid), peak=lambda: peak_memory(server.pid)
     )
-    threaded = ThreadedOperation(operation, CONNECTIONS)
-    threaded.is_concurrent = True
-    return threaded
+    return ThreadedOperation(operation, op["threads"])
 
 
 def _work(op, netloc, scratch):

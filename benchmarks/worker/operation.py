@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import queue
 import resource
 import threading
 import time
@@ -37,7 +38,12 @@ class Operation:
 
 
 class ThreadedOperation(Operation):
-    """The same work by several threads that share what `operation` holds."""
+    """The same work by several threads that share what `operation` holds.
+
+    The threads stay from run to run, and with them the connections that belong to a thread.
+    """
+
+    is_concurrent = True
 
     def __init__(self, operation, threads):
         super().__init__(
@@ -47,26 +53,27 @@ class ThreadedOperation(Operation):
             cpu=operation.cpu,
             peak=operation.peak,
         )
-        self._threads = threads
+        self._shares = [queue.SimpleQueue() for _ in range(threads)]
+        self._done = queue.SimpleQueue()
+        for shares in self._shares:
+            threading.Thread(target=self._work, args=(shares,), daemon=True).start()
 
-    def run(self, times):
-        failures = []
-
-        def work(share):
+    def _work(self, shares):
+        while True:
+            share = shares.get()
+            failure = None
             try:
                 for _ in range(share):
                     self.once()
             except Exception as err:
-                failures.append(err)
+                failure = err
+            self._done.put(failure)
 
-        each, more = divmod(times, self._threads)
-        threads = [
-            threading.Thread(target=work, args=(each + (number < more),)) for number in range(self._threads)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    def run(self, times):
+        each, more = divmod(times, len(self._shares))
+        for number, shares in enumerate(self._shares):
+            shares.put(each + (number < more))
+        failures = [failure for failure in [self._done.get() for _ in self._shares] if failure]
         if failures:
             raise failures[0]
 
