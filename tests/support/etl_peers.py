@@ -86,8 +86,8 @@ class Target:
                     data += piece[:-2]
 
             def _handle(self):
-                wanted = target.only in self.path
-                step = target.script.pop(0) if target.script and wanted else None
+                scripted = target.script and target.only in self.path
+                step = target.script.pop(0) if scripted else None
                 if step == "hang":
                     self.close_connection = True
                     target.awake.wait(30)
@@ -98,7 +98,7 @@ class Target:
                     return
                 body, complete = self._body()
                 parts = urlsplit(self.path)
-                if wanted:
+                if target.only in self.path:
                     request = self.command, parts.path, parts.query, dict(self.headers), body, complete
                     target.seen.append(Seen(*request))
                 if not complete:
@@ -281,6 +281,30 @@ def put_full_duplex(netloc, path, body):
     """Put a chunked body and read the answer meanwhile."""
     status, _, answer = exchange(netloc, "PUT", path, body, chunked=True)
     return status, answer
+
+
+def stream_through(netloc, path, size, **headers):
+    """Put so many bytes and count the upper-cased ones that come back, holding none of them."""
+    host, port = netloc.split(":")
+    chunk = b"a" * (1 << 20)
+    fields = {"Host": netloc, "Content-Length": size, **headers}
+    head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
+    with socket.create_connection((host, int(port)), timeout=60) as sock:
+
+        def send():
+            sock.sendall(f"PUT {path} HTTP/1.1\r\n{head}\r\n".encode())
+            for _ in range(size // len(chunk)):
+                sock.sendall(chunk)
+
+        sender = threading.Thread(target=send, daemon=True)
+        sender.start()
+        response = HTTPResponse(sock, method="PUT")
+        response.begin()
+        count = 0
+        while data := response.read(1 << 20):
+            count += data.count(b"A")
+        sender.join(60)
+        return response.status, count
 
 
 def processes_of(server):

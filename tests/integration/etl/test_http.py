@@ -5,11 +5,13 @@ import socket
 import sys
 import threading
 import time
+from urllib.parse import quote
 
 import pytest
 import requests
 from etl_classes import SLOW_SECONDS
-from etl_peers import peak_memory, put_full_duplex
+from etl_peers import exchange as exchange_http
+from etl_peers import peak_memory, put_full_duplex, stream_through, wait_until
 
 
 def exchange(netloc, data, *, half_close=False):
@@ -140,11 +142,83 @@ def test_an_unread_body_does_not_spoil_the_connection(start, kind, tmp_path):
     connection.close()
 
 
+SIZES = [160 << 20, pytest.param(2 << 30, marks=[pytest.mark.full, pytest.mark.timeout(600)])]
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_streams_are_not_held_in_memory(start, kind):
+@pytest.mark.parametrize("size", SIZES)
+def test_streams_are_not_held_in_memory(start, kind, size):
     """The peak of the whole server stays far below the object that goes through it."""
     server = start(kind, True)
-    body = b"a" * (160 << 20)
-    status, answer = put_full_duplex(server.netloc, "/b/o", body)
-    assert (status, len(answer)) == (200, len(body))
+    assert stream_through(server.netloc, "/b/o", size) == (200, size)
     assert peak_memory(server) < 100 << 20
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("size", SIZES)
+def test_streams_through_a_pipeline_are_not_held_in_memory(start, kind, size):
+    """A stage answers while it is sent to; the one before passes both on as they come."""
+    first, second = start(kind, True), start("flask" if kind == "threaded" else "threaded", True)
+    assert stream_through(first.netloc, "/b/o", size, Ais_Node_Url=second.url) == (200, size)
+    assert max(peak_memory(first), peak_memory(second)) < 100 << 20
+
+
+def test_an_object_that_is_too_large_to_be_held(start, kind, streaming, target, tmp_path):
+    """Refused with what to do about it, whether its size is announced or not; streams have no limit."""
+    server = start(kind, streaming, AIS_ETL_MAX_BUFFERED="100000")
+    file = tmp_path / "o"
+    file.write_bytes(b"a" * 100_001)
+    target.objects["ais/@#/bck/o"] = file.read_bytes()
+    answers = [
+        exchange_http(server.netloc, "PUT", "/b/o", file.read_bytes()),
+        exchange_http(server.netloc, "PUT", "/b/o", file.read_bytes(), chunked=True),
+        exchange_http(server.netloc, "PUT", f"/b/o?etl_fqn={quote(quote(str(file), safe=''))}"),
+        exchange_http(server.netloc, "GET", "/ais%2F@%23%2Fbck%2Fo"),
+    ]
+    if streaming:
+        assert {(status, len(body)) for status, _, body in answers} == {(200, 100_001)}
+        return
+    assert {status for status, _, _ in answers} == {413}
+    assert all(b"AIS_ETL_MAX_BUFFERED=100000 bytes" in body for _, _, body in answers)
+    assert exchange_http(server.netloc, "PUT", "/b/o", b"a" * 100_000)[2] == b"A" * 100_000
+
+
+def test_more_connections_than_allowed(start):
+    """Idle ones make room; when all are busy, the newest is refused and the cluster asked to repeat it."""
+    server = start("threaded", AIS_ETL_MAX_CONNECTIONS="3")
+    host, port = server.netloc.split(":")
+    idle = [socket.create_connection((host, int(port)), timeout=10) for _ in range(5)]
+    assert requests.put(f"{server.url}/b/o", data=b"abc", timeout=10).content == b"ABC"
+    assert idle[0].recv(1) == b""
+    for sock in idle:
+        sock.close()
+    busy = [socket.create_connection((host, int(port)), timeout=10) for _ in range(3)]
+    for sock in busy:
+        sock.sendall(b"PUT /b/o HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+        assert sock.recv(1024) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    refused = wait_until(lambda: refusal(server.netloc), what="a refusal")
+    assert b"all 3 connections are busy (AIS_ETL_MAX_CONNECTIONS)" in refused
+    assert b"Ais-Etl-Retry-Reason: direct-put-transient" in refused
+    for sock in busy:
+        sock.sendall(b"abc")
+        assert sock.recv(65536).endswith(b"ABC")
+        sock.close()
+    assert requests.put(f"{server.url}/b/o", data=b"abc", timeout=10).content == b"ABC"
+
+
+def refusal(netloc):
+    """Give what a new connection is refused with, or nothing while it is not."""
+    host, port = netloc.split(":")
+    with socket.create_connection((host, int(port)), timeout=0.2) as sock:
+        try:
+            answer = sock.recv(65536)
+        except TimeoutError:
+            return b""
+        return answer if answer.startswith(b"HTTP/1.1 503 ") else b""
+
+
+def test_a_refused_body_may_be_sent_to_its_end(start, kind):
+    """A client that reads only after it has sent everything gets the answer, not a reset."""
+    server = start(kind, True)
+    reply = requests.put(f"{server.url}/b/o", data=b"x" * (48 << 20), params={"etl_args": "fail"}, timeout=30)
+    assert (reply.status_code, "asked to fail" in reply.text) == (500, True)

@@ -4,7 +4,6 @@ import base64
 import os
 import pickle
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -204,64 +203,3 @@ def test_requests_in_flight_end_before_a_stop(kind, target, tmp_path):
         server.process.terminate()
         assert pending.result().content == b"ABC"
         assert server.process.wait(15) == 0
-
-
-# ---------------------------------------------------------------- with the 2.0.0 package
-
-
-PEER_SERIALIZE = """
-from aistore.sdk.etl.webserver.http_multi_threaded_server import HTTPMultiThreadedServer
-from aistore.sdk.etl.webserver import serialize_class
-class Upper(HTTPMultiThreadedServer):
-    def transform(self, data, path, etl_args):
-        return data.upper()
-print(serialize_class(Upper))
-"""
-
-PEER_RUN = """
-import base64, cloudpickle, os, sys, threading
-cls = cloudpickle.loads(base64.b64decode(os.environ["ETL_CLASS_PAYLOAD"]))
-server = cls(host="127.0.0.1", port=int(sys.argv[1]))
-server.start()
-"""
-
-
-@pytest.mark.peer
-def test_a_class_of_the_2_0_0_package_runs_in_our_runtime(peer_python, target, tmp_path):
-    done = subprocess.run(
-        [peer_python, "-c", PEER_SERIALIZE],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    with run_server(None, target.url, tmp_path, payload=done.stdout.strip()) as server:
-        assert requests.put(f"{server.url}/b/o", data=b"abc", timeout=10).content == b"ABC"
-
-
-@pytest.mark.peer
-def test_a_class_of_ours_runs_with_the_2_0_0_package(peer_python, target, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    env = runtime_env(target.url, serialize_class(UPPER))
-    process = subprocess.Popen(
-        [peer_python, "-c", PEER_RUN, str(port)],
-        cwd=tmp_path,
-        env=env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-
-        def answer():
-            assert process.poll() is None
-            try:
-                return requests.put(f"http://127.0.0.1:{port}/b/o", data=b"abc", timeout=2)
-            except requests.ConnectionError:
-                return None
-
-        assert wait_until(answer, what="the peer's server").content == b"ABC"
-    finally:
-        process.terminate()
-        process.wait(10)

@@ -5,6 +5,9 @@ Sources: the protocol between target and container, and `init_class` on a real c
 
 from __future__ import annotations
 
+import contextlib
+import html
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +35,10 @@ HEALTH_BODY = b"Running"
 _UNAME = re.compile(r"[a-z0-9]+/@[^#/]*#[^/]*/(?P<rest>[^/]+/.+)", re.DOTALL)
 # .../@provider/[@uuid/][#namespace/]bucket/%ob/object, as targets lay out their disks
 _OBJECT_FQN = re.compile(r"/@[a-z0-9]+/(?:[@#][^/]*/)*(?P<bucket>[^/]+)/%ob/.+", re.DOTALL)
+
+
+# How the multi-threaded server words an error.
+_ERROR_PAGE = re.compile(r"<p>Message: (?P<message>.*?)\.?</p>", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -295,6 +302,21 @@ def direct_put_failed(error: ETLDirectPutTransientError) -> RequestFailed:
 def describe(exc: BaseException) -> str:
     """Name an exception by its text, or its class when it has none."""
     return str(exc) or type(exc).__name__
+
+
+def message_of(body: bytes | Output) -> str:
+    """Take the text of an error out of the page or the JSON that another stage wrapped it in."""
+    if not isinstance(body, bytes):
+        return ""
+    text = body.decode("utf-8", "replace")
+    page = _ERROR_PAGE.search(text)
+    if page:
+        return html.unescape(page["message"])
+    with contextlib.suppress(ValueError):
+        fields = json.loads(text)
+        if isinstance(fields, dict):
+            return str(fields.get("detail") or fields.get("error") or text)
+    return text
 
 
 def is_refused(exc: BaseException) -> bool:

@@ -13,7 +13,7 @@ from aistore.sdk.errors import ETLDirectPutTransientError, InvalidPipelineError,
 from aistore.sdk.etl.webserver.asyncio_steps import AsyncSteps
 from aistore.sdk.etl.webserver.base_etl_server import ETLServer
 from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
-from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply, parse_ws_control
+from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply, message_of, parse_ws_control
 from aistore.sdk.etl.webserver.fastapi_streaming import (
     RequestChunks,
     _DeferredStartStreamingResponse,
@@ -257,7 +257,7 @@ class FastAPIServer(ETLServer):
         reply = await AsyncSteps(self, data or b"").run_parsed(request)
         if reply.error or reply.status not in {200, STATUS_NO_CONTENT}:
             prefix = "Transform error: " if reply.transform_failed else ""
-            text = reply.error or _text(reply.body) or f"the next hop answered {reply.status}"
+            text = reply.error or message_of(reply.body) or f"the next hop answered {reply.status}"
             return await self._refuse(websocket, f"{prefix}{text}")
         if reply.status == STATUS_NO_CONTENT:
             await websocket.send_text(next(iter(reply.headers.values()), "0"))
@@ -280,10 +280,6 @@ async def _in_memory(body: bytes | Output) -> bytes:
         return b"".join([chunk async for chunk in iterate_in_thread(whole(body))])
     finally:
         close_output(body)
-
-
-def _text(body: bytes | Output) -> str:
-    return body.decode("utf-8", "replace") if isinstance(body, bytes) else ""
 
 
 async def _receive_bytes(websocket: WebSocket) -> bytes | None:
