@@ -182,7 +182,7 @@ def _recursive(state: State, bucket: Bucket, query: Query, after: str) -> Iterat
 
 
 def _directory(state: State, bucket: Bucket, query: Query, after: str) -> Iterator[tuple[str, Entry]]:
-    """Objects directly below the prefix, and one entry for each directory that holds more, unless unwanted."""
+    """Objects directly below the prefix, and an entry for each directory below, unless they are unwanted."""
     objects = state.catalog.objects
     make = Formatter(state, bucket, query).entry
     prefix = encode_name(query.prefix)

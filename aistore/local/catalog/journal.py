@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Record = tuple[Any, ...]
-"""`("object", bucket, name, row...)`, `("gone", bucket, name)`, `("dropped", bucket)`, `("meta", key, value)` or
-`("bucket", id, provider, namespace, name, props)`."""
+"""`("object", bucket, name, row...)`, `("gone", bucket, name)`, `("dropped", bucket)`, `("meta", key, value)`
+or `("bucket", id, provider, namespace, name, props)`."""
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 _MIN_LOG = 16 << 20
@@ -41,7 +41,6 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(exist_ok=True)
-        self._is_new = not _numbers(folder, ".log")
         self._fd = -1
         self._open_next()
 
@@ -61,13 +60,10 @@ class Journal:
             os.write(self._fd, data)
 
     def wants_base(self) -> bool:
-        """Whether the logs have grown far beyond the last base, or this folder never had a journal."""
+        """Whether the logs have grown far beyond the last base, or there is none (a folder of before)."""
         logs = sum(_size(self._folder / f"{n:06}.log") for n in _numbers(self._folder, ".log"))
         bases = _numbers(self._folder, ".base")
-        if self._is_new and not bases:
-            return True
-        base = _size(self._folder / f"{max(bases):06}.base") if bases else 0
-        return logs > max(_MIN_LOG, 4 * base)
+        return not bases or logs > max(_MIN_LOG, 4 * _size(self._folder / f"{max(bases):06}.base"))
 
     def rotate(self) -> int:
         """Begin another log and return its number; the caller lets nobody commit meanwhile."""
@@ -80,7 +76,6 @@ class Journal:
             for record in records:
                 out.write(msgspec.json.encode(record) + b"\n")
         draft.rename(draft.with_suffix(".base"))
-        self._is_new = False
         for suffix in (".log", ".base", ".draft"):
             for older in _numbers(self._folder, suffix):
                 if older < number:
