@@ -138,6 +138,22 @@ def _check_backend(value: Any) -> None:
         )
 
 
+def too_few_mountpaths(copies: int) -> InvalidRequest:
+    """More copies than a target has disks."""
+    return InvalidRequest(
+        f"number of copies ({copies}) exceeds the number of mountpaths: each target has one"
+    )
+
+
+def too_few_targets(data_slices: int, parity_slices: int, targets: int) -> LocalError:
+    """Erasure coding, which one machine can't do."""
+    required = data_slices + parity_slices + 1
+    return LocalError(
+        f"erasure coding requires at least {required} targets (have {targets} on one machine)",
+        tcode="ErrNotEnoughTargets",
+    )
+
+
 def _check(props: Props, changes: dict[str, Any], targets: int) -> None:
     if "checksum" in changes:
         check_type(props["checksum"]["type"])
@@ -147,16 +163,10 @@ def _check(props: Props, changes: dict[str, Any], targets: int) -> None:
             f"invalid mirror.copies: {mirror['copies']} (expected value in range [2, 32] or zero for default)"
         )
     if mirror["enabled"]:
-        raise InvalidRequest(
-            f"number of copies ({mirror['copies']}) exceeds the number of mountpaths: each target has one",
-        )
+        raise too_few_mountpaths(mirror["copies"])
     ec = props["ec"]
-    required = ec["data_slices"] + ec["parity_slices"] + 1
     if ec["enabled"]:
-        raise LocalError(
-            f"erasure coding requires at least {required} targets (have {targets} on one machine)",
-            tcode="ErrNotEnoughTargets",
-        )
+        raise too_few_targets(ec["data_slices"], ec["parity_slices"], targets)
     if "write_policy" in changes:
         for key in ("data", "md"):
             if props["write_policy"][key] not in {"", "immediate", "delayed", "never"}:

@@ -10,6 +10,7 @@ from aistore.local.api.registry import Noun
 from aistore.local.api.response import TEXT_TYPE, Response, json_response, text_response
 from aistore.local.dsort.room import DsortRoom
 from aistore.local.dsort.spec import parse_spec
+from aistore.local.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from aistore.local.api.request import Request
@@ -33,7 +34,7 @@ class _Router:
         return await (self._remove(req) if req.method == "DELETE" else self._show(req))
 
     async def _start(self, req: Request) -> Response:
-        value = req.decode(await req.body(), Any, "dsort.RequestSpec")
+        value = _decode(req, await req.body())
         spec = parse_spec(value)
         req.state.catalog.buckets.get(spec.input_bck)
         check_destination(req, spec.output_bck)
@@ -58,6 +59,13 @@ class _Router:
     async def _remove(self, req: Request) -> Response:
         await req.state.run(self._room.remove, req.query.get("uuid", ""))
         return Response()
+
+
+def _decode(req: Request, body: bytes) -> Any:
+    try:
+        return req.decode(body, Any, "dsort.RequestSpec")
+    except InvalidRequest as err:
+        raise InvalidRequest(err.message, tcode="wrapError") from err
 
 
 def register(state: State) -> None:

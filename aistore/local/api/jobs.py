@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aistore.local.api.response import Response, json_response, text_response
-from aistore.local.errors import InvalidRequest, LocalError, NotFound, Unsupported
-from aistore.local.jobs.kinds import BUCKET_ONLY, IDLE_KINDS, STARTABLE, normalize_kind
+from aistore.local.errors import InvalidRequest, LocalError, NotFound
+from aistore.local.jobs.kinds import IDLE_KINDS, REMOTE_ONLY, normalize_kind
+from aistore.local.jobs.upkeep import start_upkeep
 from aistore.local.names import Bck, bck_from_dict
 
 if TYPE_CHECKING:
@@ -113,20 +114,9 @@ async def _start(req: Request, msg: ActionMsg) -> Response:
         raise InvalidRequest("start: the job's kind is missing")
     buckets = req.state.catalog.buckets
     bucket = buckets.get(query.bck) if query.bck else None
-    if kind == "prefetch-listrange" and bucket is not None:
+    if kind in REMOTE_ONLY and bucket is not None:
         raise LocalError(f"{kind}: expecting remote bucket (have {bucket.bck})", tcode="ErrNotRemoteBck")
-    if kind == "resilver":
-        if not query.node:
-            raise Unsupported("cannot start resilver without a target node")
-        if all(target.id != query.node for target in req.state.nodes.targets):
-            raise NotFound(f'node "{query.node}" does not exist')
-    elif kind == "rebalance" and len(req.state.nodes.targets) < 2:
-        raise InvalidRequest("rebalance: there is one target, nothing can be moved")
-    elif kind not in STARTABLE and kind not in BUCKET_ONLY:
-        raise InvalidRequest(f"{kind} requires a bucket to start: it has a request of its own")
-    if kind in BUCKET_ONLY and bucket is None:
-        raise InvalidRequest(f"{kind} requires a bucket to start")
-    job = req.state.jobs.start(kind, lambda _: None, bck=query.bck)
+    job = await req.state.run(start_upkeep, req.state, kind, bucket, query.node)
     return text_response(job.id)
 
 

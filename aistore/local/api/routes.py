@@ -23,6 +23,7 @@ from aistore.local.api import (
     objects,
     promote,
     summary,
+    upkeep,
 )
 from aistore.local.s3 import router as s3
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from aistore.local.state import State
 
 _ROUTERS = (
-    *(health, metrics, daemon, buckets, summary, easy, jobs, multiobj, dsort, batch, etl),
+    *(health, metrics, daemon, buckets, summary, easy, jobs, upkeep, multiobj, dsort, batch, etl),
     *(objects, object_put, object_change, multipart, append, archives, promote, s3),
 )
 

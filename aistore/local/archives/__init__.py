@@ -10,7 +10,17 @@ Names inside an archive are data: nothing here ever touches the file system by s
 from __future__ import annotations
 
 from aistore.local.archives.formats import Format, by_content, by_mime, by_name
-from aistore.local.archives.reader import Archive, Member, open_archive
+from aistore.local.archives.reader import Archive, Member, indexed_members, open_archive
 from aistore.local.archives.writer import ArchiveWriter
 
-__all__ = ["Archive", "ArchiveWriter", "Format", "Member", "by_content", "by_mime", "by_name", "open_archive"]
+__all__ = [
+    "Archive",
+    "ArchiveWriter",
+    "Format",
+    "Member",
+    "by_content",
+    "by_mime",
+    "by_name",
+    "indexed_members",
+    "open_archive",
+]

@@ -193,6 +193,17 @@ class Archive:
         del files
 
     def _find_in_tar(self, name: str) -> Member | None:
+        return self._tar_index().get(name)
+
+    def index(self) -> int:
+        """Look through a plain tar now, so that its members are found at once later; returns how many it has.
+
+        Raises:
+            InvalidRequest: The archive is damaged.
+        """
+        return len(self._tar_index())
+
+    def _tar_index(self) -> dict[str, Member]:
         file = self.reader.path
         known = _index.get(file)
         if known is None:
@@ -200,7 +211,7 @@ class Archive:
             for member in self.members():
                 known.setdefault(_plain(member.name), member)
             _index.put(file, known)
-        return known.get(name)
+        return known
 
 
 def _plain(name: str) -> str:
@@ -215,6 +226,12 @@ def _exactly(file: object, size: int) -> Iterator[bytes]:
             raise EOFError(f"{left} bytes are missing")
         left -= len(data)
         yield data
+
+
+def indexed_members(path: str) -> int | None:
+    """How many members of the plain tar in a content file are known where they are; None if none are."""
+    known = _index.get(path)
+    return None if known is None else len(known)
 
 
 def open_archive(reader: ObjectReader, kind: Format | None = None) -> Archive:

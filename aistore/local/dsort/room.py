@@ -162,10 +162,10 @@ class DsortRoom:
         state = {"info": metrics.info(job, list(job.targets)), "summary": metrics.summary(job)}
         self._documents.put(_DOCUMENT, job.id, {"started": job.started, **state})
 
-    def _find(self, run_id: str) -> _Run:
+    def _find(self, run_id: str, missing: NotFound) -> _Run:
         run = self._runs.get(run_id)
         if run is None:
-            raise NotFound(f"[dsort] {run_id} does not exist", with_node=True)
+            raise missing
         return run
 
     def info(self, run_id: str) -> dict[str, Any]:
@@ -174,7 +174,8 @@ class DsortRoom:
         Raises:
             NotFound: There is none.
         """
-        return self._find(run_id).info()
+        missing = NotFound(f"[dsort] {run_id} does not exist", with_node=True, tcode="")
+        return self._find(run_id, missing).info()
 
     def all(self, pattern: str, *, only_active: bool) -> list[dict[str, Any]]:
         """Every run, the oldest first, whose description matches.
@@ -197,7 +198,7 @@ class DsortRoom:
         Raises:
             NotFound: There is none.
         """
-        run = self._find(run_id)
+        run = self._find(run_id, NotFound(f"dsort job {run_id} does not exist"))
         if run.live is not None:
             self._state.jobs.abort(run.live[0], "user abort")
 
@@ -208,7 +209,8 @@ class DsortRoom:
             NotFound: There is none.
             InvalidRequest: It is not over.
         """
-        if self._find(run_id).is_running:
+        missing = NotFound(f'invalid request: job "{run_id}" does not exist', tcode="")
+        if self._find(run_id, missing).is_running:
             raise InvalidRequest(f"[dsort] {run_id} is still running: abort it first")
         with self._lock:
             self._runs.pop(run_id, None)

@@ -133,7 +133,7 @@ class SortSpec(NamedTuple):
 
 
 def _invalid(why: str) -> InvalidRequest:
-    return InvalidRequest(f"[dsort] parse-spec: {why}")
+    return InvalidRequest(f"[dsort] parse-spec: {why}", tcode="wrapError")
 
 
 def parse_spec(value: Any) -> SortSpec:

@@ -17,7 +17,7 @@ from aistore.local.jobs.job import Aborted, Job
 from aistore.local.nodes import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from aistore.local.catalog import Catalog
     from aistore.local.nodes import Nodes
@@ -80,13 +80,26 @@ class Jobs:
         for job_id in old:
             self._documents.delete(_DOCUMENT, job_id)
 
-    def new(self, kind: str, **about: Any) -> Job:
-        """A job that has nothing to run but serves requests: `end` it when it is over."""
-        node_ids = [target.id for target in self._nodes.targets]
-        job = Job(_PREFIXES.get(kind, "") + new_id(), kind, node_ids, **about)
+    def new(self, kind: str, *, targets: Sequence[str] = (), **about: Any) -> Job:
+        """A job that has nothing to run but serves requests: `end` it when it is over.
+
+        Args:
+            kind (str): The kind of job.
+            targets: IDs of the targets that it runs on, by default all.
+            about: See `Job`.
+        """
+        node_ids = targets or [target.id for target in self._nodes.targets]
         with self._lock:
+            job = Job(self._new_id(kind), kind, node_ids, **about)
             self._jobs[job.id] = job
         return job
+
+    def _new_id(self, kind: str) -> str:
+        if kind == "rebalance":
+            # These are numbered.
+            numbers = (int(job.id[1:]) for job in self._jobs.values() if job.kind == kind)
+            return f"g{max(numbers, default=0) + 1}"
+        return _PREFIXES.get(kind, "") + new_id()
 
     def start(self, kind: str, work: Callable[[Job], None], **about: Any) -> Job:
         """Run `work(job)` in the background; what it raises becomes the job's error.

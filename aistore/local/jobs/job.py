@@ -144,6 +144,15 @@ class Job:
         if self._abort.is_set():
             raise Aborted(self.abort_error)
 
+    def pause(self, seconds: float) -> None:
+        """Wait, no longer than until the job is aborted.
+
+        Raises:
+            Aborted: It was.
+        """
+        self._abort.wait(seconds)
+        self.check()
+
     def abort(self, reason: str) -> None:
         """Ask the job to end; objects in progress are finished or discarded whole."""
         with self._lock:

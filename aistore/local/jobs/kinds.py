@@ -1,10 +1,10 @@
-"""Kinds of jobs: names, which may be started by themselves, which go idle instead of ending (protocol/06)."""
+"""Kinds of jobs: names, which go idle instead of ending, which are for remote buckets only (protocol/06)."""
 
 from __future__ import annotations
 
 from aistore.sdk.xact_const import IDLE_KINDS, KNOWN_KINDS
 
-__all__ = ["DISPLAY_NAMES", "IDLE_KINDS", "KNOWN_KINDS", "REMOTE_ONLY", "STARTABLE", "normalize_kind"]
+__all__ = ["DISPLAY_NAMES", "IDLE_KINDS", "KNOWN_KINDS", "REMOTE_ONLY", "normalize_kind"]
 
 DISPLAY_NAMES = {
     "cleanup": "cleanup-store",
@@ -29,15 +29,7 @@ DISPLAY_NAMES = {
 }
 """Kinds by the names that the cluster shows."""
 
-STARTABLE = frozenset(
-    {"cleanup-store", "ec-encode", "load-lom-cache", "lru", "make-n-copies", "rebalance", "rechunk"}
-)
-"""Started by `start` alone. On one machine there is nothing for them to do but to end."""
-
-BUCKET_ONLY = frozenset({"ec-encode", "load-lom-cache", "make-n-copies", "rechunk", "prefetch-listrange"})
-"""Of the startable kinds those that need a bucket."""
-
-REMOTE_ONLY = frozenset({"evict-listrange", "prefetch-listrange"})
+REMOTE_ONLY = frozenset({"blob-download", "evict-listrange", "prefetch-listrange"})
 """For buckets with a backend only."""
 
 

@@ -28,7 +28,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -47,9 +47,17 @@ if TYPE_CHECKING:
 __all__ = ["ContentWriter", "ObjectReader", "ObjectWriter", "Store"]
 
 _KEEP_OPEN_TRIES = 10
+_LOOK_SECONDS = 0.1
 
 # Raises unless the object there is, or None, may be replaced or removed.
 Condition = Callable[["ObjectMeta | None"], None]
+
+
+class Leftovers(NamedTuple):
+    """Content files that nothing names any more, and their bytes."""
+
+    files: int
+    size: int
 
 
 class Store:
@@ -102,6 +110,29 @@ class Store:
             with self.catalog.db.write() as conn:
                 conn.execute("DELETE FROM boots WHERE boot = ?", (self._boot,))
         self.catalog.close()
+
+    def leftovers(self) -> Leftovers:
+        """Content files that are to be removed: of what was replaced or deleted, and of dropped buckets."""
+        query = (
+            "SELECT count(*), total(size) FROM (SELECT size FROM trash UNION ALL "
+            "SELECT size FROM objects WHERE bucket IN (SELECT bucket FROM dropped))"
+        )
+        [(files, size)] = self.catalog.db.query(query)
+        return Leftovers(files, int(size))
+
+    def await_removal(self, pause: Callable[[float], object]) -> None:
+        """Wait until the files are removed that are to be removed by now.
+
+        Args:
+            pause: Called with seconds to wait; what it raises ends the waiting.
+        """
+        query = self.catalog.db.query
+        # The objects of dropped buckets become trash, which is then emptied.
+        for table, column in (("dropped", "bucket"), ("trash", "id")):
+            [(newest,)] = query(f"SELECT max({column}) FROM {table}")  # noqa: S608 - of the names above
+            left = f"SELECT 1 FROM {table} WHERE {column} <= ? LIMIT 1"  # noqa: S608 - of the names above
+            while newest is not None and query(left, newest):
+                pause(_LOOK_SECONDS)
 
     def place(self, bck: Bck, name: str) -> int:
         """Index of the target that owns an object."""

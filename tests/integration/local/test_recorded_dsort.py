@@ -55,6 +55,37 @@ def _run(wire: Wire, *, fails: bool) -> str:
     return run_id
 
 
+def _errors() -> list[Any]:
+    found = [record for record in recorded("errors") if record["via"] == "raw"]
+    return [
+        pytest.param(record, id=record["case"].removeprefix("dsort: ").replace(" ", "-"))
+        for record in found
+        if record["case"].startswith("dsort: ")
+    ]
+
+
+@pytest.mark.parametrize("record", _errors())
+def test_recorded_error(wire: Wire, record: dict[str, Any]) -> None:
+    wire.create("errbck")
+    request = record["request"]
+    body = request["body"].encode() if isinstance(request["body"], str) else request["body"]
+    answer = wire(request["method"], request["path"], body, {"Content-Type": "application/json"})
+    if "exception" in record:
+        # The cluster dropped the connection.
+        assert answer.status == 400
+        assert "[dsort] parse-spec: " in answer.error["message"] or "template" in answer.error["message"]
+        return
+    found = differences(record["status"], record["resp_headers"], record["body"], answer, all_headers=False)
+    assert not found, (found, answer)
+
+
+def test_the_list_is_shaped_like_the_recorded_one(wire: Wire) -> None:
+    [record] = [r for r in recorded("errors") if r["case"] == "dsort: metrics unknown id"]
+    _run(wire, fails=False)
+    ours = json.loads(wire.ok("GET", "/v1/sort").body)[-1]
+    _same(shape(record["body"]["json"][0]), shape(ours))
+
+
 def _is_aborted(record: dict[str, Any]) -> bool:
     states = (record["response"]["body"].get("json") or {}).values()
     return any(isinstance(state, dict) and state.get("aborted") for state in states)

@@ -24,7 +24,7 @@ ERROR_CASES = (
     "delete-listrange",
     "evict-listrange",
 )
-ERROR_CASES += ("prefetch", "archive", "rename to", "rename missing bck_to", "copy to itself")
+ERROR_CASES += ("prefetch", "blob download", "archive", "rename to", "rename missing bck_to", "copy to itself")
 
 # Case -> why ours differs. A case that no longer differs must leave the list.
 KNOWN_ERRORS = {
