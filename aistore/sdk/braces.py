@@ -71,12 +71,12 @@ def _expand(text: str) -> Iterator[str]:
 
 
 def _closing(plain: str, start: int) -> int:
-    depth = 0
-    for pos in range(start, len(plain)):
+    # The braces were checked to be balanced.
+    depth, pos = 1, start
+    while depth:
+        pos += 1
         depth += (plain[pos] == "{") - (plain[pos] == "}")
-        if not depth:
-            return pos
-    raise AssertionError("braces were checked to be balanced")
+    return pos
 
 
 def _group(inner: str) -> Iterable[str]:

@@ -17,6 +17,7 @@ from aistore.sdk import utils
 from aistore.sdk.errors import ErrInvalidResponse, InvalidArgument
 from aistore.sdk.provider import Provider
 from aistore.sdk.types import Smap
+from aistore.sdk.xact_const import is_valid_kind
 
 
 @pytest.mark.parametrize("text", ["1", "t", "TRUE", " yes ", "y", "On"])
@@ -243,3 +244,8 @@ def test_requests_taken_apart():
 
 def test_http_error_model():
     assert utils.HttpError(status_code=3).message == ""
+
+
+def test_kinds_of_jobs():
+    assert is_valid_kind("rebalance")
+    assert not is_valid_kind("no-such-kind")

@@ -300,7 +300,7 @@ def _left(deadline: float | None) -> float | None:
 def _tls_reason(err: ssl.SSLError) -> str:
     if isinstance(err, ssl.SSLCertVerificationError):
         return f"the certificate is not trusted: {err.verify_message}"
-    if err.reason in (
+    if getattr(err, "reason", None) in (  # only what OpenSSL itself raised has one
         "WRONG_VERSION_NUMBER",
         "HTTP_REQUEST",
         "RECORD_LAYER_FAILURE",

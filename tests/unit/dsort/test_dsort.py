@@ -1,6 +1,7 @@
 """dSort: specifications, key maps, jobs."""
 
 import json
+import sys
 
 import pytest
 from recording_client import RecordingClient, answer
@@ -251,3 +252,23 @@ def test_statistics_dump():
     metrics.meta_sorting.sent_stats = TimeStats(**stats)
     assert metrics.model_dump()["meta_sorting"]["sent_stats"] == stats
     assert issubclass(DetailedStats, TimeStats)
+
+
+def test_a_key_map_that_is_there_already_is_left():
+    framework = DsortFramework(
+        DsortShardsGroup(BucketModel(name="in", provider="ais"), "input", ObjectRange("i-", 0, 9), ".tar"),
+        DsortShardsGroup(OUT.bck, "output", ExternalKeyMap({"o-{0..1}": ObjectNames(["a"])}), ".tar"),
+    )
+    framework.ekm_file = "http://elsewhere/map"
+    with scripted(lambda request: Answer(b"id")) as (server, client):
+        assert Dsort(client).start(framework) == "id"
+    assert [request.method for request in server.requests] == ["POST"]
+    assert json.loads(server.requests[0].body)["ekm_file"] == "http://elsewhere/map"
+
+
+def test_yaml_without_its_package(tmp_path, monkeypatch):
+    path = tmp_path / "spec.yaml"
+    path.write_text("input_bck: {}")
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(InvalidArgument, match="pip install"):
+        DsortFramework.from_file(path)

@@ -13,6 +13,8 @@ from aistore.sdk.enums import FLTPresence
 from aistore.sdk.errors import InvalidArgument, NoTargetError
 from aistore.sdk.hrw import get_digest, xoshiro256_hash
 from aistore.sdk.list_object_flag import ListObjectFlag
+from aistore.sdk.models.base import decode_hook
+from aistore.sdk.models.listing import ObjectFactory
 from aistore.sdk.namespace import Namespace
 from aistore.sdk.provider import Provider
 from aistore.sdk.types import (
@@ -20,6 +22,7 @@ from aistore.sdk.types import (
     AggregatedJobSnap,
     ArchiveMultiObj,
     BlobMsg,
+    BucketEntry,
     BucketModel,
     CopyBckMsg,
     CreateNBIMsg,
@@ -321,3 +324,22 @@ def test_models_are_what_msgspec_encodes():
 
 def test_presence_is_a_number():
     assert FLTPresence(5) is FLTPresence.FLT_EXISTS_OUTSIDE
+
+
+def test_what_a_decoder_of_models_does_not_know():
+    with pytest.raises(NotImplementedError, match="complex cannot be decoded"):
+        decode_hook(complex, 1)
+
+
+def test_a_transfer_of_nothing_in_particular():
+    assert TCBckMsg(cont_on_err=True).as_dict() == {"coer": True}
+
+
+def test_listed_entries_show_and_keep_their_factory():
+    factory = ObjectFactory(str)
+    assert repr(factory) == "<Object>"
+    assert pickle.loads(pickle.dumps(factory))("a") == "a"
+
+
+def test_listed_objects_without_copies_have_no_such_property():
+    assert BucketEntry(n="a", s=1, f=0).generate_object_props().mirror_copies == 0

@@ -19,6 +19,7 @@ from aistore.sdk.obj import object_attributes
 from aistore.sdk.obj.byte_range import format_byte_range, parse_byte_range, parse_content_range, split_ranges
 from aistore.sdk.obj.checksum import ChecksumCheck
 from aistore.sdk.obj.content_iterator.fill import fill, fill_exactly
+from aistore.sdk.obj.content_iterator.range_reader import RangeReader
 from aistore.sdk.obj.content_iterator.sequential import body_length
 from aistore.sdk.obj.errors import ErrChecksumMismatch, ErrObjectChanged
 from aistore.sdk.obj.identity import ObjectIdentity
@@ -268,3 +269,11 @@ def test_lengths_that_are_not_known(length):
     response = requests.Response()
     response.headers["Content-Length"] = length
     assert body_length(response) is None
+
+
+def test_a_changed_range_without_a_checksum_that_can_be_made():
+    changed = ErrObjectChanged("b/o", "checksum", "a", "b")
+    fetch = object.__new__(RangeReader)
+    for kind, value in (("none", ""), ("md5", "0" * 32)):
+        with pytest.raises(ErrObjectChanged):
+            fetch._check_own_checksum(memoryview(b"x"), changed, kind, value)

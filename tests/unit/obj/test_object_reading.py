@@ -441,3 +441,18 @@ def test_blob_download_of_an_object_that_is_here_is_not_empty(obj, stored, clust
     config = BlobDownloadConfig(chunk_size="1mb", num_workers="2")
     assert obj.get_reader(blob_download_config=config).read_all() == data
     assert not [name for name in cluster.requests[1].headers if name.startswith("ais-blob")]
+
+
+def test_reading_into_memory_ends_with_the_file(obj):
+    with obj.get_reader().as_file() as file:
+        buffer = bytearray(len(DATA) + 5)
+        assert file.readinto(buffer) == len(DATA)
+        assert file.readinto(buffer) == 0
+
+
+def test_workers_of_a_reader(obj):
+    assert obj.get_reader(num_workers=3)._content_provider.num_workers == 3
+
+
+def test_parallel_files_take_a_buffer_size_too(obj):
+    assert obj.get_reader(num_workers=2).as_file(buffer_size=100).read() == DATA

@@ -355,3 +355,18 @@ def test_part_is_not_appended_to(upload):
     upload.create()
     with pytest.raises(SDKError):
         upload.add_part(1).append_content(b"A")
+
+
+def test_appending_nothing_to_an_object(cluster, writer):
+    sink = sinks.AppendSink(writer)
+    sink.commit(b"")
+    sink.send(b"ab")
+    sink.commit(b"")
+    assert cluster.data == b"ab"
+
+
+def test_the_last_piece_of_an_upload_may_be_empty(cluster, writer):
+    with writer.as_file("w") as file:
+        file.write(bytes(3 * PIECE))
+        file.flush()
+    assert cluster.data == bytes(3 * PIECE)

@@ -24,6 +24,7 @@ from aistore.sdk.errors import (
     ErrTooManyRequests,
 )
 from aistore.sdk.retry_config import NETWORK_RETRY_EXCEPTIONS, ColdGetConf, RetryConfig
+from aistore.sdk.retry_manager import _as_urllib3, _Attempt, _cold_get
 
 OBJ = "objects/b/o"
 
@@ -432,3 +433,41 @@ def test_lock_that_is_never_freed(peers, rc, monkeypatch):
         )
     assert sum(clock.slept) == 9
     assert next(r for r in peer.requests if r.method == "HEAD").target.endswith("presence=2&props=size")
+
+
+def test_looking_at_the_lock_is_only_an_aid(peers, rc, monkeypatch):
+    monkeypatch.setattr("aistore.sdk.retry_manager.next_pause", lambda *_, **__: 0.0)
+
+    def fail(*args):
+        raise RuntimeError
+
+    monkeypatch.setattr("aistore.sdk.lock_poller.LockPoller.wait_for_unlock", fail)
+    gate = threading.Event()
+    r = rc(peers(script=cold_script(gate, [])), timeout=(5, 0.1)).request(
+        "get", OBJ, params={"provider": "aws"}
+    )
+    gate.set()
+    assert r.content == b"fetched"
+
+
+def test_hooks_of_a_policy_are_called(peers, rc):
+    seen = []
+    config = RetryConfig.default()
+    config.network_retry = network_retry(before_sleep=lambda state: seen.append(state.attempt_number))
+    assert rc(peers(drop, answer(200, b"x")), retry_config=config).request("get", OBJ).content == b"x"
+    assert seen == [1]
+    manager = rc(peers(answer(200, b"x")), retry_config=config)._retry_manager
+    results = iter(["not yet", "done"])
+    config.network_retry = network_retry()
+    config.network_retry.retry = tenacity.retry_if_result(lambda text: text != "done")
+    attempt = _Attempt(lambda: None, (), {})
+    assert manager._by_network_retry(attempt, lambda: next(results)) == "done"
+
+
+def test_kinds_of_failures_for_policies_of_urllib3():
+    assert isinstance(_as_urllib3(requests.exceptions.SSLError()), urllib3.exceptions.SSLError)
+    assert isinstance(_as_urllib3(requests.exceptions.ConnectionError()), urllib3.exceptions.ProtocolError)
+
+
+def test_failures_without_a_request_have_no_lock():
+    assert _cold_get(AISReadTimeout("no request is known")) is None

@@ -13,6 +13,7 @@ import requests
 from peer import TLS, answer, redirect
 
 from aistore.sdk.errors import (
+    AISChunkedEncodingError,
     AISConnectionError,
     AISConnectTimeout,
     AISReadTimeout,
@@ -22,10 +23,13 @@ from aistore.sdk.errors import (
 )
 from aistore.sdk.transport import connection, tls
 from aistore.sdk.transport.body import Body, BodyError
+from aistore.sdk.transport.call import Call
 from aistore.sdk.transport.connection import Connection, _Selector, describe, open_connection
+from aistore.sdk.transport.members import Members
 from aistore.sdk.transport.pool import Pool
 from aistore.sdk.transport.tls import TLSConfig, context_for
-from aistore.sdk.transport.url import parse_origin
+from aistore.sdk.transport.transport import Transport
+from aistore.sdk.transport.url import parse_base, parse_origin
 
 OBJ = "objects/b/o"
 
@@ -494,3 +498,63 @@ def test_a_child_closes_what_it_inherits(peers):
     assert conn.sock is None
     with pytest.raises(connection.DeadConnectionError):
         conn.send(b"x")
+
+
+# ---------------------------------------------------------------- time limits, refusals, words
+
+
+def test_a_call_whose_time_is_over_is_not_begun(peers):
+    peer = peers(answer(200, b"x"))
+    call = Call("GET", parse_base(peer.url), "/v1/x", total=0.0)
+    with pytest.raises(AISReadTimeout, match="time limit of the call"):
+        Transport(1, TLSConfig(True)).send(call)
+    assert peer.requests == []
+
+
+def test_a_body_whose_time_is_over(peers, rc):
+    with rc(peers(answer(200, b"x" * 100_000))).request("get", "x", stream=True) as reply:
+        reply.raw._deadline = 0.0
+        with pytest.raises(AISReadTimeout, match="time limit of the call"):
+            reply.raw.read()
+
+
+def test_a_body_whose_connection_was_closed_meanwhile(peers, rc):
+    with rc(peers(answer(200, b"x" * 100_000))).request("get", "x", stream=True) as reply:
+        assert reply.raw.read(10) == b"x" * 10
+        reply.raw._conn.close()
+        with pytest.raises(AISChunkedEncodingError, match="closed"):
+            reply.raw.read()
+
+
+def test_a_cluster_map_that_cannot_be_had_trusts_nobody():
+    members = Members(parse_origin("http://a:1"))
+
+    def load():
+        raise OSError
+
+    assert members.trusts(parse_origin("http://a:1"), load)
+    assert not members.trusts(parse_origin("http://b:1"), load)
+
+
+def test_words_for_failures_of_tls():
+    assert connection._tls_reason(ssl.SSLError(1, "words of the library")) == "words of the library"
+
+
+def test_an_empty_file_is_nothing_to_send(peers, tmp_path):
+    (tmp_path / "empty").touch()
+    conn = open_connection(parse_origin(peers(answer()).url), None, 5, 5)
+    with (tmp_path / "empty").open("rb") as file:
+        body = Body(file)
+        conn.send_file(body, file)
+        assert body.touched
+    conn.close()
+
+
+def test_bytes_that_tls_has_already_decrypted(peers):
+    peer = peers(answer(200, b"x" * 100), tls=True)
+    context = context_for(TLSConfig(str(TLS / "ca.pem")))
+    conn = open_connection(parse_origin(peer.url), context, 5, 5)
+    conn.send(b"GET / HTTP/1.1\r\n\r\n")
+    assert conn.sock.recv(1) == b"H"
+    assert conn.wait_readable(0)
+    conn.close()
