@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 from aistore.sdk.const import HEADER_CONTENT_LENGTH, STATUS_OK
 from aistore.sdk.etl.webserver import flow, steps
 from aistore.sdk.etl.webserver.base_etl_server import CountingIterator, hop_answer
-from aistore.sdk.etl.webserver.blocking_stream import close_output, read_file, start_stream, whole
+from aistore.sdk.etl.webserver.blocking_stream import (
+    call_transform,
+    close_output,
+    start_stream,
+    transform_file,
+    whole,
+)
 from aistore.sdk.etl.webserver.exchange import Gatherer, HopAnswer, Output, Reply, TransformRequest
 from aistore.sdk.etl.webserver.fastapi_streaming import RequestChunks, buffered_reader, iterate_in_thread
 from aistore.sdk.etl.webserver.stage_put import needs_both_ways, put_to_stage
@@ -46,10 +52,6 @@ class AsyncSteps:
         limit = self._server.settings.max_buffered
         return self._body if isinstance(self._body, bytes) else await self._body.read_all(limit)
 
-    async def _read_file(self, step: steps.ReadFile) -> bytes:
-        content: bytes = await self._in_thread(read_file, step.path, self._server.settings.max_buffered)
-        return content
-
     async def _fetch(self, step: steps.Fetch) -> bytes | HopAnswer:
         async with self._server.client.stream("GET", step.url) as resp:
             if resp.status_code != STATUS_OK:
@@ -61,11 +63,10 @@ class AsyncSteps:
             return gatherer.joined()
 
     async def _call_transform(self, step: steps.CallTransform) -> Any:
-        request = step.request
-        try:
-            return await self._in_thread(self._server.transform, step.data, request.path, request.etl_args)
-        except Exception as exc:
-            raise flow.TransformFailed(exc) from exc
+        return await self._in_thread(call_transform, self._server, step)
+
+    async def _transform_file(self, step: steps.TransformFile) -> Any:
+        return await self._in_thread(transform_file, self._server, step)
 
     async def _open_body(self, _step: steps.OpenBody) -> BinaryIO:
         assert isinstance(self._body, RequestChunks)
@@ -139,9 +140,9 @@ class AsyncSteps:
 
     _performers: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
         steps.ReadBody: _read_body,
-        steps.ReadFile: _read_file,
         steps.Fetch: _fetch,
         steps.CallTransform: _call_transform,
+        steps.TransformFile: _transform_file,
         steps.OpenBody: _open_body,
         steps.OpenFile: _open_file,
         steps.OpenFetch: _open_fetch,

@@ -13,10 +13,11 @@ from aistore.sdk.etl.webserver import flow, steps
 from aistore.sdk.etl.webserver.base_etl_server import CountingIterator, ETLServer, hop_answer
 from aistore.sdk.etl.webserver.blocking_stream import (
     ResponseReader,
+    call_transform,
     close_output,
-    read_file,
     read_whole,
     start_stream,
+    transform_file,
     whole,
 )
 from aistore.sdk.etl.webserver.exchange import HopAnswer, Output, Reply
@@ -50,9 +51,6 @@ class BlockingSteps:
     def _read_body(self, _step: steps.ReadBody) -> bytes:
         return read_whole(self._body, self._server.settings.max_buffered, self._announced)
 
-    def _read_file(self, step: steps.ReadFile) -> bytes:
-        return read_file(step.path, self._server.settings.max_buffered)
-
     def _fetch(self, step: steps.Fetch) -> bytes | HopAnswer:
         with self._get(step.url) as resp:
             if resp.status_code != STATUS_OK:
@@ -62,11 +60,10 @@ class BlockingSteps:
             return read_whole(source, self._server.settings.max_buffered, announced)
 
     def _call_transform(self, step: steps.CallTransform) -> Any:
-        request = step.request
-        try:
-            return self._server.transform(step.data, request.path, request.etl_args)
-        except Exception as exc:
-            raise flow.TransformFailed(exc) from exc
+        return call_transform(self._server, step)
+
+    def _transform_file(self, step: steps.TransformFile) -> Any:
+        return transform_file(self._server, step)
 
     def _open_body(self, _step: steps.OpenBody) -> BinaryIO:
         return self._body
@@ -109,9 +106,9 @@ class BlockingSteps:
 
     _performers: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
         steps.ReadBody: _read_body,
-        steps.ReadFile: _read_file,
         steps.Fetch: _fetch,
         steps.CallTransform: _call_transform,
+        steps.TransformFile: _transform_file,
         steps.OpenBody: _open_body,
         steps.OpenFile: _open_file,
         steps.OpenFetch: _open_fetch,

@@ -34,15 +34,31 @@ def read_whole(source: BinaryIO, limit: int, announced: str | int | None = None)
     return gatherer.joined()
 
 
-def read_file(path: str, limit: int) -> bytes:
-    """Read a file into memory.
+def call_transform(server: ETLServer, step: steps.CallTransform) -> Any:
+    """Call `transform`.
 
     Raises:
-        ObjectTooLarge: It has more bytes than the limit.
+        TransformFailed: It raised.
     """
-    with open(path, "rb", buffering=0) as file:
-        check_size(limit, os.fstat(file.fileno()).st_size)
-        return file.read()
+    request = step.request
+    try:
+        return server.transform(step.data, request.path, request.etl_args)
+    except Exception as exc:
+        raise flow.TransformFailed(exc) from exc
+
+
+def transform_file(server: ETLServer, step: steps.TransformFile) -> Any:
+    """Call `transform` with the content of a file.
+
+    Raises:
+        OSError: The file cannot be read.
+        ObjectTooLarge: It does not fit into the memory allowed for it.
+        TransformFailed: The user's code raised.
+    """
+    with open(step.path, "rb", buffering=0) as file:
+        check_size(server.settings.max_buffered, os.fstat(file.fileno()).st_size)
+        data = file.read()
+    return call_transform(server, steps.CallTransform(data, step.request))
 
 
 class ResponseReader(io.RawIOBase):

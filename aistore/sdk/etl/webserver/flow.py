@@ -46,9 +46,9 @@ from aistore.sdk.etl.webserver.steps import (
     Pause,
     Put,
     ReadBody,
-    ReadFile,
     StartStream,
     Step,
+    TransformFile,
 )
 from aistore.sdk.etl.webserver.utils import compose_etl_direct_put_url, is_stage_url
 
@@ -125,8 +125,7 @@ def transform(host: FlowHost, request: TransformRequest) -> Flow:
 
 def _buffered(host: FlowHost, request: TransformRequest) -> Flow:
     url = yield from _destination(host, request)
-    data = yield from _load(host, request)
-    result = as_bytes((yield CallTransform(data, request)))
+    result = as_bytes((yield from _transformed(host, request)))
     if not url:
         return Reply(STATUS_OK, result, host.get_mime_type())
     attempt = 0
@@ -184,16 +183,20 @@ def _destination(host: FlowHost, request: TransformRequest) -> Generator[Step, A
     return compose_etl_direct_put_url(request.next_url, host.host_target, request.path, request.etl_args)
 
 
-def _load(host: FlowHost, request: TransformRequest) -> Generator[Step, Any, bytes | str]:
-    if request.fqn:
-        path = host.resolve_fqn(request.fqn)
-        if host.direct_fqn:
-            return path
-        try:
-            content: bytes = yield ReadFile(path)
-        except OSError as exc:
-            raise _unreadable(request, exc) from None
-        return content
+def _transformed(host: FlowHost, request: TransformRequest) -> Generator[Step, Any, Any]:
+    if not request.fqn:
+        data = yield from _load(request, host.host_target)
+        return (yield CallTransform(data, request))
+    path = host.resolve_fqn(request.fqn)
+    if host.direct_fqn:
+        return (yield CallTransform(path, request))
+    try:
+        return (yield TransformFile(path, request))
+    except OSError as exc:
+        raise _unreadable(request, exc) from None
+
+
+def _load(request: TransformRequest, host_target: str) -> Generator[Step, Any, bytes]:
     if request.method != "GET":
         try:
             body: bytes = yield ReadBody()
@@ -205,7 +208,7 @@ def _load(host: FlowHost, request: TransformRequest) -> Generator[Step, Any, byt
             ) from exc
         return body
     try:
-        fetched: bytes | HopAnswer = yield Fetch(f"{host.host_target}/{request.fetch_path}")
+        fetched: bytes | HopAnswer = yield Fetch(f"{host_target}/{request.fetch_path}")
     except RequestFailed:
         raise
     except Exception as exc:

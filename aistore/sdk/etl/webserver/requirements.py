@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import Any
 
@@ -12,6 +13,7 @@ class MissingPackage(SDKError, ImportError):  # noqa: N818 - named for what it s
     """A package that a server needs is not installed."""
 
 
+@functools.cache
 def require(module: str, user: str) -> Any:
     """Import a module of an optional package.
 

@@ -15,13 +15,6 @@ class ReadBody:
 
 
 @dataclass(frozen=True)
-class ReadFile:
-    """Read a file whole -> bytes."""
-
-    path: str
-
-
-@dataclass(frozen=True)
 class Fetch:
     """Get an object from the target -> bytes, or a `HopAnswer` with an error status."""
 
@@ -33,6 +26,17 @@ class CallTransform:
     """Call the user's `transform` -> what it returned."""
 
     data: bytes | str
+    request: TransformRequest
+
+
+@dataclass(frozen=True)
+class TransformFile:
+    """Read a file whole and call the user's `transform` with it -> what that returned.
+
+    One step, because on an event loop each one that blocks costs a change of threads.
+    """
+
+    path: str
     request: TransformRequest
 
 
@@ -94,9 +98,9 @@ class Pause:
 
 Step: TypeAlias = (
     ReadBody
-    | ReadFile
     | Fetch
     | CallTransform
+    | TransformFile
     | OpenBody
     | OpenFile
     | OpenFetch
