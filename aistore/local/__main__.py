@@ -1,4 +1,4 @@
-"""`python -m aistore.local`: run the server in the foreground."""
+"""`python -m aistore.local`: run the server in the foreground; `... fsck`: check a folder."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from aistore.local.options import Options, parse
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aistore.local.authn import Authn
     from aistore.local.state import State
 
 
@@ -24,19 +25,37 @@ def _say(line: str) -> None:
 def _announce(state: State, options: Options) -> None:
     if options.child:
         ready = {"endpoint": state.nodes.proxy.url, "dir": str(state.root)}
+        ready["auth_endpoint"] = state.authn.url if state.authn is not None else ""
+        ready["ca_file"] = str(state.tls.ca_file or "")
         _say(json.dumps(ready))
     else:
         _say(state.nodes.proxy.url)
+        if state.authn is not None:
+            _announce_authn(state.authn, options)
         targets = ", ".join(target.url for target in state.nodes.targets)
         sys.stderr.write(
             f"aistore.local is ready: data in {state.root}, targets at {targets}; Ctrl-C stops it\n"
         )
 
 
+def _announce_authn(authn: Authn, options: Options) -> None:
+    """The URL of the AuthN service, and a password that was made up: only this once, as its hash is kept."""
+    _say(authn.url)
+    if authn.new_password:
+        sys.stderr.write(f"AuthN user {options.admin.name!r} has the password {authn.new_password}\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server; the exit code is 0 after a clean stop, 1 if it could not start."""
-    options = parse(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments[:1] == ["fsck"]:
+        from aistore.local import fsck
+
+        return fsck.main(arguments[1:])
+    options = parse(arguments)
+    shown = logging.StreamHandler()
+    shown.setLevel(logging.WARNING)  # what is less is kept for those who ask a node for its log
+    logging.basicConfig(handlers=[shown], format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         from aistore.local import server
 

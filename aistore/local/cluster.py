@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import json
 import os
+import secrets
 import selectors
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import weakref
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from aistore.local.admin import NAME_VARIABLE, PASSWORD_VARIABLE, Admin, take_admin
 from aistore.local.errors import LocalClusterError
 from aistore.local.s3.keys import ACCESS_VARIABLE, SECRET_VARIABLE, Keys, make_keys
 
@@ -49,6 +51,12 @@ class LocalCluster:
         tls_cert (str | Path | None): Certificate chain (PEM) to serve https with. Default: None, plain http.
         tls_key (str | Path | None): Its private key (PEM), if that is not in the same file.
         tls_client_ca (str | Path | None): Demand client certificates signed by this authority.
+        tls (bool): Serve https with a certificate made in the data folder; `client()` checks it.
+            Default: False.
+        auth (bool): Demand tokens, and serve AuthN at `auth_endpoint`; `client()` has a token of the built-in
+            user. Default: False.
+        admin (tuple[str, str] | None): Name and password of the built-in user. Default: the environment
+            variables AIS_AUTHN_SU_NAME and AIS_AUTHN_SU_PASS, else `admin` and a password that is made up.
         s3_keys (tuple[str, str] | None): Access key and secret key that requests to `/s3` must be signed
             with. Default: the environment variables AIS_LOCAL_S3_ACCESS_KEY and AIS_LOCAL_S3_SECRET_KEY, else
             every request is accepted.
@@ -68,6 +76,9 @@ class LocalCluster:
         tls_cert: str | os.PathLike[str] | None = None,
         tls_key: str | os.PathLike[str] | None = None,
         tls_client_ca: str | os.PathLike[str] | None = None,
+        tls: bool = False,
+        auth: bool = False,
+        admin: tuple[str, str] | None = None,
         s3_keys: tuple[str, str] | None = None,
         start_timeout: float = _START_SECONDS,
     ) -> None:
@@ -76,6 +87,12 @@ class LocalCluster:
             self._arguments += ["--quota", str(quota)]
         if fsync:
             self._arguments.append("--fsync")
+        if tls:
+            self._arguments.append("--tls-self-signed")
+        self._admin: Admin | None = None
+        if auth:
+            self._arguments += ["--auth", "--auth-port", "0"]
+            self._admin = Admin(*admin) if admin is not None else _default_admin()
         paths = {
             "dir": dir,
             "promote-dir": promote_dir,
@@ -91,6 +108,8 @@ class LocalCluster:
         self._child: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
         self._endpoint = ""
+        self._auth_endpoint = ""
+        self._ca_file = ""
         self._dir = Path(dir) if dir is not None else None
 
     @property
@@ -100,11 +119,45 @@ class LocalCluster:
         Raises:
             LocalClusterError: The cluster is not running.
         """
+        self._check_running()
+        return self._endpoint
+
+    @property
+    def auth_endpoint(self) -> str:
+        """URL of the AuthN service, for `AuthNClient(endpoint)`.
+
+        Raises:
+            LocalClusterError: The cluster is not running, or without AuthN.
+        """
+        self._check_running()
+        if not self._auth_endpoint:
+            raise LocalClusterError("the local cluster has no AuthN service: start it with auth=True")
+        return self._auth_endpoint
+
+    @property
+    def admin(self) -> tuple[str, str]:
+        """Name and password of the built-in user of AuthN.
+
+        Raises:
+            LocalClusterError: The cluster is without AuthN.
+        """
+        if self._admin is None:
+            raise LocalClusterError("the local cluster has no AuthN service: start it with auth=True")
+        return self._admin.name, self._admin.password
+
+    @property
+    def ca_file(self) -> str | None:
+        """What a certificate that was made for this cluster can be checked with: `Client(..., ca_cert=...)`.
+
+        None without `tls=True`, and when it isn't running.
+        """
+        return self._ca_file or None
+
+    def _check_running(self) -> None:
         if not self._endpoint:
             raise LocalClusterError(
                 "the local cluster is not running: call start(), or use it in a `with` statement"
             )
-        return self._endpoint
 
     @property
     def dir(self) -> Path | None:
@@ -117,10 +170,29 @@ class LocalCluster:
         return self._child.pid if self._child is not None else None
 
     def client(self, **kwargs: Any) -> Client:
-        """A client of this cluster; arguments as of `Client`."""
+        """A client of this cluster; arguments as of `Client`.
+
+        It checks the certificate that was made for the cluster, and has a new token of the built-in user,
+        unless the arguments say otherwise.
+        """
         from aistore.sdk.client import Client
 
+        if self._ca_file and "skip_verify" not in kwargs:
+            kwargs.setdefault("ca_cert", self._ca_file)
+        if self._auth_endpoint and "token" not in kwargs:
+            kwargs["token"] = self._new_token(kwargs)
         return Client(self.endpoint, **kwargs)
+
+    def _new_token(self, client_arguments: dict[str, Any]) -> str:
+        from aistore.sdk.authn import AuthNClient
+
+        alike = {
+            key: client_arguments[key]
+            for key in ("ca_cert", "skip_verify", "client_cert")
+            if key in client_arguments
+        }
+        with AuthNClient(self._auth_endpoint, **alike) as authn:
+            return authn.login(*self.admin)
 
     def start(self) -> LocalCluster:
         """Start the server and wait until it answers; nothing happens if it is running.
@@ -141,7 +213,7 @@ class LocalCluster:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             start_new_session=True,
-            env=_child_environment(self._s3_keys),
+            env=_child_environment(self._s3_keys, self._admin),
         )
         _running.add(self)
         try:
@@ -150,6 +222,8 @@ class LocalCluster:
             self.stop()
             raise
         self._endpoint = ready["endpoint"]
+        self._auth_endpoint = ready["auth_endpoint"]
+        self._ca_file = ready["ca_file"]
         self._dir = Path(ready["dir"])
         return self
 
@@ -189,7 +263,7 @@ class LocalCluster:
     def stop(self) -> None:
         """Stop the server, if it is running, and wait for its end; a temporary folder is removed."""
         child, self._child = self._child, None
-        self._endpoint = ""
+        self._endpoint = self._auth_endpoint = self._ca_file = ""
         _running.discard(self)
         if child is None:
             return
@@ -223,12 +297,20 @@ class LocalCluster:
         return f"LocalCluster({self._endpoint or 'not running'})"
 
 
-def _child_environment(s3_keys: Keys | None) -> dict[str, str]:
+def _default_admin() -> Admin:
+    """The built-in user of the environment, which is left as it is."""
+    admin = take_admin(dict(os.environ))
+    return admin if admin.password else admin._replace(password=secrets.token_urlsafe(18))
+
+
+def _child_environment(s3_keys: Keys | None, admin: Admin | None) -> dict[str, str]:
     """This process's environment; the child finds the same package."""
     env = dict(os.environ)
     # Not as arguments, which every user of the machine can read.
     if s3_keys is not None:
         env[ACCESS_VARIABLE], env[SECRET_VARIABLE] = s3_keys
+    if admin is not None:
+        env[NAME_VARIABLE], env[PASSWORD_VARIABLE] = admin
     package_root = str(Path(__file__).resolve().parents[2])
     paths = [package_root, *filter(None, [env.get("PYTHONPATH")])]
     env["PYTHONPATH"] = os.pathsep.join(paths)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from aistore.local.admin import DEFAULT_PORT, NAME_VARIABLE, PASSWORD_VARIABLE, Admin, take_admin
+from aistore.local.config_file import arguments_of
 from aistore.local.s3.keys import ACCESS_VARIABLE, SECRET_VARIABLE, Keys, make_keys
 from aistore.version import __version__
 
@@ -17,6 +20,22 @@ if TYPE_CHECKING:
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 MAX_TARGETS = 64
+
+_DESCRIPTION = """\
+A single-machine AIStore: one proxy and N targets in one process, with the real wire protocol.
+Prints the endpoint for clients when it is ready; Ctrl-C stops it."""
+
+_EXAMPLES = """\
+examples:
+  python -m aistore.local                                       data is gone at the end
+  python -m aistore.local --dir ./ais-data --targets 2          data is kept
+  python -m aistore.local --config ais.toml --access-log -      options from a file, requests on stdout
+  python -m aistore.local fsck --dir ./ais-data [--repair]      check a folder that no server has open
+
+  ais.toml:   dir = "/srv/ais"
+              port = 51080
+              quota = "200GiB"
+"""
 
 
 class Options(NamedTuple):
@@ -33,13 +52,13 @@ class Options(NamedTuple):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
+    tls_self_signed: bool = False
+    auth: bool = False
+    auth_port: int = DEFAULT_PORT
+    admin: Admin = Admin()
     s3_keys: Keys | None = None
+    access_log: str = ""
     child: bool = False
-
-    @property
-    def scheme(self) -> str:
-        """Of every node's URL."""
-        return "https" if self.tls_cert else "http"
 
 
 def parse_size(text: str, *, kilo: int = 1000) -> int:
@@ -76,27 +95,65 @@ def _targets(text: str) -> int:
 
 def parse(argv: Sequence[str] | None = None) -> Options:
     """Options from command-line arguments; prints usage and exits when they are wrong."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    given = vars(parser.parse_args(_from_file(parser, arguments) + arguments))
+    del given["config"]
+    try:
+        keys = make_keys(given.pop("s3_access_key"), given.pop("s3_secret_key"))
+    except ValueError as err:
+        parser.error(str(err))
+    options = Options(**given, s3_keys=keys, admin=take_admin(os.environ))
+    if options.tls_key and not options.tls_cert:
+        parser.error("--tls-key needs --tls-cert")
+    if options.tls_client_ca and not (options.tls_cert or options.tls_self_signed):
+        parser.error("--tls-client-ca needs --tls-cert or --tls-self-signed")
+    if options.tls_cert and options.tls_self_signed:
+        parser.error("--tls-cert and --tls-self-signed exclude each other")
+    return options
+
+
+def _from_file(parser: argparse.ArgumentParser, arguments: list[str]) -> list[str]:
+    """The arguments that the file named by `--config` stands for."""
+    only = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    only.add_argument("--config", type=Path)
+    path = only.parse_known_args(arguments)[0].config
+    if path is None:
+        return []
+    known = vars(parser.parse_args([])).keys() - {"config", "child"}
+    try:
+        return arguments_of(path, known)
+    except ValueError as err:
+        parser.error(str(err))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m aistore.local",
-        description="A single-machine AIStore: one proxy and N targets in one process, with the real wire "
-        "protocol. Prints the endpoint for clients when it is ready; Ctrl-C stops it.",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    add = parser.add_argument
+    _add_data(parser.add_argument_group("data"))
+    _add_network(parser.add_argument_group("network"))
+    _add_access(parser.add_argument_group("access"))
+    add = parser.add_argument_group("operation").add_argument
+    add("--config", type=Path, metavar="FILE", help="read options from a TOML or JSON file; those here win")
     add(
-        "--dir",
-        type=Path,
-        metavar="DIR",
-        help="folder for data; reopened with all it holds (default: temporary)",
+        "--access-log",
+        default="",
+        metavar="FILE",
+        help="append a line of JSON for each request, - for standard output (default: none)",
     )
-    add("--port", type=_port, default=8080, help="the proxy's port, 0 for any free one (default: 8080)")
-    add("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)")
-    add(
-        "--targets",
-        type=_targets,
-        default=1,
-        metavar="N",
-        help="number of targets, each on a free port (default: 1)",
-    )
+    add("--version", action="version", version=__version__)
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+def _add_data(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--dir", type=Path, metavar="DIR", help="folder, reopened with all it holds (default: temporary)")
     add(
         "--quota",
         type=_size,
@@ -109,15 +166,26 @@ def parse(argv: Sequence[str] | None = None) -> Options:
         help="flush each write to the device: safe from power failures, slower",
     )
     add(
-        "--max-connections", type=int, default=4096, metavar="N", help="connections at a time (default: 4096)"
-    )
-    add(
         "--promote-dir",
         type=Path,
         default=Path("/var/lib/ais/promote"),
         metavar="DIR",
         help="the only folder files may be promoted from (default: /var/lib/ais/promote)",
     )
+
+
+def _add_network(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--port", type=_port, default=8080, help="the proxy's port, 0 for any free one (default: 8080)")
+    add("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)")
+    add(
+        "--targets",
+        type=_targets,
+        default=1,
+        metavar="N",
+        help="number of targets, each on a free port (default: 1)",
+    )
+    add("--max-connections", type=int, default=4096, metavar="N", help="at a time (default: 4096)")
     add("--tls-cert", type=Path, metavar="FILE", help="certificate chain (PEM): serve https")
     add("--tls-key", type=Path, metavar="FILE", help="its private key (PEM), if that is not in the same file")
     add(
@@ -125,6 +193,29 @@ def parse(argv: Sequence[str] | None = None) -> Options:
         type=Path,
         metavar="FILE",
         help="demand client certificates signed by this authority",
+    )
+    add(
+        "--tls-self-signed",
+        action="store_true",
+        help="serve https with a certificate of its own, made in the data folder (tls/server.pem)",
+    )
+
+
+def _add_access(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
+        "--auth",
+        action="store_true",
+        help="demand tokens of an AuthN service, which is served too; its built-in user has the name "
+        f"${NAME_VARIABLE} (default: admin) and the password ${PASSWORD_VARIABLE} (default: made up, and "
+        "shown once)",
+    )
+    add(
+        "--auth-port",
+        type=_port,
+        default=DEFAULT_PORT,
+        metavar="N",
+        help=f"the AuthN service's port, 0 for any free one (default: {DEFAULT_PORT})",
     )
     # The environment keeps the secret out of the list of processes; taken from there, no process that this
     # one starts inherits it.
@@ -140,14 +231,3 @@ def parse(argv: Sequence[str] | None = None) -> Options:
         default=os.environ.pop(SECRET_VARIABLE, ""),
         help=f"and its secret (default: ${SECRET_VARIABLE}, which other users can't see)",
     )
-    add("--child", action="store_true", help=argparse.SUPPRESS)
-    add("--version", action="version", version=__version__)
-    given = vars(parser.parse_args(argv))
-    try:
-        keys = make_keys(given.pop("s3_access_key"), given.pop("s3_secret_key"))
-    except ValueError as err:
-        parser.error(str(err))
-    options = Options(**given, s3_keys=keys)
-    if (options.tls_key or options.tls_client_ca) and not options.tls_cert:
-        parser.error("--tls-key and --tls-client-ca need --tls-cert")
-    return options

@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import socket
-import ssl
 import sys
 import tempfile
 import threading
@@ -17,15 +16,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aistore.local.access_log import AccessLog
 from aistore.local.api import routes
 from aistore.local.api.app import App
 from aistore.local.api.guard import Guard, is_loopback
 from aistore.local.errors import LocalClusterError
 from aistore.local.lockfile import FolderLock
 from aistore.local.state import State
+from aistore.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from aistore.local.nodes import Node
     from aistore.local.options import Options
@@ -62,7 +63,7 @@ def _public_host(host: str) -> str:
 def _sockets(options: Options) -> Iterator[list[socket.socket]]:
     with contextlib.ExitStack() as stack:
         found = []
-        for port in [options.port] + [0] * options.targets:
+        for port in [options.port] + [0] * options.targets + [options.auth_port] * options.auth:
             sock = _listen(options.host, port)
             stack.callback(sock.close)
             found.append(sock)
@@ -112,41 +113,18 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-def _tls(options: Options) -> dict[str, Any]:
-    """TLS settings of the HTTP server.
-
-    Raises:
-        LocalClusterError: A file can't be read, or certificate and key don't fit.
-    """
-    if options.tls_cert is None:
-        return {}
-    try:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(options.tls_cert, options.tls_key)
-        if options.tls_client_ca is not None:
-            context.load_verify_locations(options.tls_client_ca)
-    except (OSError, ssl.SSLError) as err:
-        raise LocalClusterError(f"the TLS certificate, key or client authority can't be used: {err}") from err
-    return {
-        "ssl_certfile": options.tls_cert,
-        "ssl_keyfile": options.tls_key,
-        "ssl_ca_certs": options.tls_client_ca,
-        "ssl_cert_reqs": ssl.CERT_REQUIRED if options.tls_client_ca else ssl.CERT_NONE,
-    }
-
-
-def _http_server(app: Any, options: Options) -> Any:
+def _http_server(app: Any, state: State) -> Any:
     import uvicorn
 
     from aistore.local.protocol import IDLE_SECONDS, GuardedProtocol
 
-    GuardedProtocol.max_connections = options.max_connections
+    GuardedProtocol.max_connections = state.options.max_connections
     # What it reports, an answer or a cut connection tells already; failures of ours are logged by the
     # application.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     config = uvicorn.Config(
         app,
-        **_tls(options),
+        **state.tls.settings(),
         http=GuardedProtocol,
         ws="none",
         lifespan="off",
@@ -160,17 +138,54 @@ def _http_server(app: Any, options: Options) -> Any:
     return uvicorn.Server(config)
 
 
+@contextlib.contextmanager
+def _logged_to(handler: logging.Handler) -> Iterator[None]:
+    """The package's log lines, from INFO on, also go to a handler."""
+    logger = logging.getLogger("aistore")
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+        logger.removeHandler(handler)
+
+
+def _application(state: State, sockets: list[socket.socket]) -> Callable[..., Awaitable[None]]:
+    """What answers at every port, once each node knows its address."""
+    options = state.options
+    host = _public_host(options.host)
+    # The socket of the AuthN service, if there is one, is the last.
+    nodes: list[Node] = [state.nodes.proxy, *state.nodes.targets]
+    ports = {sock.getsockname()[1]: node for node, sock in zip(nodes, sockets, strict=False)}
+    for port, node in ports.items():
+        node.bind(state.tls.scheme, host, port)
+    routes.register_all(state)
+    access_log = AccessLog(options.access_log) if options.access_log else None
+    if access_log is not None:
+        state.on_stop.append(access_log.close)
+    guard = Guard(options.host)
+    app = App(state, ports, guard, access_log)
+    if state.authn is None:
+        return app
+    from aistore.local.authn.service import AuthnApp, ServiceNode
+
+    service = ServiceNode()
+    service.bind(state.tls.scheme, host, sockets[-1].getsockname()[1])
+    state.authn.url = service.url
+    authn_app = AuthnApp(state, state.authn, service, guard, access_log)
+
+    async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await (authn_app if scope["server"][1] == service.port else app)(scope, receive, send)
+
+    return answer
+
+
 def _serve(
     state: State, sockets: list[socket.socket], options: Options, on_ready: Callable[[State], None]
 ) -> None:
-    ports: dict[int, Node] = {}
-    host = _public_host(options.host)
-    for node, sock in zip([state.nodes.proxy, *state.nodes.targets], sockets, strict=True):
-        port = sock.getsockname()[1]
-        node.bind(options.scheme, host, port)
-        ports[port] = node
-    routes.register_all(state)
-    server = _http_server(App(state, ports, Guard(options.host)), options)
+    server = _http_server(_application(state, sockets), state)
 
     def stop(*_: Any) -> None:
         server.should_exit = True
@@ -183,10 +198,24 @@ def _serve(
     loop = _new_loop()
     try:
         loop.call_soon(on_ready, state)
+        log.info("aistore.local %s at %s, data in %s", __version__, state.nodes.proxy.url, state.root)
         loop.run_until_complete(server.serve(sockets))
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()
+
+
+def _warn(options: Options) -> None:
+    """Say what it means that other machines can reach this server."""
+    if not options.auth:
+        sys.stderr.write(
+            f"warning: listening on {options.host} without --auth: anyone who can reach it can read, change "
+            "and delete everything\n"
+        )
+    elif not (options.tls_cert or options.tls_self_signed):
+        sys.stderr.write(
+            f"warning: listening on {options.host} without TLS: passwords and tokens can be read on the way\n"
+        )
 
 
 def run(options: Options, on_ready: Callable[[State], None]) -> None:
@@ -200,13 +229,11 @@ def run(options: Options, on_ready: Callable[[State], None]) -> None:
         LocalClusterError: The port or the folder can't be used.
     """
     if not is_loopback(options.host):
-        sys.stderr.write(
-            f"warning: listening on {options.host}: anyone who can reach it can read, change and delete "
-            "everything, and run code if ETL is in use\n"
-        )
+        _warn(options)
     with _sockets(options) as sockets, _folder(options) as root:
         state = State(options, root)
         try:
-            _serve(state, sockets, options, on_ready)
+            with _logged_to(state.log):
+                _serve(state, sockets, options, on_ready)
         finally:
             state.close()

@@ -8,12 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from aistore.local import tls
 from aistore.local.api.registry import Registry
 from aistore.local.catalog import Catalog
 from aistore.local.cluster_config import ClusterConfig
 from aistore.local.etl.room import EtlRoom
 from aistore.local.jobs import Jobs
 from aistore.local.locks import NamedLocks
+from aistore.local.node_log import NodeLog
 from aistore.local.nodes import Nodes
 from aistore.local.stats import Stats
 from aistore.local.store import Store
@@ -21,6 +23,7 @@ from aistore.local.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aistore.local.authn import Authn
     from aistore.local.options import Options
 
 P = ParamSpec("P")
@@ -43,7 +46,10 @@ class State:
         jobs: Work in the background.
         etl: ETLs and their processes.
         locks: Held by bucket number and object name (`f"{bucket.id}/{name}"`) by what rewrites an archive.
+        log: The newest lines of the server's log.
         stats: Counters of requests, bytes and latencies.
+        tls: Certificates.
+        authn: Accounts and tokens, None when nobody has to show one.
         started: When, in Unix nanoseconds.
         on_stop: Called in reverse order when the server stops, after the last request and before the store
             closes.
@@ -53,6 +59,7 @@ class State:
         self.options = options
         self.root = root
         self.started = time.time_ns()
+        self.tls = tls.prepare(options, root)
         self.catalog = Catalog(root / "catalog.sqlite", durable=options.fsync)
         self.nodes = Nodes(self.catalog, options.targets)
         self.store = Store(
@@ -68,8 +75,10 @@ class State:
         self.jobs = Jobs(self.catalog, self.nodes)
         self.locks = NamedLocks()
         self.stats = Stats()
+        self.log = NodeLog()
         self.on_stop: list[Callable[[], None]] = [self.jobs.stop]
         self.etl = EtlRoom(self)
+        self.authn = _authn(self) if options.auth else None
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="local")
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -92,3 +101,9 @@ class State:
             stop()
         self._threads.shutdown(wait=True)
         self.store.close()
+
+
+def _authn(state: State) -> Authn:
+    from aistore.local.authn import Authn
+
+    return Authn(state.catalog, state.root, state.options.admin)

@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from aistore.local.api import errors
-from aistore.local.api.redirect import base36, was_redirected
+from aistore.local.api.redirect import base36, signed, was_redirected
 from aistore.local.api.registry import Noun
+from aistore.local.api.request import ClientGoneError
 from aistore.local.api.response import Response
 from aistore.local.batch.pending import Pending
 from aistore.local.batch.produce import Joined, Maker, Multipart
@@ -77,7 +78,8 @@ class _Room:
         query = f"pid={req.node.id}&utm={base36(time.time_ns())}"
         if req.raw_query:
             query = f"{req.raw_query}&{query}"
-        location = f"{node.url}{req.raw_path.rstrip('/')}/{tail}?{query}"
+        path = f"{req.raw_path.rstrip('/')}/{tail}"
+        location = f"{node.url}{path}?{signed(req, path, query)}"
         body = f'<a href="{html.escape(location)}">Temporary Redirect</a>.\n\n'.encode()
         return Response(307, body, headers=[("Location", location)], content_type="text/html; charset=utf-8")
 
@@ -106,21 +108,35 @@ class _Room:
             self._pending.done(ticket)
             raise
 
-    def _maker(self, req: Request, ticket: Ticket) -> Maker:
+    def _maker(self, req: Request, ticket: Ticket, ended: threading.Event) -> Maker:
         place = req.node.index
+
+        def check() -> None:
+            if ended.is_set() or self._stopping.is_set():
+                raise _Abandoned
+
         return Maker(
             self._state.store,
             ticket.request,
             req.node.label,
             lambda size: ticket.job.moved(place, place, size),
+            check,
         )
 
     async def _multipart(self, req: Request, ticket: Ticket) -> Response:
         loop = asyncio.get_running_loop()
-        maker = self._maker(req, ticket)
-        form = await loop.run_in_executor(
-            self._threads, lambda: Multipart(maker, ticket.job.id, str(self._state.root))
-        )
+        gone = threading.Event()
+        maker = self._maker(req, ticket, gone)
+        watch = asyncio.ensure_future(req.gone())
+        watch.add_done_callback(lambda _: gone.set())
+        try:
+            form = await loop.run_in_executor(
+                self._threads, lambda: Multipart(maker, ticket.job.id, str(self._state.root))
+            )
+        except _Abandoned as err:
+            raise ClientGoneError from err
+        finally:
+            watch.cancel()
         stream = self._send_form(form, ticket)
         return Response(content_type=f"multipart/mixed; boundary={form.boundary}", stream=stream)
 
@@ -135,23 +151,44 @@ class _Room:
             self._pending.done(ticket)
 
     async def _stream(self, req: Request, ticket: Ticket) -> Response:
-        producer = _Producer(self._maker(req, ticket), self._stopping, lambda: self._pending.done(ticket))
+        ended = threading.Event()
+        maker = self._maker(req, ticket, ended)
+        watch = asyncio.ensure_future(req.gone())
+
+        def on_end() -> None:
+            watch.cancel()
+            self._pending.done(ticket)
+
+        producer = _Producer(maker, ended, self._stopping, on_end)
+        watch.add_done_callback(lambda _: producer.abandon())
         # Until the first piece is there an error is an answer of its own; afterwards it cuts the connection.
-        first = await producer.begin(self._threads)
+        try:
+            first = await producer.begin(self._threads)
+        except BaseException:
+            watch.cancel()
+            raise
         return Response(content_type=ticket.request.kind.content_type, stream=producer.pieces(first))
 
 
 class _Producer:
     """Makes the archive on a thread, a few pieces ahead of the client, never more."""
 
-    def __init__(self, maker: Maker, stopping: threading.Event, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, maker: Maker, ended: threading.Event, stopping: threading.Event, on_end: Callable[[], None]
+    ) -> None:
         self._maker = maker
+        self._abandoned = ended
         self._stopping = stopping
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue()
         self._room = threading.Semaphore(_PIECES_AHEAD)
-        self._abandoned = threading.Event()
+
+    def abandon(self) -> None:
+        """End: nobody reads any more; called on the event loop, as often as one likes."""
+        self._abandoned.set()
+        self._room.release()
+        self._queue.put_nowait(None)
 
     async def begin(self, threads: ThreadPoolExecutor) -> bytes | None:
         """Start, and return the first piece; None if there is none."""
@@ -170,8 +207,7 @@ class _Producer:
                 yield piece
                 piece = await self._next()
         finally:
-            self._abandoned.set()
-            self._room.release()
+            self.abandon()
             self._on_end()
 
     async def _next(self) -> bytes | None:

@@ -36,7 +36,7 @@ def redirect(req: Request, target: Node) -> Response:
     base = (
         target.url
         if req.state.options.host not in _ANY
-        else f"{req.state.options.scheme}://{_hostname(req)}:{target.port}"
+        else f"{req.state.tls.scheme}://{_hostname(req)}:{target.port}"
     )
     pid, utm = req.node.id, base36(time.time_ns())
     if _SPECIAL.isdisjoint(req.path):
@@ -46,7 +46,7 @@ def redirect(req: Request, target: Node) -> Response:
         query = "&".join(
             f"{quote_plus(key)}={quote_plus(value)}" for key, value in sorted(pairs, key=lambda p: p[0])
         )
-    location = f"{base}{req.raw_path}?{query}"
+    location = f"{base}{req.raw_path}?{signed(req, req.raw_path, query)}"
     headers = [("Location", location)]
     if req.method == "GET":
         body = f'<a href="{html.escape(location)}">Moved Permanently</a>.\n\n'.encode()
@@ -54,6 +54,14 @@ def redirect(req: Request, target: Node) -> Response:
     return Response(
         307, headers=headers, content_type="text/html; charset=utf-8" if req.method == "HEAD" else ""
     )
+
+
+def signed(req: Request, raw_path: str, raw_query: str) -> str:
+    """The query of a redirect; with AuthN it proves to the target that the proxy has checked the request."""
+    authn = req.state.authn
+    if authn is None:
+        return raw_query
+    return f"{raw_query}&sig={authn.signature(req.method, raw_path, raw_query)}"
 
 
 def _hostname(req: Request) -> str:

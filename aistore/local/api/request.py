@@ -49,6 +49,7 @@ class Request:
     """
 
     __slots__ = (
+        "_body",
         "_headers",
         "_query",
         "_receive",
@@ -89,6 +90,7 @@ class Request:
         self._query: dict[str, str] | None = None
         self._receive = receive
         self._unread = True
+        self._body: bytes | None = None
 
     @property
     def query(self) -> dict[str, str]:
@@ -149,6 +151,9 @@ class Request:
         Raises:
             ClientGoneError: The connection ended before the body did.
         """
+        if self._body is not None:
+            yield self._body
+            return
         self._unread = False
         while True:
             message = await self._receive()
@@ -164,7 +169,7 @@ class Request:
         await self._receive()
 
     async def body(self, limit: int = MAX_JSON) -> bytes:
-        """The whole body.
+        """The whole body; it can be asked for again.
 
         Raises:
             LocalError: It is longer than `limit` bytes (413).
@@ -176,7 +181,8 @@ class Request:
             if size > limit:
                 raise LocalError(f"request body is too long: the limit is {limit} bytes", status=413)
             pieces.append(chunk)
-        return b"".join(pieces)
+        self._body = b"".join(pieces)
+        return self._body
 
     async def action(self, kind: str = "apc.ActMsg") -> ActionMsg:
         """The control message in the body.

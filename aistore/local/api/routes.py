@@ -14,6 +14,7 @@ from aistore.local.api import (
     easy,
     etl,
     health,
+    inventory,
     jobs,
     metrics,
     multiobj,
@@ -31,12 +32,16 @@ if TYPE_CHECKING:
     from aistore.local.state import State
 
 _ROUTERS = (
-    *(health, metrics, daemon, buckets, summary, easy, jobs, upkeep, multiobj, dsort, batch, etl),
+    *(health, metrics, daemon, buckets, summary, inventory, easy, jobs, upkeep, multiobj, dsort, batch, etl),
     *(objects, object_put, object_change, multipart, append, archives, promote, s3),
 )
 
 
 def register_all(state: State) -> None:
-    """Let every router register what it answers."""
+    """Let every router register what it answers; with AuthN, put the gate before all of it."""
     for router in _ROUTERS:
         router.register(state)
+    if state.authn is not None:
+        from aistore.local.authn.gate import protect
+
+        protect(state, state.authn)

@@ -108,7 +108,7 @@ class Gate:
             if not token and req.path.split("/", 2)[1] == "s3":
                 token = req.query.get(_S3_TOKEN, "")
         if not token:
-            if not req.node.is_proxy and req.parts[0] in {"objects", "ml"}:
+            if not req.node.is_proxy and req.parts[:1] in (["objects"], ["ml"]):
                 raise LocalError("direct target access denied", status=403)
             raise LocalError("token required", status=401)
         try:

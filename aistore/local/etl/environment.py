@@ -19,7 +19,9 @@ _INHERITED = {
 }
 
 
-def make_environment(spec: EtlSpec, target_url: str, hosts: list[str], roots: list[str]) -> dict[str, str]:
+def make_environment(
+    spec: EtlSpec, target_url: str, hosts: list[str], roots: list[str], tls: dict[str, str]
+) -> dict[str, str]:
     """The variables of one process.
 
     They come in the cluster's order: of the message's runtime, of the target, of the message's top level.
@@ -29,15 +31,14 @@ def make_environment(spec: EtlSpec, target_url: str, hosts: list[str], roots: li
         target_url (str): `AIS_TARGET_URL`, with the secret.
         hosts (list[str]): Where results may be sent.
         roots (list[str]): Folders that objects' files are in.
+        tls (dict[str, str]): Variables for talking to the target over https.
     """
     env = {key: value for key, value in os.environ.items() if key in _INHERITED or key.startswith("LC_")}
     env["PYTHONUNBUFFERED"] = "1"
     paths = [path for path in (_source_folder(), env.get("PYTHONPATH", "")) if path]
     if paths:
         env["PYTHONPATH"] = os.pathsep.join(paths)
-    if target_url.startswith("https:"):
-        # The target is this very process: who it is needs no proof, and its certificate may name other hosts.
-        env["AIS_SKIP_VERIFY_CRT"] = "true"
+    env.update(tls)
     env.update(spec.env)
     env["AIS_TARGET_URL"] = target_url
     env["direct_put"] = "true" if spec.direct_put else "false"

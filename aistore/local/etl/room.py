@@ -250,7 +250,7 @@ class EtlRoom:
         # An object's file stays where it was written, also when its bucket is renamed and it changes owners.
         roots = [self._state.store.files.mountpath(node.index) for node in nodes.targets]
         url = f"{target.url}/v1/etl/_object/{etl.name}/{etl.secret}"
-        return make_environment(etl.spec, url, hosts, roots)
+        return make_environment(etl.spec, url, hosts, roots, self._state.tls.etl_environment())
 
     # ---- ending
 

@@ -256,5 +256,5 @@ def test_tls_with_client_certificates() -> None:
 def test_tls_files_that_do_not_fit() -> None:
     with pytest.raises(LocalClusterError, match="can't be used"):
         LocalCluster(tls_cert=TLS / "server.pem", tls_key=TLS / "client.key").start()
-    with pytest.raises(LocalClusterError, match="need --tls-cert"):
+    with pytest.raises(LocalClusterError, match="needs --tls-cert"):
         LocalCluster(tls_key=TLS / "client.key").start()

@@ -1,0 +1,319 @@
+"""What every route demands: nothing less than its permissions, nothing more, and a token in any case."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+from authn_site import Site
+from wire_jobs import quote_bck
+
+from aistore.local import LocalCluster
+from aistore.sdk.authn.access_attr import AccessAttr as A
+
+RW = A.ACCESS_RW
+READ_ALL = A.GET | A.OBJ_LIST
+LIST = {"action": "list", "value": {"prefix": ""}}
+TO = {"name": "dst", "provider": "ais"}
+COPIES = {"objnames": ["o"], "tobck": TO}
+
+
+class Op(NamedTuple):
+    """A request, and the permissions it needs: for the cluster, for the bucket `b`, for the bucket `dst`."""
+
+    method: str
+    target: str
+    body: Any = None
+    cluster: int = 0
+    b: int = 0
+    dst: int = 0
+    headers: dict[str, str] | None = None
+
+
+def post(action: str, value: Any = None, name: str = "") -> dict[str, Any]:
+    return {"action": action, "name": name, "value": value}
+
+
+OPS = {
+    "list buckets": Op("GET", "/v1/buckets", cluster=A.LIST_BUCKETS),
+    "list buckets by message": Op("GET", "/v1/buckets", post("list"), cluster=A.LIST_BUCKETS),
+    "a bucket's listing without options": Op("GET", "/v1/buckets/b", post("list"), cluster=A.LIST_BUCKETS),
+    "create": Op("POST", "/v1/buckets/fresh", post("create-bck"), cluster=A.CREATE_BUCKET),
+    "destroy": Op("DELETE", "/v1/buckets/gone", post("destroy-bck"), cluster=A.DESTROY_BUCKET),
+    "rename": Op(
+        "POST", f"/v1/buckets/gone?bck_to={quote_bck('renamed')}", post("move-bck"), cluster=A.MOVE_BUCKET
+    ),
+    "head bucket": Op("HEAD", "/v1/buckets/b", b=A.BCK_HEAD),
+    "head bucket with summary": Op("HEAD", "/v1/buckets/b?bsumm_remote=false", b=A.BCK_HEAD | A.OBJ_LIST),
+    "list objects": Op("GET", "/v1/buckets/b", LIST, b=A.OBJ_LIST),
+    "summary": Op("GET", "/v1/buckets/b", post("summary-bck", {}), b=A.OBJ_LIST | A.BCK_HEAD),
+    "summary of all": Op("GET", "/v1/buckets", post("summary-bck", {}), cluster=A.OBJ_LIST | A.BCK_HEAD),
+    "change properties": Op(
+        "PATCH", "/v1/buckets/b", post("set-bprops", {"versioning": {"enabled": True}}), b=A.PATCH
+    ),
+    "change the mask": Op(
+        "PATCH", "/v1/buckets/b", post("set-bprops", {"access": str(2**64 - 1)}), b=A.PATCH | A.BCK_SET_ACL
+    ),
+    "reset properties": Op("PATCH", "/v1/buckets/b", post("reset-bprops"), b=A.PATCH | A.BCK_SET_ACL),
+    "copy bucket": Op(
+        "POST", f"/v1/buckets/b?bck_to={quote_bck('dst')}", post("copy-bck", {}), b=READ_ALL, dst=A.PUT
+    ),
+    "copy to a new bucket": Op(
+        "POST",
+        f"/v1/buckets/b?bck_to={quote_bck('made')}",
+        post("copy-bck", {"dry_run": True}),
+        b=READ_ALL,
+        cluster=A.CREATE_BUCKET,
+    ),
+    "copy objects": Op("POST", "/v1/buckets/b", post("copy-listrange", COPIES), b=READ_ALL, dst=A.PUT),
+    "delete objects": Op(
+        "DELETE", "/v1/buckets/b", post("delete-listrange", {"objnames": ["none"]}), b=A.OBJ_DELETE
+    ),
+    "archive": Op(
+        "PUT", "/v1/buckets/b", post("archive", {"archname": "a.tar", **COPIES}), b=READ_ALL, dst=A.PUT
+    ),
+    "get": Op("GET", "/v1/objects/b/o", b=A.GET),
+    "easy get": Op("GET", "/ais/b/o", b=A.GET),
+    "easy list": Op("GET", "/ais", cluster=A.LIST_BUCKETS),
+    "easy put": Op("PUT", "/ais/b/p", b"x", b=A.PUT),
+    "head": Op("HEAD", "/v1/objects/b/o", b=A.OBJ_HEAD),
+    "put": Op("PUT", "/v1/objects/b/p", b"x", b=A.PUT),
+    "append": Op("PUT", "/v1/objects/b/q?append_type=append&append_handle=", b"x", b=A.APPEND),
+    "copy object": Op("PUT", f"/v1/objects/b/o?object_to={quote_bck('dst')}o", b=A.GET, dst=A.PUT),
+    "delete": Op("DELETE", "/v1/objects/b/victim", b=A.OBJ_DELETE),
+    "patch": Op("PATCH", "/v1/objects/b/o", post("", {"k": "v"}), b=A.OBJ_UPDATE),
+    "rename object": Op("POST", "/v1/objects/b/victim", post("rename-obj", name="moved"), b=A.OBJ_MOVE),
+    "check lock": Op("POST", "/v1/objects/b/o", post("check-lock"), b=A.OBJ_HEAD),
+    "begin multipart": Op("POST", "/v1/objects/b/m", post("mpt-upload"), b=RW),
+    "put a part": Op("PUT", "/v1/objects/b/m?uploadId=unknown-id&partNumber=1", b"x", b=RW),
+    "abort multipart": Op("DELETE", "/v1/objects/b/m?uploadId=unknown-id", post("mpt-abort"), b=RW),
+    "batch": Op("GET", "/v1/ml/moss/b", {"in": [{"objname": "o"}], "strm": True}, b=A.GET),
+    "batch over buckets": Op(
+        "GET",
+        "/v1/ml/moss",
+        {"in": [{"objname": "o", "bucket": "b"}, {"objname": "o", "bucket": "dst"}], "strm": True},
+        b=A.GET,
+        dst=A.GET,
+    ),
+    "map": Op("GET", "/v1/daemon?what=smap", cluster=A.SHOW_CLUSTER),
+    "configuration": Op("GET", "/v1/daemon?what=config", cluster=A.SHOW_CLUSTER),
+    "cluster view": Op("GET", "/v1/cluster?what=smap", cluster=A.SHOW_CLUSTER),
+    "job status": Op("GET", "/v1/cluster?what=qryxstats", {}, cluster=A.SHOW_CLUSTER),
+    "metrics": Op("GET", "/metrics", cluster=A.SHOW_CLUSTER),
+    "start a job of writers": Op(
+        "PUT", "/v1/cluster", post("start", {"kind": "ec-encode", "bck": {"name": "b"}}), b=RW
+    ),
+    "start a job": Op("PUT", "/v1/cluster", post("start", {"kind": "lru"}), cluster=A.ADMIN),
+    "stop jobs": Op("PUT", "/v1/cluster", post("stop", {"kind": "lru"}), cluster=A.ADMIN),
+    "reset counters": Op("PUT", "/v1/cluster", post("reset-stats", False), cluster=A.ADMIN),
+    "configure": Op("PUT", "/v1/cluster/set-config?log.level=4", cluster=A.ADMIN),
+    "configure a node": Op("PUT", "/v1/daemon/set-config?log.level=3", cluster=A.ADMIN),
+    "ETLs": Op("GET", "/v1/etl", cluster=A.ADMIN),
+    "ETL init": Op("PUT", "/v1/etl", {"name": "refused"}, cluster=A.ADMIN),
+    "dsort": Op(
+        "POST",
+        "/v1/sort",
+        {"input_bck": {"name": "b"}, "output_bck": TO, "input_format": {"template": "x"}},
+        b=READ_ALL,
+        dst=A.PUT,
+    ),
+    "dsort runs": Op("GET", "/v1/sort", cluster=A.SHOW_CLUSTER),
+    "S3 buckets": Op("GET", "/s3", cluster=A.LIST_BUCKETS),
+    "S3 create": Op("PUT", "/s3/fresh", cluster=A.CREATE_BUCKET),
+    "S3 destroy": Op("DELETE", "/s3/gone", cluster=A.DESTROY_BUCKET),
+    "S3 head bucket": Op("HEAD", "/s3/b", b=A.BCK_HEAD),
+    "S3 list": Op("GET", "/s3/b?list-type=2", b=A.OBJ_LIST),
+    "S3 get": Op("GET", "/s3/b/o", b=A.GET),
+    "S3 head": Op("HEAD", "/s3/b/o", b=A.OBJ_HEAD),
+    "S3 put": Op("PUT", "/s3/b/p", b"x", b=A.PUT),
+    "S3 delete": Op("DELETE", "/s3/b/victim", b=A.OBJ_DELETE),
+    "S3 copy": Op("PUT", "/s3/dst/copy", headers={"x-amz-copy-source": "/b/o"}, b=A.GET, dst=A.PUT),
+    "S3 multipart": Op("POST", "/s3/b/m?uploads", b=RW),
+    "S3 part": Op("PUT", "/s3/b/m?uploadId=unknown-id&partNumber=1", b"x", b=RW),
+}
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with LocalCluster(targets=2, auth=True) as cluster:
+        yield Site(cluster)
+
+
+@pytest.fixture
+def stage(site: Site) -> Site:
+    """The buckets of the table, in the state that every request finds."""
+    for name in ("b", "dst", "gone"):
+        site.ask("POST", f"/v1/buckets/{name}", post("create-bck"))
+    for name in ("fresh", "renamed", "made"):
+        site.ask("DELETE", f"/v1/buckets/{name}", post("destroy-bck"))
+    for name in ("b/o", "b/victim", "dst/o"):
+        site.ok("PUT", f"/v1/objects/{name}", b"content")
+    return site
+
+
+def _ask(site: Site, op: Op, token: str) -> Any:
+    headers = {"Authorization": f"Bearer {token}"}
+    return site.wire(op.method, op.target, op.body, {**headers, **(op.headers or {})})
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_what_is_needed_is_enough(stage: Site, name: str) -> None:
+    op = OPS[name]
+    answer = _ask(stage, op, stage.user(int(op.cluster), b=int(op.b), dst=int(op.dst)))
+    assert answer.status not in {401, 403}, answer
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_nothing_less_is_enough(stage: Site, name: str) -> None:
+    op = OPS[name]
+    everything = (1 << 18) - 1
+    for part in ("cluster", "b", "dst"):
+        for bit in range(18):
+            if int(getattr(op, part)) >> bit & 1:
+                granted = {
+                    "cluster": int(everything & ~A.ADMIN) if op.cluster != A.ADMIN else everything,
+                    "b": everything,
+                    "dst": everything,
+                }
+                granted[part] &= ~(1 << bit)
+                answer = _ask(stage, op, stage.user(granted.pop("cluster"), **granted))
+                assert answer.status == 403, (part, bit, answer)
+    assert stage.ask("HEAD", "/v1/objects/b/victim").status == 200
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_without_a_token_there_is_nothing(stage: Site, name: str) -> None:
+    op = OPS[name]
+    answer = stage.wire(op.method, op.target, op.body, op.headers)
+    assert answer.status == 401, answer
+    assert stage.ask("HEAD", "/v1/objects/b/victim").status == 200
+
+
+def test_errors_of_s3_are_of_its_form(stage: Site) -> None:
+    answer = stage.wire("GET", "/s3/b/o")
+    assert answer.headers["content-type"] == "application/xml"
+    assert b"<Code>AccessDenied</Code>" in answer.body
+    assert (
+        stage.wire("GET", "/s3/b/o", headers={"X-Amz-Security-Token": stage.admin_token}).body == b"content"
+    )
+    assert stage.wire("GET", f"/s3/b/o?X-Amz-Security-Token={stage.admin_token}").body == b"content"
+
+
+def test_only_health_is_open(stage: Site) -> None:
+    for base in (stage.wire.endpoint, *stage.targets):
+        assert stage.wire("GET", "/v1/health", base=base).status == 200
+    for target in stage.targets:
+        assert stage.wire("GET", "/v1/daemon?what=smap", base=target).status == 401
+        assert stage.wire("GET", "/metrics", base=target).status == 401
+    # A token in the query counts for S3 only.
+    assert stage.wire("GET", f"/v1/buckets?X-Amz-Security-Token={stage.admin_token}").status == 401
+
+
+def test_names_of_buckets_cannot_be_probed(stage: Site) -> None:
+    nobody = stage.user()
+    for name in ("b", "no-such-bucket"):
+        for method, target in (("HEAD", f"/v1/buckets/{name}"), ("GET", f"/v1/objects/{name}/o")):
+            assert stage.wire(method, target).status == 401
+            assert stage.ask(method, target, token=nobody).status == 403
+    assert stage.ask("GET", "/v1/objects/no-such-bucket/o").status == 404
+
+
+# ---- targets
+
+
+def _redirect(site: Site, method: str, target: str, token: str | None = None) -> str:
+    answer = site.ask(method, target, follow=False, token=token)
+    assert answer.status in {301, 307}, answer
+    return answer.headers["location"]
+
+
+def _at(site: Site, url: str, method: str, body: bytes | None = None, **headers: str) -> Any:
+    parts = urlsplit(url)
+    return site.wire(method, url.partition(parts.netloc)[2], body, headers, base=f"http://{parts.netloc}")
+
+
+def test_targets_take_what_the_proxy_has_checked(stage: Site) -> None:
+    url = _redirect(stage, "GET", "/v1/objects/b/o")
+    assert _at(stage, url, "GET").body == b"content"
+    for changed in (url.replace("/b/o", "/b/victim"), url + "&archpath=x", url.partition("&sig=")[0]):
+        answer = _at(stage, changed, "GET")
+        assert (answer.status, answer.error["message"]) == (403, "direct target access denied")
+    assert _at(stage, url, "DELETE").status == 403
+    assert _at(stage, url, "PUT", b"other").status == 403
+    assert stage.ask("GET", "/v1/objects/b/o").body == b"content"
+
+
+def test_forged_redirects_are_refused(stage: Site) -> None:
+    for base in stage.targets:
+        for target in (
+            "/v1/objects/b/o?pid=x&utm=1",
+            "/v1/objects/b/o?pid=x&utm=1&sig=1.0",
+            "/v1/objects/b/o",
+        ):
+            for method in ("GET", "PUT", "DELETE", "HEAD"):
+                assert stage.wire(method, target, base=base).status == 403
+        for noun in ("ml/moss/b/x/y/2", "etl/_object/name/secret/ais/@%23/b/o"):
+            assert stage.wire("GET", f"/v1/{noun}?pid=x&utm=1", base=base).status in {401, 403}
+
+
+def test_targets_check_tokens_themselves(stage: Site) -> None:
+    url = _redirect(stage, "GET", "/v1/objects/b/o").partition("?")[0]
+    reader, other = stage.user(b=int(A.GET)), stage.user(b=int(A.PUT))
+    assert _at(stage, url, "GET", Authorization=f"Bearer {reader}").body == b"content"
+    assert _at(stage, url, "GET", Authorization=f"Bearer {other}").status == 403
+    assert _at(stage, url + "?pid=x&utm=1", "DELETE", Authorization=f"Bearer {reader}").status == 403
+
+
+def test_sensitive_names_survive_the_signature(stage: Site) -> None:
+    for name in ("a%20b", "a+b%2Bc", "%E2%82%AC", "q%3Fx%23y%26z", "~t", "%25"):
+        assert stage.ok("PUT", f"/v1/objects/b/{name}", b"named").status == 200
+        url = _redirect(stage, "GET", f"/v1/objects/b/{name}?provider=ais")
+        assert _at(stage, url, "GET").body == b"named"
+
+
+# ---- the bucket's own mask
+
+
+def test_the_mask_of_a_bucket_applies_to_reading_too(stage: Site) -> None:
+    everything = stage.user((1 << 18) - 1)
+    stage.ok("PATCH", "/v1/buckets/dst", post("set-bprops", {"access": str(int(A.OBJ_LIST))}))
+    try:
+        for token in (everything, stage.admin_token):
+            assert stage.ask("GET", "/v1/buckets/dst", LIST, token).status == 200
+            for method in ("GET", "HEAD", "PUT", "DELETE"):
+                answer = stage.ask(method, "/v1/objects/dst/o", b"" if method == "PUT" else None, token)
+                assert (answer.status, answer.error["tcode"]) == (403, "ErrBucketAccessDenied")
+        refused = stage.ask("PATCH", "/v1/buckets/dst", post("reset-bprops"), everything)
+        assert refused.status == 403
+    finally:
+        # Admins may always change it.
+        stage.ok("PATCH", "/v1/buckets/dst", post("set-bprops", {"access": str(2**64 - 1)}))
+
+
+# ---- tokens
+
+
+@pytest.mark.parametrize(
+    "header", ["", "bearer {}", "{}", "Basic {}", "Bearer", "Bearer ", "Bearer  {}", "Bearer {} ."]
+)
+def test_the_scheme_is_taken_literally(stage: Site, header: str) -> None:
+    answer = stage.wire("GET", "/v1/buckets", headers={"Authorization": header.format(stage.admin_token)})
+    assert answer.status == 401
+
+
+def test_unknown_routes_are_for_nobody(stage: Site) -> None:
+    for target in ("/v1/nosuch", "/", "/v2/buckets", "/nosuch"):
+        assert stage.wire("GET", target).status in {400, 401}
+    assert (
+        stage.ask("POST", "/v1/buckets/b", post("no-such-action"), stage.user(b=(1 << 12) - 1)).status == 403
+    )
+
+
+def test_the_secret_does_not_leave(stage: Site) -> None:
+    config = json.loads(stage.manage("GET", "/v1/daemon").body)
+    assert config["auth"]["secret"] == "**********"
+    for what in ("config", "bmd", "node_stats", "node_status", "smap"):
+        assert stage.admin[1].encode() not in stage.ask("GET", f"/v1/daemon?what={what}").body
