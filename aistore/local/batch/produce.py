@@ -41,6 +41,7 @@ class Maker:
         request (BatchRequest): What is wanted.
         label (str): The node, for messages.
         on_entry: Called with each entry's size.
+        check: Called before each entry and each piece of one; what it raises ends the making.
     """
 
     def __init__(
@@ -49,11 +50,13 @@ class Maker:
         request: BatchRequest,
         label: str,
         on_entry: Callable[[int], None] = lambda _: None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._request = request
         self._label = label
         self._on_entry = on_entry
+        self._check = check
         self.sent: list[Sent] = []
 
     def write(self, sink: Callable[[bytes], object]) -> None:
@@ -64,6 +67,7 @@ class Maker:
         """
         archive = ArchiveWriter(self._request.kind, sink)
         for entry in opened(self._store, self._request):
+            self._check()
             self._add(archive, entry)
         archive.close()
 
@@ -79,9 +83,14 @@ class Maker:
             archive.add(f"{MISSING}/{name}", 0, ())
             self.sent.append(Sent(0, message))
             return
-        archive.add(name, content.size, content.pieces, mtime=content.mtime)
+        archive.add(name, content.size, self._checked(content.pieces), mtime=content.mtime)
         self.sent.append(Sent(content.size))
         self._on_entry(content.size)
+
+    def _checked(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._check()
+            yield piece
 
     def _check_soft_errors(self) -> None:
         errors = 1 + sum(1 for sent in self.sent if sent.error)

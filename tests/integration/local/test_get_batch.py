@@ -8,6 +8,7 @@ import http.client
 import io
 import json
 import tarfile
+import time
 import zipfile
 from typing import Any
 from urllib.parse import urlsplit
@@ -241,3 +242,37 @@ def test_requests_are_counted_in_a_job(wire: Wire) -> None:
     assert {snapshot["kind"] for snapshot in snapshots} == {"get-batch"}
     assert all(snapshot["is_idle"] for snapshot in snapshots)
     assert sum(int(snapshot["stats"]["loc-objs"]) for snapshot in snapshots) >= 1
+
+
+def begin(wire: Wire, **request: Any) -> http.client.HTTPConnection:
+    """Send a batch request to the target that is to answer it, and read nothing."""
+    answer = wire("GET", f"/v1/ml/moss/{BUCKET}", request, follow=False)
+    parts = urlsplit(answer.headers["location"])
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+    connection.request("GET", f"{parts.path}?{parts.query}", json.dumps(request))
+    return connection
+
+
+def batch_job(wire: Wire) -> dict[str, Any]:
+    """The state of the job that batches are counted in, over all targets."""
+    query = {"kind": "get-batch", "show_active": True}
+    answer = json.loads(wire.ok("GET", "/v1/cluster?what=qryxstats", query).body)
+    found = [snapshot for snapshots in answer.values() for snapshot in snapshots]
+    objects = sum(int(snapshot["stats"]["loc-objs"]) for snapshot in found)
+    return {"idle": all(snapshot["is_idle"] for snapshot in found), "objects": objects}
+
+
+@pytest.mark.parametrize("form", [{"strm": True}, {"strm": False}, {"strm": True, "mime": ".tgz"}])
+def test_a_client_that_goes_away_ends_the_reading(wire: Wire, form: dict[str, Any]) -> None:
+    count = 3000
+    wire.ok("PUT", f"/v1/objects/{BUCKET}/zeros", bytes(1 << 20))
+    ask(wire, [{"objname": "a.txt"}])
+    before = batch_job(wire)["objects"]
+    connection = begin(wire, **form, **{"in": [{"objname": "zeros"}] * count})
+    deadline = time.monotonic() + 20
+    while batch_job(wire)["objects"] == before:
+        assert time.monotonic() < deadline
+    connection.close()
+    while not (state := batch_job(wire))["idle"]:
+        assert time.monotonic() < deadline, state
+    assert state["objects"] < before + count
