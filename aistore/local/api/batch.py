@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from aistore.local.api import errors
-from aistore.local.api.redirect import base36, was_redirected
+from aistore.local.api.redirect import base36, signed, was_redirected
 from aistore.local.api.registry import Noun
 from aistore.local.api.request import ClientGoneError
 from aistore.local.api.response import Response
@@ -78,7 +78,8 @@ class _Room:
         query = f"pid={req.node.id}&utm={base36(time.time_ns())}"
         if req.raw_query:
             query = f"{req.raw_query}&{query}"
-        location = f"{node.url}{req.raw_path.rstrip('/')}/{tail}?{query}"
+        path = f"{req.raw_path.rstrip('/')}/{tail}"
+        location = f"{node.url}{path}?{signed(req, path, query)}"
         body = f'<a href="{html.escape(location)}">Temporary Redirect</a>.\n\n'.encode()
         return Response(307, body, headers=[("Location", location)], content_type="text/html; charset=utf-8")
 
