@@ -70,6 +70,28 @@ def test_a_class_of_the_main_script(tmp_path):
     assert run_elsewhere(done.stdout, "cls.transform(None, b'ab', '', '')") == "b'[3, 3]'"
 
 
+def test_a_class_of_a_notebook(tmp_path):
+    """Cells are compiled one by one and run in the main module, which has no file."""
+    cells = [
+        "from aistore.sdk.etl.webserver.fastapi_server import FastAPIServer\nimport zlib\nLEVEL = 9",
+        "def pack(data): return zlib.compress(data, LEVEL)",
+        "class Packs(FastAPIServer):\n    def transform(self, data, path, etl_args): return pack(data)",
+        "from aistore.sdk.etl import serialize_class\nprint(serialize_class(Packs))",
+    ]
+    script = (
+        "import __main__\n"
+        "del __main__.__file__\n"
+        f"for number, cell in enumerate({cells!r}):\n"
+        "    exec(compile(cell, f'<ipython-input-{number}>', 'exec'), vars(__main__))\n"
+    )
+    (tmp_path / "kernel.py").write_text(script)
+    command = [sys.executable, tmp_path / "kernel.py"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    result = run_elsewhere(done.stdout, "__import__('zlib').decompress(cls.transform(None, b'ab', '', ''))")
+    assert result == "b'ab'"
+
+
 def test_modules_beside_the_main_script_go_with_its_classes(tmp_path):
     (tmp_path / "pkg").mkdir()
     (tmp_path / "pkg" / "__init__.py").write_text("")
@@ -138,6 +160,11 @@ def test_a_class_that_does_not_load_elsewhere_is_refused():
         InvalidArgument, match=r"No module named 'own_module'.*nobody defines: helper_of_nobody"
     ):
         check_unpickles(own_module.UsesNothingKnown, by_reference)
+
+
+def test_names_that_are_missing_are_told_even_when_the_class_loads(caplog):
+    check_unpickles(own_module.UsesNothingKnown, serialize_class(own_module.UsesNothingKnown))
+    assert "uses names that nobody defines: helper_of_nobody" in caplog.text
 
 
 def test_the_check_can_be_turned_off(monkeypatch):

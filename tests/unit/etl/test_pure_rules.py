@@ -6,12 +6,16 @@ import pytest
 import requests.exceptions as rex
 
 from aistore.sdk.errors import ETLDirectPutTransientError, InvalidPipelineError
+from aistore.sdk.etl.webserver.base_etl_server import hop_answer
 from aistore.sdk.etl.webserver.exchange import (
+    Gatherer,
     HopAnswer,
+    ObjectTooLarge,
     direct_put_failed,
     interpret_hop,
     is_object_fqn,
     is_refused,
+    message_of,
     parse_request,
     parse_ws_control,
     plain_path,
@@ -108,6 +112,8 @@ def test_websocket_control():
     fqn = "%2Fmp%2F@ais%2Fbck%2F%25ob%2Fdir%2Fo%20b"
     request = parse_ws_control({"path": "dir/o b", "fqn": fqn, "etl_args": " x ", "pipeline": "http://p"})
     assert (request.path, request.etl_args, request.next_url) == ("bck/dir/o b", "x", "http://p")
+    hashed = parse_ws_control({"path": "long-name", "fqn": "%2Fmp%2F@ais%2F%23ns%2Fbck%2F%25ob%2F.x123"})
+    assert hashed.path == "bck/long-name"
     assert parse_ws_control({"path": "dir/o b"}).path == "dir/o b"
     assert parse_ws_control({"path": "o", "fqn": "%2Fmp%2Fo"}).path == "o"
     assert parse_ws_control({}).path == ""
@@ -121,6 +127,11 @@ def test_websocket_control():
         ("/mp/@ais/bck/%ob/", False),
         ("/etc/passwd", False),
         ("/mp/@ais/bck/o", False),
+        ("/mp/@ais/#ns/bck/%ob/o", True),
+        ("/mp/@ais/@remote-uuid/bck/%ob/o", True),
+        ("/deep/mount/path/@gcp/bck/%ob/.x2f4a9c0de", True),  # a long object name is stored by its digest
+        ("/mp/@ais/bck/%wk/o.part", False),
+        ("/@ais/bck/%ob/o", True),
     ],
 )
 def test_object_fqn(path, is_object):
@@ -140,6 +151,45 @@ def test_object_fqn(path, is_object):
 )
 def test_next_hops_answer(answer, stage, expected):
     assert interpret_hop(answer, 7, stage=stage) == expected
+
+
+def test_an_answer_that_asks_for_a_repetition():
+    """Only with its header: it is passed on, for a caller that can do so."""
+    headers = {"Ais-Etl-Retry-Reason": "direct-put-transient"}
+    assert interpret_hop(hop_answer(503, b"x", headers), 1, stage=True).retry
+    assert not interpret_hop(hop_answer(503, b"x", {}), 1, stage=True).retry
+    assert not hop_answer(500, b"x", headers).retry
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"detail":"Processing error: x"}', "Processing error: x"),
+        (b'{"error":"x"}', "x"),
+        (b"<html><p>Error code: 500</p><p>Message: a &lt;b&gt; c.</p></html>", "a <b> c"),
+        (b"plain", "plain"),
+        (b"[1]", "[1]"),
+        (b"\xff", "\ufffd"),
+        (b"", ""),
+    ],
+)
+def test_the_message_in_another_stages_error(body, message):
+    assert message_of(body) == message
+
+
+def test_an_object_in_memory_has_a_limit():
+    gatherer = Gatherer(5, "5")
+    for chunk in (b"ab", b"", b"cde"):
+        gatherer.add(chunk)
+    assert gatherer.joined() == b"abcde"
+    with pytest.raises(ObjectTooLarge, match="transform_stream") as error:
+        gatherer.add(b"f")
+    assert error.value.status == 413
+    for announced in ("6", 6, "99999999999999999999"):
+        with pytest.raises(ObjectTooLarge):
+            Gatherer(5, announced)
+    for announced in (None, "", "-1", "six", 0):
+        assert Gatherer(5, announced).joined() == b""
 
 
 def test_failed_direct_put():

@@ -31,6 +31,8 @@ def test_everything_set(tmp_path):
             "AIS_ETL_ALLOWED_HOSTS": "10.0.0.0/8,pod",
             "AIS_ETL_CONNECT_TIMEOUT": "0",
             "AIS_ETL_READ_TIMEOUT": "1.5",
+            "AIS_ETL_MAX_BUFFERED": "1000",
+            "AIS_ETL_MAX_CONNECTIONS": "7",
             "MAX_CONN": "1",
             "MAX_KEEPALIVE_CONN": "0",
             "KEEPALIVE_EXPIRY": "0.5",
@@ -39,6 +41,7 @@ def test_everything_set(tmp_path):
     assert (settings.direct_put, settings.direct_fqn, settings.fqn) == (True, True, False)
     assert settings.fqn_roots == (str(tmp_path.resolve()), "/mp")
     assert settings.timeout == (None, 1.5)
+    assert (settings.max_buffered, settings.max_connections) == (1000, 7)
     assert "secret-token" not in repr(settings)
     assert pickle.loads(pickle.dumps(settings)) == settings
 
@@ -57,6 +60,8 @@ def test_everything_set(tmp_path):
         ("AIS_ETL_READ_TIMEOUT", "nan"),
         ("AIS_ETL_READ_TIMEOUT", "inf"),
         ("MAX_CONN", "0"),
+        ("AIS_ETL_MAX_BUFFERED", "16GiB"),
+        ("AIS_ETL_MAX_CONNECTIONS", "0"),
         ("KEEPALIVE_EXPIRY", "-1"),
         ("AIS_ETL_FQN_ROOTS", "relative/path"),
         ("AIS_ETL_ALLOWED_HOSTS", "http://x"),
