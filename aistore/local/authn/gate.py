@@ -106,7 +106,8 @@ class Gate:
         else:
             name, token = _S3_TOKEN, req.headers.get(_S3_TOKEN.lower(), "")
             if not token and req.path.split("/", 2)[1] == "s3":
-                token = req.query.get(_S3_TOKEN, "")
+                # Of a presigned URL; the older signature has it in lower case.
+                token = req.query.get(_S3_TOKEN, "") or req.query.get(_S3_TOKEN.lower(), "")
         if not token:
             if not req.node.is_proxy and req.parts[:1] in (["objects"], ["ml"]):
                 raise LocalError("direct target access denied", status=403)

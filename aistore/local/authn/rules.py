@@ -13,6 +13,7 @@ from aistore.local.api.request import ActionMsg
 from aistore.local.authn import rules_s3
 from aistore.local.authn.needs import READ_ALL, Need, cluster, on, write_to
 from aistore.local.batch.request import parse_request
+from aistore.local.dsort.key_map import key_map_bucket
 from aistore.local.jobs.kinds import normalize_kind
 from aistore.local.names import bck_from_dict, parse_uname
 from aistore.sdk.authn.access_attr import AccessAttr
@@ -177,7 +178,9 @@ async def _sort(req: Request) -> list[Need]:
     spec = req.decode(await req.body(), dict[str, Any], "dsort.RequestSpec")
     source = bck_from_dict(spec.get("input_bck"))
     to = spec.get("output_bck")
-    return on(source, READ_ALL) + write_to(req.state, bck_from_dict(to) if to else source)
+    url = str(spec.get("ekm_file") or "")
+    key_map = on(key_map_bucket(url), AccessAttr.GET) if url else []
+    return on(source, READ_ALL) + write_to(req.state, bck_from_dict(to) if to else source) + key_map
 
 
 async def _s3(req: Request) -> list[Need]:
