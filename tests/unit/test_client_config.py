@@ -18,6 +18,7 @@ from aistore.sdk.errors import (
     InvalidURLException,
 )
 from aistore.sdk.provider import Provider
+from aistore.sdk.request_client import RequestClient
 from aistore.sdk.request_executor import RequestExecutor
 from aistore.sdk.retry_config import RetryConfig
 from aistore.sdk.session_manager import UNSET_FALSE, SessionManager, resolve_ssl_config
@@ -259,3 +260,18 @@ def test_parameters_without_a_value_leave_no_mark():
         "get", RequestExecutor(URL + "/v1", SessionManager())._base, "/v1/x", None, {"params": {"a": None}}
     )
     assert call.target == "/v1/x"
+
+
+def test_bodies_through_a_session_of_the_program():
+    class Session(requests.Session):
+        def request(self, method, url, **kwargs):
+            self.sent = kwargs["data"]
+            response = requests.Response()
+            response.status_code = 200
+            return response
+
+    manager = SessionManager()
+    manager.session = session = Session()
+    RequestClient(URL, manager).request("post", "x", data=b"body")
+    assert session.sent == b"body"
+    session.close()

@@ -97,3 +97,7 @@ def test_class_of_all_others():
 
 def test_providers_that_are_unknown_are_not_remote():
     assert _not_found("ftp", "b", False) is ErrBckNotFound
+
+
+def test_statuses_beyond_http_are_passed_on():
+    assert AISResponseHandler().handle_response(odd := make(700)) is odd

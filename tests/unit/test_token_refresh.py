@@ -201,3 +201,7 @@ def test_logging_in_again(run):
         _, ais = run(Cluster("new-1"), refresh)
         assert ais.bucket("b").object("o").get_reader().read_all() == b"ok"
         refresh._authn.close()
+
+
+def test_without_a_function_nothing_is_renewed():
+    assert Credentials("old").renew("old") is False

@@ -1,5 +1,6 @@
 """Get-Batch: damage and surprises that the other tests do not come by."""
 
+import tarfile
 import threading
 
 import lz4.frame
@@ -15,7 +16,9 @@ from aistore.sdk.batch.batch import Batch
 from aistore.sdk.batch.errors import ErrBatchFormat, ErrBatchMismatch
 from aistore.sdk.batch.multipart.multipart_decoder import MultipartDecoder
 from aistore.sdk.batch.pairing import pair_members
+from aistore.sdk.batch.results import BatchResults
 from aistore.sdk.batch.types import MossIn, MossOut, MossReq, MossResp
+from aistore.sdk.bucket import Bucket
 from aistore.sdk.errors import AISChunkedEncodingError, InvalidArgument
 
 
@@ -106,3 +109,22 @@ def test_the_rest_of_an_answer_without_threads(monkeypatch):
     given = Answer()
     drain.settle(given, is_complete=True)
     assert given.closed.is_set()
+
+
+def test_long_names_in_the_form_of_gnu():
+    name = "n" * 300
+    assert read_all(TarReader(Pieces(tar_of([(name, b"1")], tarfile.GNU_FORMAT), []))) == [
+        (name.encode(), b"1")
+    ]
+
+
+def test_texts_that_are_more_than_text_are_names_too():
+    class Name(str):
+        __slots__ = ()
+
+    batch = Batch(RecordingClient(), bucket=Bucket("b", None)).add(Name("o"))
+    assert [(entry.obj_name, entry.bck) for entry in batch.requests_list] == [("o", "b")]
+
+
+def test_results_that_were_never_made_are_dropped_quietly():
+    BatchResults.__new__(BatchResults).__del__()

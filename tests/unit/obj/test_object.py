@@ -5,9 +5,11 @@ import pickle
 import pytest
 from objects import Stored, named
 from requests.structures import CaseInsensitiveDict
+from scripted import Answer as Scripted
 from scripted import scripted
 
 from aistore.sdk.errors import ErrObjNotFound
+from aistore.sdk.etl import ETLConfig
 from aistore.sdk.obj.object_client import ObjectClient
 
 
@@ -142,3 +144,13 @@ def test_offsets_only_where_the_object_is_in_the_cluster():
         assert not ObjectClient(client, "objects/bck/obj", {}).can_get_at_offset()
         with pytest.warns(DeprecationWarning, match="head"):
             ObjectClient(client, "objects/bck/obj", {}).head_v2()
+
+
+def test_copies_through_an_etl_and_promotions_of_directories():
+    with scripted(lambda request: Scripted(b"id")) as (server, client):
+        obj = named(client, "a")
+        obj.copy(named(client, "b"), etl=ETLConfig("etl-name", args="x"))
+        assert named(client, "").promote("/dir") == "id"
+    copy, promote = server.requests
+    assert (copy.params["etl_name"], copy.params["etl_args"]) == ("etl-name", "x")
+    assert (promote.method, promote.path) == ("POST", "/v1/objects/bck")

@@ -7,6 +7,7 @@ import tracemalloc
 import pytest
 import requests
 from objects import Stored, cut, named, whole
+from requests.structures import CaseInsensitiveDict
 from scripted import scripted
 
 from aistore.sdk.archive_config import ArchiveConfig
@@ -14,6 +15,7 @@ from aistore.sdk.blob_download_config import BlobDownloadConfig
 from aistore.sdk.errors import AISChunkedEncodingError, InvalidArgument, SDKError
 from aistore.sdk.obj.content_iterator import ParallelBuffer
 from aistore.sdk.obj.errors import ErrChecksumMismatch, ErrObjectChanged
+from aistore.sdk.obj.identity import ObjectIdentity
 from aistore.sdk.obj.obj_file.errors import ObjectFileReaderMaxResumeError, ObjectFileReaderUnexpectedEOF
 from aistore.sdk.obj.obj_file.stream import ResumableStream
 
@@ -456,3 +458,43 @@ def test_workers_of_a_reader(obj):
 
 def test_parallel_files_take_a_buffer_size_too(obj):
     assert obj.get_reader(num_workers=2).as_file(buffer_size=100).read() == DATA
+
+
+class Pieces:
+    """Gives what resuming needs of a provider: pieces, identities of the answers, headers of HEAD."""
+
+    def __init__(self, *answers, offset=None, head=None):
+        self.client = self
+        self.path = "p"
+        self.answers = list(answers)
+        self.offset_attributes = lambda: offset
+        self.head = lambda: head
+
+    def create_iter(self, offset=0, bounds=None):
+        identity, start, pieces = self.answers.pop(0)
+        bounds.start, bounds.identity = start, identity
+        for piece in pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+
+CUT = requests.exceptions.ChunkedEncodingError()
+
+
+def test_answers_that_name_no_version_are_read_on():
+    stream = ResumableStream(Pieces((None, 0, [b"ab", CUT]), (None, 2, [b"cd"]), offset={}), 1)
+    assert b"".join(stream) == b"abcd"
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"), [({"version": "2"}, "version"), ({"checksum": "md5:2"}, "checksum")]
+)
+def test_answers_of_another_version_are_not_read_on(changed, what):
+    before = ObjectIdentity(checksum="md5:1", version="1")
+    after = ObjectIdentity(**{"checksum": "md5:1", "version": "1", **changed})
+    head = CaseInsensitiveDict({"Ais-Checksum-Type": "md5", "Ais-Checksum-Value": "2"})
+    stream = ResumableStream(Pieces((before, 0, [b"ab", CUT]), (after, 0, [b"abcd"]), head=head), 1)
+    with pytest.raises(ErrObjectChanged) as caught:
+        list(stream)
+    assert caught.value.what == what
