@@ -1,0 +1,56 @@
+"""Datasets and samplers for PyTorch that read from a cluster (extra `pytorch`).
+
+Nothing is imported before it is used: torch is loaded with the first class.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aistore.pytorch.base_iter_dataset import AISBaseIterDataset
+    from aistore.pytorch.base_map_dataset import AISBaseMapDataset
+    from aistore.pytorch.batch_iter_dataset import AISBatchIterDataset
+    from aistore.pytorch.dynamic_sampler import DynamicBatchSampler
+    from aistore.pytorch.iter_dataset import AISIterDataset
+    from aistore.pytorch.map_dataset import AISMapDataset
+    from aistore.pytorch.multishard_dataset import AISMultiShardStream
+    from aistore.pytorch.parallel_map_dataset import AISParallelMapDataset
+    from aistore.pytorch.shard_reader import AISShardReader
+
+__all__ = [
+    "AISBaseIterDataset",
+    "AISBaseMapDataset",
+    "AISBatchIterDataset",
+    "AISIterDataset",
+    "AISMapDataset",
+    "AISMultiShardStream",
+    "AISParallelMapDataset",
+    "AISShardReader",
+    "DynamicBatchSampler",
+]
+
+_MODULES = {
+    "AISBaseIterDataset": "base_iter_dataset",
+    "AISBaseMapDataset": "base_map_dataset",
+    "AISBatchIterDataset": "batch_iter_dataset",
+    "AISIterDataset": "iter_dataset",
+    "AISMapDataset": "map_dataset",
+    "AISMultiShardStream": "multishard_dataset",
+    "AISParallelMapDataset": "parallel_map_dataset",
+    "AISShardReader": "shard_reader",
+    "DynamicBatchSampler": "dynamic_sampler",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

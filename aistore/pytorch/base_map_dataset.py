@@ -1,0 +1,63 @@
+"""Datasets that are looked up by index."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from aistore.pytorch.listing import Listing, PrefixMap, Sources
+from aistore.pytorch.torch_classes import Dataset
+from aistore.sdk.obj.object import Object
+from aistore.sdk.parallel import ordered_map
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_READERS = 8
+
+
+class AISBaseMapDataset(ABC, Dataset[Any]):
+    """Objects of one or more sources, listed at construction.
+
+    Args:
+        ais_source_list: One source or several: buckets, groups of objects.
+        prefix_map: For a source, the prefix or prefixes of the names wanted. Default: all names.
+
+    Raises:
+        InvalidArgument: There is no source (also a `ValueError`).
+    """
+
+    def __init__(self, ais_source_list: Sources, prefix_map: PrefixMap | None = None) -> None:
+        self._obj_list = Listing(ais_source_list, prefix_map).objects()
+
+    def get_obj_list(self) -> list[Object]:
+        """Return the objects, in the order of their indices."""
+        return self._obj_list
+
+    def __len__(self) -> int:
+        return len(self._obj_list)
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Any:
+        """Return the sample at an index.
+
+        Args:
+            index: Its index.
+        """
+
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        """Return the samples of a batch, several of which are read at a time.
+
+        Args:
+            indices: Their indices.
+        """
+        samples: Iterator[Any] = ordered_map(self.__getitem__, indices, _READERS)
+        return list(samples)
+
+    def _object_at(self, index: int) -> Object:
+        try:
+            return self._obj_list[index]
+        except IndexError:
+            raise IndexError(
+                f"index {index} is out of range: the dataset has {len(self._obj_list)} objects"
+            ) from None

@@ -1,0 +1,135 @@
+"""A dataset of whole objects, read many at a time with Get-Batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from itertools import islice
+from threading import Event
+from typing import TYPE_CHECKING, cast
+
+from aistore.pytorch.base_iter_dataset import AISBaseIterDataset, IterOptions
+from aistore.pytorch.errors import ErrSampleUnreadable
+from aistore.pytorch.progress import progress_bar
+from aistore.sdk.batch.extractor.extractor_registry import get_extractor
+from aistore.sdk.client import Client
+from aistore.sdk.enums import Colocation
+from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.parallel import ordered_map
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from aistore.pytorch.listing import PrefixMap, Sources
+    from aistore.sdk.batch.batch import BatchResult
+    from aistore.sdk.batch.types import MossOut
+    from aistore.sdk.obj.object import Object
+
+logger = logging.getLogger(__name__)
+
+
+class AISBatchIterDataset(AISBaseIterDataset):
+    """Samples are `(name, bytes)`; the next batches are read while one is used.
+
+    Args:
+        ais_source_list: One source or several: buckets, groups of objects.
+        client: Sends the batches.
+        prefix_map: For a source, the prefix or prefixes of the names wanted. Default: all names.
+        show_progress: Show a progress bar, when tqdm or rich is installed. Default: `False`.
+        max_batch_size: Objects in one request. Default: 32.
+        output_format: Archive that they come in: `.tar`, `.tgz`, `.tar.gz`, `.zip` or `.tar.lz4`.
+            Default: `.tar`.
+        streaming: Have the archive sent while it is made. Default: `True`.
+        colocation: What is known of where the objects are. Default: nothing.
+        partition_sources_by_worker: See `AISBaseIterDataset`.
+        cont_on_err: Log an object that cannot be read, and go on without it. Default: `False`.
+        read_ahead: How many batches to read at a time, and to hold at most besides the one in use.
+            Default: 2.
+        options: See `AISBaseIterDataset`.
+
+    Raises:
+        InvalidArgument: There is no source, or an option is out of range (also a `ValueError`).
+    """
+
+    def __init__(
+        self,
+        ais_source_list: Sources,
+        client: Client,
+        prefix_map: PrefixMap | None = None,
+        show_progress: bool = False,
+        max_batch_size: int = 32,
+        output_format: str = ".tar",
+        streaming: bool = True,
+        colocation: Colocation = Colocation.NONE,
+        partition_sources_by_worker: bool = False,
+        cont_on_err: bool = False,
+        *,
+        read_ahead: int = 2,
+        **options: Unpack[IterOptions],
+    ) -> None:
+        for name, value in (("max_batch_size", max_batch_size), ("read_ahead", read_ahead)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InvalidArgument(f"{name} must be an int of at least 1, not {value!r}")
+        get_extractor(output_format)
+        super().__init__(ais_source_list, prefix_map, partition_sources_by_worker, **options)
+        self.client = client
+        self.max_batch_size = max_batch_size
+        self.output_format = output_format
+        self.streaming = streaming
+        self.colocation = colocation
+        self.cont_on_err = cont_on_err
+        self._show_progress = show_progress
+        self._read_ahead = read_ahead
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        """Yield name and content of the objects of this rank and worker.
+
+        Raises:
+            ErrSampleUnreadable: An object is gone or cannot be read (also a `RuntimeError`).
+        """
+        objects, position, _ = self._start()
+        stop = Event()
+
+        def read(batch: list[Object]) -> list[tuple[MossOut, bytes]]:
+            return self._read(batch, stop)
+
+        with progress_bar("Reading objects", self._expected(), self._show_progress) as advance:
+            batches = ordered_map(read, self._split(objects), self._read_ahead)
+            try:
+                for batch in batches:
+                    for info, content in batch:
+                        position += 1
+                        self._advance(info.obj_name, position)
+                        advance()
+                        if info.err_msg:
+                            self._report(info)
+                            continue
+                        yield info.obj_name, content
+            finally:
+                stop.set()
+
+    def _split(self, objects: Iterator[Object]) -> Iterator[list[Object]]:
+        while batch := list(islice(objects, self.max_batch_size)):
+            yield batch
+
+    def _read(self, objects: list[Object], stop: Event) -> list[tuple[MossOut, bytes]]:
+        # Always with the missing ones in their places: the error then names the object.
+        batch = self.client.batch(
+            list(objects),
+            output_format=self.output_format,
+            cont_on_err=True,
+            streaming_get=self.streaming,
+            colocation=self.colocation,
+        )
+        entries = []
+        for entry in cast("BatchResult", batch.get()):
+            if stop.is_set():
+                break
+            entries.append(entry)
+        return entries
+
+    def _report(self, info: MossOut) -> None:
+        message = f"{info.bucket}/{info.obj_name} could not be read: {info.err_msg}"
+        if not self.cont_on_err:
+            raise ErrSampleUnreadable(message)
+        logger.warning("%s; it is left out", message)

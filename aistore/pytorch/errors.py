@@ -1,0 +1,21 @@
+"""Errors of datasets."""
+
+# ruff: noqa: N818 - named like the other errors of the SDK
+
+from __future__ import annotations
+
+import tarfile
+
+from aistore.sdk.errors import InvalidArgument, SDKError
+
+
+class ErrSampleUnreadable(SDKError, RuntimeError):
+    """An object could not be read, and the dataset is not to go on without it."""
+
+
+class ErrNotATar(SDKError, tarfile.ReadError):
+    """A shard is not a tar archive, or a damaged one."""
+
+
+class ErrCannotResume(InvalidArgument):
+    """A saved state does not fit the dataset: it is of another split or order, or the objects changed."""

@@ -1,0 +1,162 @@
+"""A dataset of the samples in tar shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from aistore.pytorch.base_iter_dataset import AISBaseIterDataset, IterOptions
+from aistore.pytorch.errors import ErrNotATar
+from aistore.pytorch.progress import progress_bar
+from aistore.pytorch.utils import get_basename, get_extension
+from aistore.sdk.batch.archive.source import as_source
+from aistore.sdk.batch.archive.tar import TarReader
+from aistore.sdk.batch.errors import ErrArchiveTruncated, ErrBatchFormat
+from aistore.sdk.bck.counts import check_count
+from aistore.sdk.bucket import Bucket
+from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.etl.etl_config import ETLConfig
+from aistore.sdk.list_object_flag import ListObjectFlag
+from aistore.sdk.parallel import ordered_map
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from aistore.pytorch.listing import PrefixMap
+    from aistore.sdk.etl.etl import Etl
+    from aistore.sdk.obj.object import Object
+
+Samples = dict[str, dict[str, bytes]]
+
+
+class AISShardReader(AISBaseIterDataset):
+    """Samples are `(basename, {extension: bytes})`: the files of a shard that differ in extension only.
+
+    Shards are uncompressed tars. The next ones are read while one is used. An extension that was seen before,
+    in any shard, but that a sample lacks, is `b""`. Shards go to ranks and workers in turn.
+
+    Args:
+        bucket_list: One bucket or several.
+        prefix_map: For a bucket, the prefix or prefixes of the shards wanted. Default: all.
+        etl_name: An ETL, or its name, that transforms the shards on the way. Default: none.
+        show_progress: Show a progress bar, when tqdm or rich is installed. Default: `False`.
+        partition_sources_by_worker: See `AISBaseIterDataset`.
+        read_ahead: How many shards to read at a time, and to hold at most besides the one in use. Default: 1.
+        options: See `AISBaseIterDataset`.
+
+    Raises:
+        InvalidArgument: There is no bucket, or an option is out of range (also a `ValueError`).
+    """
+
+    class ZeroDict(dict[str, bytes]):
+        """A sample, with `b""` for the extensions that it lacks.
+
+        Args:
+            dict: What it has.
+            keys: All extensions.
+        """
+
+        def __init__(self, dict: dict[str, bytes], keys: Iterable[str]) -> None:
+            super().__init__(dict)
+            for key in keys:
+                self.setdefault(key, b"")
+
+    def __init__(
+        self,
+        bucket_list: Bucket | list[Bucket],
+        prefix_map: PrefixMap | None = None,
+        etl_name: str | Etl | None = None,
+        show_progress: bool = False,
+        partition_sources_by_worker: bool = False,
+        *,
+        read_ahead: int = 1,
+        **options: Unpack[IterOptions],
+    ) -> None:
+        check_count("read_ahead", read_ahead)
+        super().__init__(bucket_list, prefix_map, partition_sources_by_worker, **options)
+        self._etl = ETLConfig(etl_name) if etl_name else None
+        self._show_progress = show_progress
+        self._read_ahead = read_ahead
+        self._sample_count: tuple[object, int] | None = None
+
+    def __len__(self) -> int:
+        """Return how many samples the shards of this rank have, as they are stored.
+
+        The first call has the cluster list the shards' files; the count is kept.
+        """
+        rank = self._rank()
+        if self._sample_count is None or self._sample_count[0] != rank:
+            self._sample_count = (rank, sum(self._count_samples(*rank)))
+        return self._sample_count[1]
+
+    def refresh(self) -> None:
+        """List the shards anew when they are needed next; a running iteration goes on as it is."""
+        super().refresh()
+        self._sample_count = None
+
+    def __iter__(self) -> Iterator[tuple[str, dict[str, bytes]]]:
+        """Yield the samples of the shards of this rank and worker.
+
+        Raises:
+            ErrNotATar: A shard is no tar, or damaged (also a `tarfile.TarError`).
+        """
+        shards, position, skip = self._start()
+        extensions: dict[str, None] = {}
+        last = self._state["last"]
+        with progress_bar("Reading shards", self._expected(), self._show_progress) as advance:
+            for name, samples in ordered_map(self._read, shards, max(1, self._read_ahead)):
+                for sample in samples.values():
+                    extensions.update(dict.fromkeys(sample))
+                for number, (basename, sample) in enumerate(samples.items(), 1):
+                    if number > skip:
+                        self._advance(last, position, number)
+                        yield basename, self.ZeroDict(sample, extensions)
+                skip = 0
+                position += 1
+                last = name
+                self._advance(last, position)
+                advance()
+
+    def _read(self, shard: Object) -> tuple[str, Samples]:
+        samples: Samples = {}
+        with shard.get_reader(etl=self._etl).as_file() as file:
+            reader = TarReader(as_source(file))
+            try:
+                while (member := reader.next_member()) is not None:
+                    path = member[0].decode("utf-8", "surrogateescape")
+                    extension = get_extension(path)
+                    if extension:
+                        samples.setdefault(get_basename(path), {})[extension] = reader.read_member()
+            except (ErrBatchFormat, ErrArchiveTruncated) as err:
+                raise ErrNotATar(f"{shard.bucket_name}/{shard.name} is not a tar archive: {err}") from err
+        return shard.name, samples
+
+    def _count_samples(self, rank: int, world_size: int) -> Iterator[int]:
+        sources = range(len(self._listing.sources))
+        shards_before = 0
+        for index in sources[rank::world_size] if self._partition else sources:
+            shards = [shard.name for shard in self._listing.source_objects(index)]
+            mine = (
+                set(shards)
+                if self._partition
+                else set(shards[(rank - shards_before) % world_size :: world_size])
+            )
+            shards_before += len(shards)
+            yield self._count_in_bucket(index, mine)
+
+    def _count_in_bucket(self, index: int, shards: set[str]) -> int:
+        bucket = self._listing.sources[index]
+        if not isinstance(bucket, Bucket):
+            raise InvalidArgument(
+                f"len() of shards needs a Bucket as their source, not {type(bucket).__name__}"
+            )
+        samples: set[tuple[str, str]] = set()
+        for prefix in self._listing.prefixes(bucket):
+            shard = ""
+            for entry in bucket.list_objects_iter(prefix, "name", flags=[ListObjectFlag.ARCH_DIR]):
+                # Byte order: the files of a shard come right after it.
+                if entry.name in shards:
+                    shard = entry.name
+                elif shard and entry.name.startswith(f"{shard}/") and get_extension(entry.name):
+                    samples.add((shard, get_basename(entry.name)))
+        return len(samples)

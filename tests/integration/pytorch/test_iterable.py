@@ -1,0 +1,358 @@
+"""Iterable datasets: each object once, split, shuffled, resumed; in every kind of worker."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import tarfile
+
+import pytest
+from shards import make_shard
+
+torch = pytest.importorskip("torch")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:This DataLoader will create"),  # more workers than CPUs
+    pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning"),  # the test's own threads
+]
+
+from torch.utils.data import DataLoader  # noqa: E402
+
+from aistore.pytorch import AISBatchIterDataset, AISIterDataset, AISShardReader  # noqa: E402
+from aistore.pytorch.errors import ErrCannotResume, ErrSampleUnreadable  # noqa: E402
+from aistore.sdk.bucket import Bucket  # noqa: E402
+from aistore.sdk.errors import InvalidArgument, SDKError  # noqa: E402
+
+NAMES = [f"{number:02}" for number in range(23)]
+
+
+@pytest.fixture
+def samples(bucket):
+    for name in NAMES:
+        bucket.object(name).get_writer().put_content(name.encode() * 10)
+    return bucket
+
+
+def make(kind, client, bucket, **options):
+    if kind is AISBatchIterDataset:
+        return kind(bucket, client, max_batch_size=4, **options)
+    return kind(bucket, **options)
+
+
+KINDS = pytest.mark.parametrize("kind", [AISIterDataset, AISBatchIterDataset])
+
+
+def names(dataset):
+    return [name for name, _ in dataset]
+
+
+def read(dataset, workers, context=None):
+    loader = DataLoader(
+        dataset, batch_size=None, num_workers=workers, multiprocessing_context=context, timeout=60
+    )
+    return [name for name, _ in loader]
+
+
+@pytest.fixture
+def listings(monkeypatch):
+    """Count the listings of buckets in this process."""
+    calls = []
+    original = Bucket.list_all_objects_iter
+
+    def counted(self, prefix="", **options):
+        calls.append(prefix)
+        return original(self, prefix, **options)
+
+    monkeypatch.setattr(Bucket, "list_all_objects_iter", counted)
+    return calls
+
+
+@KINDS
+def test_samples_are_names_and_contents(kind, client, samples):
+    assert list(make(kind, client, samples)) == [(name, name.encode() * 10) for name in NAMES]
+
+
+@KINDS
+def test_len_does_not_list_again(kind, client, samples, listings):  # defect 40
+    dataset = make(kind, client, samples)
+    assert len(dataset) == len(NAMES)
+    assert names(dataset) == names(dataset) == NAMES
+    assert len(dataset) == len(NAMES)
+    assert len(listings) == 1
+    samples.object("99").get_writer().put_content(b"new")
+    dataset.refresh()
+    assert names(dataset) == [*NAMES, "99"]
+
+
+@KINDS
+@pytest.mark.parametrize("context", ["fork", "spawn", "forkserver"])
+def test_workers_read_each_object_once(kind, context, client, samples):
+    dataset = make(kind, client, samples)
+    assert sorted(read(dataset, 2, context)) == NAMES
+
+
+def test_workers_share_one_listing(samples, tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    original = Bucket.list_all_objects_iter
+
+    def logged(self, prefix="", **options):
+        with log.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        return original(self, prefix, **options)
+
+    monkeypatch.setattr(Bucket, "list_all_objects_iter", logged)
+    dataset = AISIterDataset(samples)
+    loader = DataLoader(dataset, batch_size=None, num_workers=3, multiprocessing_context="fork", timeout=60)
+    for _ in range(2):
+        assert sorted(name for name, _ in loader) == NAMES
+    assert len(log.read_text().split()) == 1
+
+
+def test_the_shared_listing_is_removed_with_its_dataset(samples):
+    dataset = AISIterDataset(samples)
+    read(dataset, 2)
+    path = dataset._shared.path
+    assert os.path.exists(path)
+    del dataset
+    assert not os.path.exists(path)
+
+
+@KINDS
+@pytest.mark.parametrize("partition", [False, True])
+def test_ranks_and_workers_split_the_objects(kind, partition, client, samples):
+    sources = [samples, client.bucket(samples.name)]
+    prefixes = {"prefix_map": {samples: ["0", "1"]}}
+    seen = []
+    for rank in range(2):
+        options = {"partition_sources_by_worker": partition, "rank": rank, "world_size": 2, **prefixes}
+        if kind is AISBatchIterDataset:
+            dataset = kind(sources, client, max_batch_size=3, **options)
+        else:
+            dataset = kind(sources, **options)
+        share = read(dataset, 2)
+        assert len(dataset) == len(share)
+        seen += share
+    assert sorted(seen) == sorted(NAMES[:20] * 2)
+
+
+def test_ranks_come_from_the_environment(samples, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    dataset = AISIterDataset(samples)
+    assert names(dataset) == NAMES[1::4]
+    assert len(dataset) == len(NAMES[1::4])
+    assert pickle.loads(pickle.dumps(dataset))._rank() == (1, 4)
+
+
+def test_order_depends_on_seed_and_epoch_only(samples):
+    def order(seed, epoch):
+        dataset = AISIterDataset(samples, shuffle=True, seed=seed)
+        dataset.set_epoch(epoch)
+        return names(dataset)
+
+    orders = [order(seed, epoch) for seed in (0, 1) for epoch in (0, 1)]
+    assert all(sorted(found) == NAMES for found in orders)
+    assert len({tuple(found) for found in orders}) == 4
+    assert order(1, 1) == orders[3]
+
+
+def test_set_epoch_reaches_living_workers(samples):
+    dataset = AISIterDataset(samples, shuffle=True)
+    loader = DataLoader(dataset, batch_size=None, num_workers=2, persistent_workers=True, timeout=60)
+    orders = []
+    for epoch in range(2):
+        dataset.set_epoch(epoch)
+        orders.append([name for name, _ in loader])
+    assert sorted(orders[0]) == sorted(orders[1]) == NAMES
+    assert orders[0] != orders[1]
+
+
+@KINDS
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_resumes_after_every_sample(kind, shuffle, client, samples):
+    whole = names(make(kind, client, samples, shuffle=shuffle))
+    for stop in (0, 1, 4, 5, len(NAMES)):
+        dataset = make(kind, client, samples, shuffle=shuffle)
+        iterator = iter(dataset)
+        first = [next(iterator)[0] for _ in range(stop)]
+        state = json.loads(json.dumps(dataset.state_dict()))
+        iterator.close()
+        resumed = make(kind, client, samples, shuffle=shuffle)
+        resumed.load_state_dict(state)
+        assert resumed.state_dict() == state
+        assert first + names(resumed) == whole
+        assert names(resumed) == whole
+
+
+def test_a_state_of_other_objects_or_another_split_is_refused(samples):
+    dataset = AISIterDataset(samples)
+    iterator = iter(dataset)
+    for _ in range(3):
+        next(iterator)
+    state = dataset.state_dict()
+    iterator.close()
+    other = AISIterDataset(samples, rank=0, world_size=2)
+    other.load_state_dict(state)
+    with pytest.raises(ErrCannotResume, match="stride 1, now 2"):
+        next(iter(other))
+    samples.object("00").delete()
+    changed = AISIterDataset(samples)
+    changed.load_state_dict(state)
+    with pytest.raises(ErrCannotResume, match="objects changed"):
+        next(iter(changed))
+
+
+@pytest.mark.filterwarnings("ignore:'set_vital' is deprecated")  # torchdata calls it
+@pytest.mark.parametrize("workers", [0, 2])
+def test_stateful_data_loader_resumes_at_the_sample(samples, workers):
+    loaders = pytest.importorskip("torchdata.stateful_dataloader")
+
+    def loader():
+        dataset = AISIterDataset(samples, shuffle=True, seed=3)
+        return loaders.StatefulDataLoader(
+            dataset, batch_size=None, num_workers=workers, timeout=60 if workers else 0
+        )
+
+    whole = [name for name, _ in loader()]
+    assert sorted(whole) == NAMES
+    running = loader()
+    iterator = iter(running)
+    first = [next(iterator)[0] for _ in range(9)]
+    state = running.state_dict()
+    del iterator
+    resumed = loader()
+    resumed.load_state_dict(state)
+    assert first + [name for name, _ in resumed] == whole
+
+
+def test_a_manifest_is_listed_once_for_all(samples, tmp_path, listings):
+    path = tmp_path / "listing.json"
+    assert names(AISIterDataset(samples, manifest=path, rank=0, world_size=2)) == NAMES[::2]
+    samples.object("999").get_writer().put_content(b"late")
+    assert names(AISIterDataset(samples, manifest=path, rank=1, world_size=2)) == NAMES[1::2]
+    assert len(listings) == 1
+    with pytest.raises(InvalidArgument, match=r"listing\.json"):
+        names(AISIterDataset(samples, {samples: "0"}, manifest=path))
+
+
+def test_a_manifest_that_was_not_written_to_its_end_is_written_again(samples, tmp_path):
+    path = tmp_path / "listing.json"
+    assert names(AISIterDataset(samples, manifest=path)) == NAMES
+    path.write_bytes(path.read_bytes()[:50])
+    assert names(AISIterDataset(samples, manifest=path)) == NAMES
+
+
+def test_a_missing_object_is_named_or_left_out(client, samples, caplog):
+    group = samples.objects(obj_names=["00", "gone", "01"])
+    group.list_all_objects_iter = lambda prefix="": (samples.object(name) for name in ("00", "gone", "01"))
+    dataset = AISBatchIterDataset(group, client)
+    with pytest.raises(RuntimeError, match="gone") as caught:
+        list(dataset)
+    assert isinstance(caught.value, ErrSampleUnreadable)
+    assert isinstance(caught.value, SDKError)
+    assert names(AISBatchIterDataset(group, client, cont_on_err=True)) == ["00", "01"]
+    assert "gone" in caplog.text
+
+
+@pytest.mark.parametrize("options", [{"output_format": ".zip"}, {"streaming": False}])
+def test_batch_options(client, samples, options):
+    dataset = AISBatchIterDataset(samples, client, max_batch_size=10, **options)
+    assert names(dataset) == NAMES
+
+
+def test_bad_options_are_refused(client, samples):
+    for options in (
+        {"max_batch_size": 0},
+        {"read_ahead": 0},
+        {"output_format": ".rar"},
+        {"rank": 2, "world_size": 2},
+    ):
+        with pytest.raises(
+            ValueError, match=next(iter(options)) if "output_format" not in options else "rar"
+        ):
+            AISBatchIterDataset(samples, client, **options)
+    for kind in (AISIterDataset, AISShardReader):
+        with pytest.raises(ValueError, match="ais_source_list"):
+            kind([])
+
+
+# ---------------------------------------------------------------- shards
+
+SHARDS = {
+    "a.tar": [("x/0.jpg", b"j0"), ("x/0.cls", b"c0"), ("x/1.jpg", b"j1"), ("README", b"-")],
+    "b.tar": [("2.cls", b"c2"), ("3.seg.png", b"p3")],
+}
+SAMPLES = [
+    ("0", {"jpg": b"j0", "cls": b"c0"}),
+    ("1", {"jpg": b"j1", "cls": b""}),
+    ("2", {"cls": b"c2", "jpg": b"", "png": b""}),
+    ("3", {"png": b"p3", "jpg": b"", "cls": b""}),
+]
+
+
+@pytest.fixture
+def shards(bucket):
+    for name, members in SHARDS.items():
+        bucket.object(name).get_writer().put_content(make_shard(".tar", members))
+    return bucket
+
+
+def test_shards_are_read_as_samples(shards):
+    assert list(AISShardReader(shards)) == SAMPLES
+    assert [name for name, _ in AISShardReader(shards, {shards: "b"})] == ["2", "3"]
+
+
+def test_len_of_shard_reader_counts_samples(shards):  # defect 8
+    assert len(AISShardReader(shards)) == 4
+    assert [len(AISShardReader(shards, rank=rank, world_size=2)) for rank in range(2)] == [2, 2]
+    assert len(list(AISShardReader(shards, rank=1, world_size=2))) == 2
+
+
+def test_shard_workers_read_each_sample_once(shards):
+    assert sorted(read(AISShardReader(shards), 2)) == ["0", "1", "2", "3"]
+
+
+def test_shards_resume_within_a_shard(shards):
+    for stop in range(5):
+        dataset = AISShardReader(shards)
+        iterator = iter(dataset)
+        first = [next(iterator)[0] for _ in range(stop)]
+        state = dataset.state_dict()
+        iterator.close()
+        resumed = AISShardReader(shards)
+        resumed.load_state_dict(state)
+        assert first + names(resumed) == ["0", "1", "2", "3"]
+
+
+def test_what_is_no_tar_is_a_tar_error(shards):
+    shards.object("c.tar").get_writer().put_content(b"no tar at all" * 100)
+    with pytest.raises(tarfile.TarError, match=r"c\.tar") as caught:
+        list(AISShardReader(shards))
+    assert isinstance(caught.value, SDKError)
+
+
+# ---------------------------------------------------------------- without libraries
+
+
+@pytest.mark.parametrize("missing", [["tqdm", "tqdm.auto"], ["tqdm", "tqdm.auto", "rich", "rich.progress"]])
+def test_progress_library_is_optional(samples, monkeypatch, missing):  # defect 40
+    for name in missing:
+        monkeypatch.setitem(sys.modules, name, None)
+    assert names(AISIterDataset(samples, show_progress=True)) == NAMES
+
+
+def test_missing_torch_names_the_extra():
+    code = "import sys; sys.modules['torch'] = None; import aistore.pytorch, aistore.pytorch.utils as u\n"
+    code += "try: aistore.pytorch.AISMapDataset\nexcept ImportError as err: print(err)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "pip install 'aistore[pytorch]'" in done.stdout
+
+
+def test_the_package_loads_nothing_at_import():
+    code = "import sys, aistore.pytorch; print('torch' in sys.modules, 'requests' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == ["False", "False"]
