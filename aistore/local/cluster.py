@@ -60,6 +60,8 @@ class LocalCluster:
         s3_keys (tuple[str, str] | None): Access key and secret key that requests to `/s3` must be signed
             with. Default: the environment variables AIS_LOCAL_S3_ACCESS_KEY and AIS_LOCAL_S3_SECRET_KEY, else
             every request is accepted.
+        etl_memory (int | None): Bytes of memory that each process of an ETL may take; Linux only. Default:
+            None, no limit.
         start_timeout (float): Seconds to wait for the server to be ready. Default: 30.
     """
 
@@ -80,11 +82,14 @@ class LocalCluster:
         auth: bool = False,
         admin: tuple[str, str] | None = None,
         s3_keys: tuple[str, str] | None = None,
+        etl_memory: int | None = None,
         start_timeout: float = _START_SECONDS,
     ) -> None:
         self._arguments = ["--targets", str(targets), "--port", str(port), "--host", host]
         if quota is not None:
             self._arguments += ["--quota", str(quota)]
+        if etl_memory is not None:
+            self._arguments += ["--etl-memory", str(etl_memory)]
         if fsync:
             self._arguments.append("--fsync")
         if tls:

@@ -57,6 +57,7 @@ class Options(NamedTuple):
     auth_port: int = DEFAULT_PORT
     admin: Admin = Admin()
     s3_keys: Keys | None = None
+    etl_memory: int | None = None
     access_log: str = ""
     child: bool = False
 
@@ -110,6 +111,8 @@ def parse(argv: Sequence[str] | None = None) -> Options:
         parser.error("--tls-client-ca needs --tls-cert or --tls-self-signed")
     if options.tls_cert and options.tls_self_signed:
         parser.error("--tls-cert and --tls-self-signed exclude each other")
+    if options.etl_memory is not None and not sys.platform.startswith("linux"):
+        parser.error("--etl-memory: only Linux limits the memory of a process")
     return options
 
 
@@ -145,6 +148,12 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         metavar="FILE",
         help="append a line of JSON for each request, - for standard output (default: none)",
+    )
+    add(
+        "--etl-memory",
+        type=_size,
+        metavar="SIZE",
+        help="memory that each process of an ETL may take, e.g. 2GiB; Linux only (default: no limit)",
     )
     add("--version", action="version", version=__version__)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)

@@ -7,6 +7,7 @@ import contextlib
 import html
 from typing import TYPE_CHECKING
 
+from aistore.local.api.guard import is_loopback
 from aistore.local.api.response import OCTETS, Response
 from aistore.local.errors import InvalidRequest, LocalError
 from aistore.local.etl.exchange import EtlError, Result, TransformCall
@@ -152,7 +153,10 @@ async def transform_inline(req: Request, bucket: Bucket, name: str) -> Response:
     """
     inline = _Inline(req, bucket, name)
     if inline.etl.spec.communication == HPULL:
-        return _redirect_to_pod(inline)
+        if inline.stages:
+            raise InvalidRequest("inline transform pipeline not supported for hpull://")
+        if _may_reach_pods(req):
+            return _redirect_to_pod(inline)
     loop = asyncio.get_running_loop()
     result, body = await loop.run_in_executor(req.state.etl.threads, inline.read_all)
     content_type = result.content_type or OCTETS
@@ -161,9 +165,16 @@ async def transform_inline(req: Request, bucket: Bucket, name: str) -> Response:
     return Response(200, content_type=content_type, stream=inline.stream(result), length=result.length)
 
 
+def _may_reach_pods(req: Request) -> bool:
+    """Whether clients may be sent to an ETL's processes.
+
+    These listen on loopback, in plain http, and answer whoever asks.
+    """
+    state = req.state
+    return is_loopback(state.options.host) and not req.node.url.startswith("https:") and state.authn is None
+
+
 def _redirect_to_pod(inline: _Inline) -> Response:
-    if inline.stages:
-        raise InvalidRequest("inline transform pipeline not supported for hpull://")
     with inline.req.state.store.open(inline.bucket, inline.name) as reader:
         call = inline.call(reader)
         query = call.query()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from aistore.local.dsort.spec import SortSpec
+    from aistore.local.names import Bck
     from aistore.local.state import State
 
 MAX_BYTES = 64 << 20
@@ -145,7 +146,9 @@ def check_url(state: State, url: str, hosts: Collection[str]) -> None:
     if _is_own(state, parts.netloc, hosts):
         _split_object(parts.path, url)
         return
-    if not (parts.scheme == "http" and is_loopback(parts.hostname) and is_loopback(state.options.host)):
+    # With AuthN, and for clients elsewhere, what listens on loopback here is not theirs to ask.
+    is_open = state.authn is None and is_loopback(state.options.host)
+    if not (is_open and parts.scheme == "http" and is_loopback(parts.hostname)):
         raise InvalidRequest(
             f"[dsort] egress blocked: {parts.netloc}: the key map must be an object of this cluster"
         )
@@ -163,6 +166,18 @@ def _split_object(path: str, url: str) -> tuple[str, str]:
             f"[dsort] parse-spec: ekm file URL {url!r} is no object's: expecting /v1/objects/BUCKET/OBJECT"
         )
     return parts[3], parts[4]
+
+
+def key_map_bucket(url: str) -> Bck:
+    """The bucket of the object that a key map is.
+
+    Raises:
+        InvalidRequest: The URL is no object's.
+    """
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    name, _ = _split_object(parts.path, url)
+    return make_bck(name, query.get("provider", ""), query.get("namespace", ""))
 
 
 def read_key_map(state: State, spec: SortSpec, hosts: Collection[str], warn: Callable[[str], None]) -> KeyMap:
@@ -185,11 +200,9 @@ def read_key_map(state: State, spec: SortSpec, hosts: Collection[str], warn: Cal
 
 
 def _read_object(state: State, url: str) -> bytes:
-    parts = urlsplit(url)
-    bucket_name, name = _split_object(parts.path, url)
-    query = dict(parse_qsl(parts.query))
-    bck = make_bck(bucket_name, query.get("provider", ""), query.get("namespace", ""))
-    with state.store.open(state.catalog.buckets.get(bck), name) as reader:
+    bucket = state.catalog.buckets.get(key_map_bucket(url))
+    _, name = _split_object(urlsplit(url).path, url)
+    with state.store.open(bucket, name) as reader:
         if reader.meta.size > MAX_BYTES:
             raise InvalidRequest(f"external key map {url} is longer than {MAX_BYTES} bytes")
         return reader.read_all()

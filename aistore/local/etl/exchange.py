@@ -107,9 +107,14 @@ class Result(NamedTuple):
 
 
 class Exchange:
-    """Talks to ETL servers, over connections that are kept."""
+    """Talks to ETL servers, over connections that are kept.
 
-    def __init__(self) -> None:
+    Args:
+        memory (int | None): Bytes that a process of an ETL may take, for messages.
+    """
+
+    def __init__(self, memory: int | None = None) -> None:
+        self._memory = memory
         self._lock = threading.Lock()
         self._pools: dict[str, urllib3.HTTPConnectionPool] = {}
         self._sockets = WebSockets()
@@ -204,7 +209,7 @@ class Exchange:
         if response.status >= 300:
             message = response.read(_MAX_MESSAGE).decode("utf-8", "replace").strip()
             response.drain_conn()
-            raise EtlError(f"ETL error: {message}", status=response.status if response.status >= 400 else 500)
+            raise EtlError(self._explain(message), status=response.status if response.status >= 400 else 500)
         length = response.headers.get("Content-Length", "")
         return Result(
             response.status,
@@ -252,9 +257,16 @@ class Exchange:
         if isinstance(answer, str):
             # Text means "handled", and from servers of the 2.0.0 package also any failure.
             if not call.pipeline or not answer.isdigit():
-                raise EtlError(f"ETL error: {answer}")
+                raise EtlError(self._explain(answer))
             return Result(204, 0, "", _whole(b""))
         return Result(200, len(answer), "application/octet-stream", _whole(answer))
+
+    def _explain(self, message: str) -> str:
+        """The error of an ETL's server; one that is due to the limit says so."""
+        limit = ""
+        if self._memory is not None and "MemoryError" in message:
+            limit = f" (a process may take {self._memory} bytes of memory: --etl-memory)"
+        return f"ETL error: {message}{limit}"
 
     @staticmethod
     def _too_slow(call: TransformCall) -> EtlError:

@@ -57,15 +57,24 @@ class Pod:
         node_id (str): The target.
         folder (Path): Its working folder, made here and removed when it is stopped.
         on_exit: Called when it ends without having been stopped.
+        memory (int | None): Bytes that it, and each process that it starts, may take.
     """
 
-    def __init__(self, etl_name: str, node_id: str, folder: Path, on_exit: Callable[[Pod], None]) -> None:
+    def __init__(
+        self,
+        etl_name: str,
+        node_id: str,
+        folder: Path,
+        on_exit: Callable[[Pod], None],
+        memory: int | None = None,
+    ) -> None:
         self.etl_name = etl_name
         self.node_id = node_id
         self.port = 0
         self._folder = folder
         self._port_file = folder / "port"
         self._on_exit = on_exit
+        self._memory = memory
         self._log = _Log()
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
@@ -98,11 +107,12 @@ class Pod:
             raise LocalError(f'command "{command[0]}" is not on this machine', tcode="ErrETL")
         self.port = _free_port()
         words = [_replace_address(word, str(self.port)) for word in command]
-        supervise = str(Path(__file__).with_name("supervise.py"))
-        self._spawn([sys.executable, "-I", "-S", supervise, *words], {**env, "PORT": str(self.port)})
+        self._spawn([*_script("supervise.py"), *words], {**env, "PORT": str(self.port)})
 
     def _spawn(self, command: list[str], env: dict[str, str]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
+        if self._memory is not None:
+            command = [*_script("limit_memory.py"), str(self._memory), *command]
         try:
             self._process = subprocess.Popen(
                 command,
@@ -185,7 +195,8 @@ class Pod:
         if self._reader is not None:
             self._reader.join(timeout=1.0)
         status = self._process.poll()
-        return f"ETL {self.etl_name} ended with exit status {status}; last lines:\n{self.last_lines()}"
+        limit = f" (it may take {self._memory} bytes of memory: --etl-memory)" if self._memory else ""
+        return f"ETL {self.etl_name} ended with exit status {status}{limit}; last lines:\n{self.last_lines()}"
 
     def usage(self) -> tuple[float, int]:
         """CPU cores used on average, and bytes of memory; zeros where the system doesn't say."""
@@ -217,6 +228,11 @@ class Pod:
             if self._reader is not None:
                 self._reader.join(timeout=1.0)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _script(name: str) -> list[str]:
+    """A script of this folder as a command; it needs nothing but the standard library."""
+    return [sys.executable, "-I", "-S", str(Path(__file__).with_name(name))]
 
 
 def _replace_address(word: str, port: str) -> str:

@@ -58,7 +58,7 @@ class EtlRoom:
         self._root = state.root / _FOLDER
         self._closed = False
         self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="etl")
-        self.exchange = Exchange()
+        self.exchange = Exchange(state.options.etl_memory)
         self.delivered: dict[tuple[str, str], int] = {}
         shutil.rmtree(self._root, ignore_errors=True)
         for name, record in self._documents.items(_DOCUMENT):
@@ -236,7 +236,8 @@ class EtlRoom:
             wanted = packages.split_packages(dict(spec.env).get("PACKAGES", ""))
             python = packages.python_with(wanted, etl.folder, deadline, etl.cancelled)
         for target in self._state.nodes.targets:
-            pod = Pod(spec.name, target.id, etl.folder / f"t{target.index}", self._pod_ended)
+            folder = etl.folder / f"t{target.index}"
+            pod = Pod(spec.name, target.id, folder, self._pod_ended, self._state.options.etl_memory)
             etl.pods[target.id] = pod
             env = self._environment(etl, target)
             if spec.command is None:

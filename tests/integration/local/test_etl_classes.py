@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from wire import Wire
 
 from aistore import Client
 from aistore.local import LocalCluster
@@ -243,3 +246,47 @@ def test_results_are_fetched_and_delivered_over_tls() -> None:
         assert {entry.name: read(dst, entry.name) for entry in dst.list_all_objects()} == {
             f"{n}": b"TEXT" + f"src/{n}".encode() for n in range(8)
         }
+        # A client that speaks https is not sent to a process, which speaks http.
+        with client.etl("pull-tls") as etl:
+            etl.init_class(comm_type="hpull", NUM_WORKERS=1)(Reverse)
+            assert read(src, "1", etl=etl.name) == b"txet"
+
+
+class Greedy(FastAPIServer):
+    def transform(self, data, path, etl_args):
+        return b"%d" % len(bytes(int(etl_args)))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits memory")
+def test_a_transform_that_takes_too_much_memory_fails_alone() -> None:
+    with LocalCluster(etl_memory=1 << 30) as cluster, cluster.client() as client:
+        bucket = client.bucket("b").create()
+        bucket.object("o").get_writer().put_content(b"x")
+        etl = client.etl("greedy")
+        etl.init_class(NUM_WORKERS=1)(Greedy)
+        assert read(bucket, "o", etl="greedy", args="1000") == b"1000"
+        with pytest.raises(AISError, match=r"MemoryError.*may take 1073741824 bytes of memory: --etl-memory"):
+            read(bucket, "o", etl="greedy", args=str(2 << 30))
+        assert read(bucket, "o", etl="greedy", args="2000") == b"2000"
+
+
+def location(endpoint: str, path: str) -> str:
+    """Where the target that has an object sends a GET of it; "" if it answers itself."""
+    wire = Wire(endpoint)
+    at_target = wire("GET", path, follow=False).headers["location"]
+    parts = urlsplit(at_target)
+    answer = wire("GET", f"{parts.path}?{parts.query}", follow=False, base=f"http://127.0.0.1:{parts.port}")
+    assert answer.status in {200, 307}
+    return answer.headers.get("location", "")
+
+
+@pytest.mark.parametrize(("host", "redirects"), [("127.0.0.1", True), ("0.0.0.0", False)])
+def test_clients_elsewhere_are_not_sent_to_the_processes(host: str, redirects: bool) -> None:
+    with LocalCluster(host=host) as cluster:
+        endpoint = f"http://127.0.0.1:{urlsplit(cluster.endpoint).port}"
+        with Client(endpoint) as client:
+            bucket = client.bucket("b").create()
+            bucket.object("o").get_writer().put_content(b"text")
+            client.etl("reverse").init_class(comm_type="hpull", NUM_WORKERS=1)(Reverse)
+            assert read(bucket, "o", etl="reverse") == b"txet"
+            assert bool(location(endpoint, "/v1/objects/b/o?etl_name=reverse")) == redirects
