@@ -18,6 +18,7 @@ import requests
 from aistore.sdk.etl.class_payload import serialize_class
 
 START_SECONDS = 30
+RUNTIME = ["-m", "aistore.sdk.etl.webserver.runtime", "--host", "127.0.0.1", "--port", "0"]
 OBJECT_PATH = "/v1/etl/_object/some-etl/SECRET"
 
 
@@ -185,8 +186,7 @@ def run_server(cls, target_url, folder, *, python=sys.executable, payload=None, 
     folder.mkdir(parents=True, exist_ok=True)
     port_file, log = folder / "port", folder / "log"
     port_file.unlink(missing_ok=True)
-    command = [str(python), "-m", "aistore.sdk.etl.webserver.runtime", "--host", "127.0.0.1", "--port", "0"]
-    command += ["--port-file", str(port_file)]
+    command = [str(python), *RUNTIME, "--port-file", str(port_file)]
     env = runtime_env(target_url, payload or serialize_class(cls), **env)
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -219,17 +219,8 @@ def run_server(cls, target_url, folder, *, python=sys.executable, payload=None, 
 def run_to_end(payload, folder, *args, target_url="http://127.0.0.1:1", **env):
     """Run the runtime until it ends by itself; return its exit status and everything it wrote."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = [
-        sys.executable,
-        "-m",
-        "aistore.sdk.etl.webserver.runtime",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-    ]
     done = subprocess.run(
-        [*command, *args],
+        [sys.executable, *RUNTIME, *args],
         env=runtime_env(target_url, payload, **env),
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 from etl_classes import CLASSES, FailsInStartup, FailsToStart, FailsToStartFastAPI, FailsToStartFlask
-from etl_peers import processes_of, run_server, run_to_end, runtime_env, wait_until
+from etl_peers import RUNTIME, processes_of, run_server, run_to_end, runtime_env, wait_until
 
 from aistore.sdk.etl.class_payload import serialize_class
 
@@ -65,15 +65,7 @@ def test_workers(kind, target, tmp_path):
 def test_ends_with_its_parent(kind, workers, target, tmp_path):
     """Also when the parent had no chance to stop it."""
     port_file = tmp_path / "port"
-    command = [
-        sys.executable,
-        "-m",
-        "aistore.sdk.etl.webserver.runtime",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-    ]
+    command = [sys.executable, *RUNTIME]
     script = (
         "import subprocess, sys, time\n"
         f"p = subprocess.Popen({[*command, '--port-file', str(port_file)]!r}, stdin=subprocess.DEVNULL)\n"
@@ -102,15 +94,7 @@ def test_ends_with_its_parent(kind, workers, target, tmp_path):
 
 
 def test_stops_when_standard_input_ends(target, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "aistore.sdk.etl.webserver.runtime",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-    ]
+    command = [sys.executable, *RUNTIME]
     env = runtime_env(target.url, serialize_class(UPPER))
     port_file = tmp_path / "port"
     process = subprocess.Popen(

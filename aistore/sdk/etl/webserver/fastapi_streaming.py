@@ -18,6 +18,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 READ_BUFFER = 1 << 16
+# How long to wait for the next piece of a request's body.
+RECEIVE_SECONDS = 120.0
 
 
 class ClientGone(ConnectionError):  # noqa: N818 - an OSError, as a reader of a file expects
@@ -49,7 +51,7 @@ class RequestChunks:
         """
         self._wanted = True
         while not self.finished.is_set():
-            message = await self._receive()
+            message = await self._next_message()
             if message["type"] == "http.disconnect":
                 self.finished.set()
                 raise ClientGone("the caller closed the connection in the middle of the request's body")
@@ -59,6 +61,13 @@ class RequestChunks:
             if chunk:
                 return chunk
         return b""
+
+    async def _next_message(self) -> Message:
+        try:
+            return await asyncio.wait_for(self._receive(), RECEIVE_SECONDS)
+        except asyncio.TimeoutError:
+            self.finished.set()
+            raise ClientGone(f"nothing of the request's body came for {RECEIVE_SECONDS:g} s") from None
 
     async def read_all(self, limit: int) -> bytes:
         """Return the whole body.

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # More unread bytes of a body than these are not worth reading to keep the connection.
 DRAIN_MAX_BYTES = 1 << 20
+# How long to wait for the next piece of a request's body, or for the client to take one of the answer's.
+RECEIVE_SECONDS = 120.0
 
 
 class FlaskServer(ETLServer):
@@ -97,6 +99,9 @@ class FlaskServer(ETLServer):
             return self._respond(
                 Reply(405, error="only GET and PUT transform", headers={"Allow": "GET, PUT"})
             )
+        connection = request.environ.get("gunicorn.socket")
+        if connection is not None:  # which waits for ever otherwise
+            connection.settimeout(RECEIVE_SECONDS)
         body = cast("BinaryIO", request.stream)
         pipeline = request.headers.get(HEADER_NODE_URL, "")
         query = request.query_string.decode("latin-1")

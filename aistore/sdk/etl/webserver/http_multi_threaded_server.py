@@ -264,11 +264,13 @@ class HTTPMultiThreadedServer(ETLServer):
             reply = BlockingSteps(self._etl, reader, announced).run(
                 self.command, unquote(path), query, pipeline
             )
-            if not isinstance(reply.body, Output):
-                self._drain(body)
-            self._send(reply)
             if isinstance(reply.body, Output):
+                if not self._send_stream(reply, reply.body):
+                    return  # to be reset, and so nothing may end the connection in an orderly way
                 self._drain(body)
+            else:
+                self._drain(body)
+                self._send(reply)
             if not body.done:
                 self._linger(body)
 
@@ -301,19 +303,19 @@ class HTTPMultiThreadedServer(ETLServer):
             deadline = time.monotonic() + LINGER_SECONDS
             with contextlib.suppress(OSError, ValueError):
                 self.connection.shutdown(socket.SHUT_WR)
+                self.connection.settimeout(LINGER_SECONDS)
                 while time.monotonic() < deadline and body.read(DRAIN_MAX_BYTES):
-                    self.connection.settimeout(LINGER_SECONDS)
+                    pass
 
         def _send(self, reply: Reply) -> None:
             if reply.error:
                 self._send_error_page(reply)
-            elif isinstance(reply.body, Output):
-                self._send_stream(reply, reply.body)
-            else:
-                self._send_head(reply, len(reply.body))
-                if self.command != "HEAD" and reply.status != STATUS_NO_CONTENT:
-                    self.wfile.write(reply.body)
-                self.wfile.flush()
+                return
+            assert isinstance(reply.body, bytes)
+            self._send_head(reply, len(reply.body))
+            if self.command != "HEAD" and reply.status != STATUS_NO_CONTENT:
+                self.wfile.write(reply.body)
+            self.wfile.flush()
 
         def _send_head(self, reply: Reply, length: int | None, reason: str | None = None) -> None:
             """Send status and headers; without a length the body goes in chunks, or ends the connection."""
@@ -347,8 +349,8 @@ class HTTPMultiThreadedServer(ETLServer):
                 self.wfile.write(body)
             self.wfile.flush()
 
-        def _send_stream(self, reply: Reply, output: Output) -> None:
-            """Send chunks as they come; when the transform fails, the receiver sees an incomplete answer."""
+        def _send_stream(self, reply: Reply, output: Output) -> bool:
+            """Send chunks as they come; False when it failed, and the receiver sees an incomplete answer."""
             chunked = output.length is None and self.request_version != "HTTP/1.0"
             if output.length is None and not chunked:
                 self.close_connection = True  # which is the end of the answer
@@ -364,6 +366,9 @@ class HTTPMultiThreadedServer(ETLServer):
                 self._etl.logger.exception("%s %s cut short", self.command, self.path)
                 self.close_connection = True
                 cast("ThreadedHTTPServer", self.server).abort(self.connection)
+                return False
+            else:
+                return True
             finally:
                 close_output(output)
 

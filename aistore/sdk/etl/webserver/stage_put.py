@@ -12,7 +12,7 @@ import contextlib
 import io
 import selectors
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -125,11 +125,11 @@ def _answer(response: HTTPResponse, cleanup: contextlib.ExitStack) -> HopAnswer:
         text += chunk
         if len(text) >= _ERROR_BODY_MAX:
             break
-    cast("Any", body).close()
+    body.close()
     return hop_answer(response.status, bytes(text), response.headers)
 
 
-def _body(response: HTTPResponse, cleanup: contextlib.ExitStack) -> Iterator[bytes]:
+def _body(response: HTTPResponse, cleanup: contextlib.ExitStack) -> Generator[bytes, None, None]:
     """Read the answer's body; at its end, or when it is given up, the exchange is over."""
     with cleanup:
         left = _announced(response)
