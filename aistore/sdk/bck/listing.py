@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -63,6 +64,10 @@ class BucketListing(BucketBase):
             UnsupportedOperation: `start_after` with a remote bucket (also a `NotImplementedError`).
             ErrBckNotFound: There is no such bucket.
             ErrInvalidResponse: The answer is not a listing.
+
+        Warns:
+            UserWarning: The cluster is in transition, as when it rebalances, and says that the page may not be
+                what it would be otherwise.
         """
         self._check_listing(page_size, start_after)
         flags = list(flags or ())
@@ -89,6 +94,13 @@ class BucketListing(BucketBase):
             headers=headers,
         )
         page.bind_objects(self.object)
+        if isinstance(page.flags, int) and page.flags:
+            warnings.warn(
+                f"{self!r}: the cluster is in transition (flags {page.flags} of the listing): "
+                "objects may be missing from the listing, or be in it twice",
+                UserWarning,
+                stacklevel=2,
+            )
         return page
 
     def list_objects_iter(

@@ -106,6 +106,13 @@ def test_the_callers_flags_are_not_changed():
     assert flags == [ListObjectFlag.CACHED]
 
 
+def test_not_like_2_0_a_cluster_in_transition_is_not_silent():
+    answer = page("a")
+    answer.Flags = 1
+    with pytest.warns(UserWarning, match="in transition"):
+        assert len(Bucket("bck", RecordingClient(models=[answer])).list_all_objects()) == 1
+
+
 @pytest.mark.parametrize("page_size", [-1, -5, 2.5, "3", True])
 @pytest.mark.parametrize("method", ["list_objects", "list_objects_iter", "list_all_objects"])
 def test_bad_page_size_never_leaves(method, page_size):  # defect 42
