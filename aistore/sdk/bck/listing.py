@@ -66,8 +66,7 @@ class BucketListing(BucketBase):
             ErrInvalidResponse: The answer is not a listing.
 
         Warns:
-            UserWarning: The cluster is in transition, as when it rebalances, and says that the page may not be
-                what it would be otherwise.
+            UserWarning: The cluster is in transition, as when it rebalances: the page may not be whole.
         """
         self._check_listing(page_size, start_after)
         flags = list(flags or ())
