@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import ssl
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -29,10 +30,14 @@ class Answer(NamedTuple):
 
 
 class Wire:
-    """A cluster spoken to without any client library; URLs go out exactly as given."""
+    """A cluster spoken to without any client library; URLs go out exactly as given.
 
-    def __init__(self, endpoint: str) -> None:
+    Over https the server is checked with `ca_file`.
+    """
+
+    def __init__(self, endpoint: str, ca_file: str | None = None) -> None:
         self.endpoint = endpoint
+        self._tls = ssl.create_default_context(cafile=ca_file) if ca_file else None
 
     def __call__(
         self,
@@ -54,11 +59,15 @@ class Wire:
             url = answer.headers["location"]
         raise AssertionError(f"{method} {target}: too many redirects")
 
-    @staticmethod
-    def _once(method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Answer:
+    def _once(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Answer:
         parts = urlsplit(url)
         target = url.partition(parts.netloc)[2] or "/"
-        conn = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT)
+        host, port = parts.hostname or "", parts.port
+        conn = (
+            http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=self._tls)
+            if parts.scheme == "https"
+            else http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+        )
         try:
             conn.putrequest(method, target.replace(" ", "%20"), skip_accept_encoding=True)
             for name, value in headers.items():
@@ -92,6 +101,12 @@ def recorded(area: str) -> list[dict[str, Any]]:
     """The exchanges of a recording."""
     with (DATA / f"{area}.jsonl").open() as lines:
         return [json.loads(line) for line in lines]
+
+
+def is_of_rooms(request: dict[str, Any]) -> bool:
+    """Whether a recorded request is about a job or a Get-Batch, which need a stage of their own."""
+    about_jobs = {"status", "qryxstats"} & {value for _, value in request["query"]}
+    return request["path"].startswith("/v1/ml/moss") or bool(about_jobs)
 
 
 def target_of(request: dict[str, Any], **replaced: str) -> str:

@@ -95,7 +95,7 @@ def _query(bucket: Bucket, lst: ListMsg) -> Query:
         raise InvalidRequest(f'bucket "{bucket.bck}" has no inventories: inventories are of remote buckets')
     size = lst.pagesize or DEFAULT_PAGE
     if size < 0:
-        raise InvalidRequest(f"bad list-objects request: pagesize {size} is negative")
+        raise InvalidRequest(f"bad list-objects request: pagesize {size} is negative", tcode="ErrFailedTo")
     prefix = (lst.prefix or "").removesuffix("*")
     check_prefix(prefix)
     props = {prop.strip() for prop in (lst.props or "").split(",") if prop.strip()}

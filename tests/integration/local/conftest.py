@@ -1,6 +1,7 @@
 """A local cluster of two targets, and raw requests to it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from wire import Wire
@@ -8,10 +9,16 @@ from wire import Wire
 from aistore.local import LocalCluster
 
 
+@pytest.fixture(scope="session")
+def promote_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder that the clusters promote files from."""
+    return tmp_path_factory.mktemp("promote")
+
+
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[LocalCluster]:
+def cluster(promote_dir: Path) -> Iterator[LocalCluster]:
     """Give a cluster of this module's own."""
-    with LocalCluster(targets=2) as cluster:
+    with LocalCluster(targets=2, promote_dir=promote_dir) as cluster:
         yield cluster
 
 

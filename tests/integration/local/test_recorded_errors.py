@@ -46,7 +46,6 @@ KNOWN = {
     "mpt bad part number 0": "the request is wrong, not the server: 400, not 500",
     "mpt bad part number -1": "the request is wrong, not the server: 400, not 500",
     "mpt bad part number 10001": "the request is wrong, not the server: 400, not 500",
-    "list negative pagesize": "refused, where the cluster's targets crash and the proxy reports that",
 }
 
 
