@@ -7,6 +7,7 @@ from io import BufferedIOBase
 from typing import Any
 
 from aistore.sdk.batch.multipart.multipart_stream_buffer import MultipartStreamBuffer
+from aistore.sdk.pieces import gather
 
 
 class BodyStreamReader(BufferedIOBase):
@@ -39,16 +40,7 @@ class BodyStreamReader(BufferedIOBase):
         Args:
             size: How many. Default: -1 (like `None`), all that are left.
         """
-        wanted = -1 if size is None or size < 0 else size
-        parts: list[memoryview] = []
-        while wanted:
-            part = self._take(wanted)
-            if not part:
-                break
-            parts.append(part)
-            if wanted > 0:
-                wanted -= len(part)
-        return b"".join(parts)
+        return gather(self._take, size)
 
     def read1(self, size: int = -1) -> bytes:
         """Return up to `size` bytes that are there.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.obj.obj_file.stream import ResumableStream
+from aistore.sdk.pieces import gather
 
 if TYPE_CHECKING:
     from aistore.sdk.obj.checksum import ChecksumCheck
@@ -81,16 +82,7 @@ class ObjectFileReader(io.BufferedIOBase):
             ValueError: The file is closed.
         """
         self._require_open()
-        wanted = -1 if size is None or size < 0 else size
-        parts: list[memoryview] = []
-        while wanted:
-            part = self._take(wanted)
-            if not part:
-                break
-            parts.append(part)
-            if wanted > 0:
-                wanted -= len(part)
-        return b"".join(parts)
+        return gather(self._take, size)
 
     def read1(self, size: int = -1) -> bytes:
         """Return up to `size` bytes of what came last from the connection, or of the next piece.
