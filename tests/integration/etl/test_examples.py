@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from PIL import Image
 
 from aistore.sdk.etl.webserver.trial import serve_locally
 
@@ -64,12 +65,16 @@ def test_filter_shard():
     assert members_of(cls.try_transform(data, etl_args="none")) == {}
 
 
-def test_resize_image():
-    image = pytest.importorskip("PIL.Image")
+def picture():
     out = io.BytesIO()
-    image.new("RGB", (640, 320), "red").save(out, format="PNG")
-    small = example("resize_image", "ResizeImage").try_transform(out.getvalue(), etl_args='{"width": 64}')
-    assert image.open(io.BytesIO(small)).size == (64, 32)
+    Image.new("RGB", (640, 320), "red").save(out, format="PNG")
+    return out.getvalue()
+
+
+def test_resize_image():
+    small = example("resize_image", "ResizeImage").try_transform(picture(), etl_args='{"width": 64}')
+    image = Image.open(io.BytesIO(small))
+    assert (image.format, image.size) == ("JPEG", (64, 32))
 
 
 @pytest.mark.parametrize(
@@ -78,6 +83,7 @@ def test_resize_image():
         ("sha256_record", "Sha256Record", b"abc"),
         ("tokenize_text", "TokenizeText", b"a b"),
         ("filter_shard", "FilterShard", shard({"a": b"1"})),
+        ("resize_image", "ResizeImage", picture()),
     ],
 )
 def test_over_http(file, name, data):

@@ -116,7 +116,7 @@ def test_http_1_0_is_answered_without_chunks(start, streaming):
 
 @pytest.mark.parametrize("size", [0, 3 << 20])
 def test_an_http_1_0_stream_that_fails_is_reset(start, size):  # defect 1
-    """Without chunks an orderly close would be the end of a good answer; also with a body that nobody read."""
+    """Without chunks an orderly close would be the end of a good answer, whether the body was read or not."""
     request = b"PUT /b/o?etl_args=late-fail HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
     with pytest.raises(ConnectionResetError):
         exchange(start("threaded", True).netloc, request)
