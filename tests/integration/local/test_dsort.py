@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -412,14 +415,22 @@ def test_what_does_not_exist(wire: Wire, src: str) -> None:
 # ---- aborting
 
 
-def test_an_aborted_run_leaves_nothing(wire: Wire, cluster: LocalCluster, src: str) -> None:
-    members = [(f"r{number:05}.bin", b"") for number in range(20_000)]
-    put(wire, src, {f"many-{number}.tar": make_shard(".tar", members) for number in range(3)})
+def begin_long(wire: Wire) -> str:
+    """Start a run that takes a while, and wait until it is at work."""
+    members = [(f"r{number:05}.bin", b"") for number in range(8_000)]
+    put(wire, "sorted-in", {f"many-{number}.tar": make_shard(".tar", members) for number in range(3)})
     changes = {"input_format": {"template": "many-{0..2}"}, "output_format": "o-%d", "output_shard_size": "1"}
     run_id = begin(wire, **changes)
     deadline = time.monotonic() + SECONDS
     while not any(state["Metrics"]["local_extraction"]["running"] for state in info(wire, run_id).values()):
         assert time.monotonic() < deadline
+    return run_id
+
+
+def test_an_aborted_run_leaves_nothing(wire: Wire, cluster: LocalCluster, src: str) -> None:
+    run_id = begin_long(wire)
+    active = json.loads(wire.ok("GET", "/v1/sort?only_active=true").body)
+    assert [run["id"] for run in active] == [run_id]
     assert wire("DELETE", f"/v1/sort?uuid={run_id}").status == 400
     assert wire("DELETE", f"/v1/sort/abort?uuid={run_id}").status == 200
     assert f"[dsort] {run_id} aborted" in str(failure(wire, run_id))
@@ -429,7 +440,28 @@ def test_an_aborted_run_leaves_nothing(wire: Wire, cluster: LocalCluster, src: s
     assert status["aborted"]
 
 
-def test_runs_survive_a_restart(tmp_path: Any) -> None:
+def test_a_run_that_a_crash_interrupted_is_aborted(tmp_path: Path) -> None:
+    with LocalCluster(dir=tmp_path) as cluster:
+        wire = Wire(cluster.endpoint)
+        wire.create("sorted-in")
+        run_id = begin_long(wire)
+        os.kill(cluster.pid, signal.SIGKILL)
+    with LocalCluster(dir=tmp_path) as cluster:
+        wire = Wire(cluster.endpoint)
+        assert failure(wire, run_id) == ["the cluster was restarted"]
+        assert not list((tmp_path / "dsort").glob("*"))
+        wire.ok("DELETE", f"/v1/sort?uuid={run_id}")
+
+
+def test_a_mapping_is_a_specification_too(wire: Wire, cluster: LocalCluster, src: str) -> None:
+    with cluster.client() as client:
+        run = client.dsort()
+        run.start(spec())
+        assert run.wait(timeout=30, verbose=False)
+        assert len(client.bucket("sorted-out").list_all_objects()) == 3
+
+
+def test_runs_survive_a_restart(tmp_path: Path) -> None:
     with LocalCluster(dir=tmp_path) as cluster:
         wire = Wire(cluster.endpoint)
         wire.create("sorted-in")
