@@ -245,3 +245,9 @@ class TestWaitResult:
 def test_status_of_a_newer_cluster_decodes():
     text = json.dumps({"uuid": "j", "end_time": "5", "kind": "lru", "is_idle": False})
     assert JobStatus.model_validate_json(text) == JobStatus(uuid="j", end_time=5, kind="lru")
+
+
+def test_waiting_without_a_word(caplog):
+    caplog.set_level("INFO")
+    assert job_of(JobStatus(end_time=1), kind="lru")[0].wait(timeout=10, verbose=False)
+    assert caplog.records == []

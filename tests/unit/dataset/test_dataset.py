@@ -103,6 +103,16 @@ def test_shards_are_uploaded_and_removed(config, tmp_path, monkeypatch, skip_mis
 
 
 @pytest.mark.usefixtures("webdataset")
+def test_nobody_need_be_told_of_a_shard(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with scripted(lambda request: Answer()) as (server, client):
+        Bucket("bck", client).write_dataset(config, pattern="train")
+    assert [request.path for request in server.requests if request.body] == [
+        "/v1/objects/bck/train-000000.tar"
+    ]
+
+
+@pytest.mark.usefixtures("webdataset")
 def test_shards_stay_without_a_bucket(config, tmp_path):
     config.write_shards(skip_missing=False, pattern=str(tmp_path / "ds"))
     assert (tmp_path / "ds-000000.tar").exists()

@@ -370,3 +370,14 @@ def test_the_last_piece_of_an_upload_may_be_empty(cluster, writer):
         file.write(bytes(3 * PIECE))
         file.flush()
     assert cluster.data == bytes(3 * PIECE)
+
+
+def test_an_upload_that_ends_with_its_last_piece(cluster, writer):
+    sink = sinks.ReplaceSink(writer)
+    sink.send(b"x" * PIECE)
+    sink.commit(b"")
+    assert cluster.data == b"x" * PIECE
+
+
+def test_a_spool_that_was_never_used_is_aborted_quietly(writer):
+    sinks.PartSink(writer).abort()
