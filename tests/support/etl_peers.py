@@ -48,7 +48,8 @@ class Seen:
 class Target:
     """A scripted target: serves objects, keeps what is put, fails when told to.
 
-    `script` holds what to do with the next requests instead: a status, "reset", or "hang" (until `reset()`).
+    `script` holds what to do with the next requests instead: a status, "reset", "cut" (an answer
+    shorter than it says), or "hang" (until `reset()`).
     `only` is part of the path of the requests that are scripted and kept.
     """
 
@@ -109,7 +110,11 @@ class Target:
 
             def _answer(self, step, name):
                 status, data, headers = target.answer
-                if step is not None:
+                missing = 5 if step == "cut" else 0
+                if missing:
+                    self.close_connection = True
+                    status, data, headers = 200, target.objects[name], {}
+                elif step is not None:
                     status, data, headers = step, f"scripted {step}".encode(), {}
                 elif self.command == "GET" and name in target.objects:
                     status, data, headers = 200, target.objects[name], {}
@@ -119,7 +124,7 @@ class Target:
                 for key, value in headers.items():
                     self.send_header(key, value)
                 if status != 204:
-                    self.send_header("Content-Length", str(len(data)))
+                    self.send_header("Content-Length", str(len(data) + missing))
                 self.end_headers()
                 if status != 204:
                     self.wfile.write(data)

@@ -215,6 +215,14 @@ def test_target_that_cannot_be_reached(start, kind, streaming, target, tmp_path)
     assert (reply.status_code, "from the target" in reply.text) == (502, True)
 
 
+def test_a_fetch_that_ends_early_is_not_taken_for_a_short_object(start, kind, streaming, target, tmp_path):
+    target.script = ["cut"]
+    headers = {"Ais-Node-Url": f"http://{target.netloc}/dst"}
+    reply = ask(start(kind, streaming), "pull", b"abc", target, tmp_path, headers=headers)
+    assert reply.status_code == (500 if streaming else 502)
+    assert not [put for put in target.seen if put.method == "PUT" and put.complete]
+
+
 def test_one_shot_body_is_not_replayed(start, kind, target, tmp_path):  # init_class point 9
     """The cluster is asked to repeat the request, which it does for requests with a body."""
     headers = {"Ais-Node-Url": f"http://{target.netloc}/dst"}
