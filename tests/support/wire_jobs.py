@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 from wire import Wire
 
-COMMAND = [sys.executable, str(Path(__file__).with_name("command_server.py")), "0.0.0.0:8000"]
+RUN_MARK = f"of-test-run-{os.getpid()}"
+"""In the command lines of this run's processes: other runs on this machine start the same commands."""
+COMMAND = [sys.executable, str(Path(__file__).with_name("command_server.py")), "0.0.0.0:8000", RUN_MARK]
 """Starts a small ETL server that is no class of this package."""
 SECONDS = 20.0
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from wire import Answer, Wire
-from wire_jobs import COMMAND, act, ended, get, names, put, quote_bck, run
+from wire_jobs import COMMAND, RUN_MARK, act, ended, get, names, put, quote_bck, run
 
 from aistore.local import LocalCluster
 
@@ -259,22 +259,24 @@ def test_copying_an_object_through_an_etl(wire: Wire) -> None:
             [sys.executable, "-c", "import sys; sys.exit('the model file is missing')"],
             "the model file is missing",
         ),
-        ([sys.executable, "-c", "import time; print('loading', flush=True); time.sleep(60)"], "loading"),
+        (
+            [sys.executable, "-c", "import time; print('loading', flush=True); time.sleep(60)", RUN_MARK],
+            "loading",
+        ),
     ],
 )
 def test_a_failed_start_tells_why_and_leaves_nothing(wire: Wire, command: list[str], message: str) -> None:
-    before = set(processes(COMMAND[1])) | set(processes("loading"))
     answer = init(wire, init_timeout="4s", runtime={"image": "any:1", "command": command})
     assert answer.status == 400
     assert answer.error["tcode"] == "ErrETL"
     assert message in answer.error["message"]
     assert listed(wire) == {}
-    wait_for(lambda: set(processes(COMMAND[1])) | set(processes("loading")) <= before)
+    wait_for(lambda: not processes(RUN_MARK))
     assert init(wire).status == 200
 
 
 def test_a_start_whose_client_is_gone_is_given_up(wire: Wire) -> None:
-    command = [sys.executable, "-c", "import time; time.sleep(600)", "mark-of-the-gone"]
+    command = [sys.executable, "-c", "import time; time.sleep(600)", f"gone-{RUN_MARK}"]
     message = {"name": "gone-etl", "init_timeout": "10m", "runtime": {"image": "any:1", "command": command}}
     body = json.dumps(message).encode()
     parts = urlsplit(wire.endpoint)
@@ -283,7 +285,7 @@ def test_a_start_whose_client_is_gone_is_given_up(wire: Wire) -> None:
         sock.sendall(head.encode() + body)
         wait_for(lambda: listed(wire) == {"gone-etl": "Initializing"})
     wait_for(lambda: listed(wire) == {})
-    wait_for(lambda: not processes("mark-of-the-gone"))
+    wait_for(lambda: not processes(f"gone-{RUN_MARK}"))
 
 
 def test_a_server_that_dies_ends_the_etl_on_every_target(wire: Wire) -> None:
@@ -292,7 +294,7 @@ def test_a_server_that_dies_ends_the_etl_on_every_target(wire: Wire) -> None:
     assert answer.status == 500
     assert "exit status 7" in answer.error["message"]
     wait_for(lambda: listed(wire) == {NAME: "Aborted"})
-    wait_for(lambda: not processes(COMMAND[1]))
+    wait_for(lambda: not processes(RUN_MARK))
     wire.ok("POST", f"/v1/etl/{NAME}/start")
     assert inline(wire, "d/01.txt").body == expected("d/01.txt")
 
@@ -325,7 +327,7 @@ def test_the_environment_has_what_a_pod_has_and_nothing_of_ours(monkeypatch: pyt
         assert init(wire, env=late, support_direct_put=True).status == 200
         [pod] = [
             pid
-            for pid in processes(COMMAND[1])
+            for pid in processes(RUN_MARK)
             if b"supervise" not in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
         port = Path(f"/proc/{pod}/cmdline").read_bytes().split(b"\0")[2].rpartition(b":")[2].decode()
@@ -385,8 +387,8 @@ def test_a_server_that_ignores_its_end_is_killed(wire: Wire) -> None:
         "import runpy, signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
         "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     )
-    command = [COMMAND[0], "-c", script, *COMMAND[1:], "mark-of-the-deaf"]
+    command = [COMMAND[0], "-c", script, *COMMAND[1:], f"deaf-{RUN_MARK}"]
     assert init(wire, runtime={"image": "any:1", "command": command}).status == 200
-    assert processes("mark-of-the-deaf")
+    assert processes(f"deaf-{RUN_MARK}")
     wire.ok("DELETE", f"/v1/etl/{NAME}")
-    assert not processes("mark-of-the-deaf")
+    assert not processes(f"deaf-{RUN_MARK}")

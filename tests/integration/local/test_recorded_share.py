@@ -178,7 +178,7 @@ def _exchange_shares() -> list[_Share]:
         _Share(area, sum(1 for param in rooms._exchanges() if param.id.startswith(area)), 0)
         for area in ("job", "multiobj", "batch", "https")
     ]
-    # An ETL that doesn't start keeps its name there, which is a bug too; of a crash only the error's URL differs.
+    # An ETL that doesn't start keeps its name there, a bug too; of a crash only the URL in the error differs.
     session = [
         row
         for row in recorded("etl-client-api")
