@@ -9,7 +9,7 @@ Names inside an archive are data: nothing here ever touches the file system by s
 
 from __future__ import annotations
 
-from aistore.local.archives.formats import Format, by_content, by_mime, by_name
+from aistore.local.archives.formats import Format, by_content, by_mime, by_name, suffix_of
 from aistore.local.archives.reader import Archive, Member, indexed_members, open_archive
 from aistore.local.archives.writer import ArchiveWriter
 
@@ -23,4 +23,5 @@ __all__ = [
     "by_name",
     "indexed_members",
     "open_archive",
+    "suffix_of",
 ]

@@ -62,10 +62,12 @@ def by_mime(text: str) -> Format:
 
 def by_name(name: str) -> Format | None:
     """The format that an object's name ends with, or None."""
-    for suffix, known in _SUFFIXES.items():
-        if name.endswith(suffix):
-            return known
-    return None
+    return _SUFFIXES.get(suffix_of(name))
+
+
+def suffix_of(name: str) -> str:
+    """The extension that makes an object's name that of an archive, or an empty text."""
+    return next((suffix for suffix in _SUFFIXES if name.endswith(suffix)), "")
 
 
 def by_content(head: bytes) -> Format | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from aistore.local.archives import Format, by_name
+from aistore.local.archives import Format, by_name, suffix_of
 from aistore.local.errors import InvalidRequest
 from aistore.local.jobs.template import Template, parse_template
 from aistore.local.names import bck_from_dict, check_object_name
@@ -200,7 +200,7 @@ def _input(message: _Message) -> tuple[tuple[str, ...], Template | None, str]:
     extension = message.input_extension or ""
     if given.objnames:
         first = next((name for name in given.objnames if by_name(name)), "")
-        extension = extension or _extension_of(first)
+        extension = extension or suffix_of(first)
         _archive_kind("input_extension", extension)
         names = tuple(name if by_name(name) else name + extension for name in given.objnames)
         for name in names:
@@ -210,23 +210,16 @@ def _input(message: _Message) -> tuple[tuple[str, ...], Template | None, str]:
     if not text:
         raise _invalid("input_format: objnames or a template of the shards' names must be given")
     own = by_name(text)
-    extension = extension or _extension_of(text)
+    extension = extension or suffix_of(text)
     kind = _archive_kind("input_extension", extension)
     if own is not None and own is not kind:
-        raise _invalid(f'input_extension: "{_extension_of(text)}" vs "{extension}"')
+        raise _invalid(f'input_extension: "{suffix_of(text)}" vs "{extension}"')
     template = parse_template(text if own else text + extension)
     if template.is_prefix:
         raise _invalid(
             f'input_format: template "{text}" has no range, expecting for instance "in-{{00..99}}"'
         )
     return (), template, extension
-
-
-def _extension_of(name: str) -> str:
-    for suffix in (".tar.gz", ".tar.lz4", ".tar", ".tgz", ".zip"):
-        if name.endswith(suffix):
-            return suffix
-    return ""
 
 
 def _output_template(message: _Message, kind: Format) -> Template | None:
@@ -237,7 +230,7 @@ def _output_template(message: _Message, kind: Format) -> Template | None:
         raise _invalid("output_format must be set, for instance to out-{000..999}")
     own = by_name(text)
     if own is not None and own is not kind:
-        raise _invalid(f'output_extension: "{_extension_of(text)}" vs "{kind.value}"')
+        raise _invalid(f'output_extension: "{suffix_of(text)}" vs "{kind.value}"')
     template = parse_template(text)
     if template.is_prefix:
         raise _invalid(f'output_format: "{text}" has no range, expecting for instance "out-{{000..999}}"')
