@@ -1,0 +1,1 @@
+"""The tools of the server, by what they look at. All of them only read."""
