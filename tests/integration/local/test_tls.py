@@ -16,7 +16,6 @@ from wire import Wire
 from aistore import Client
 from aistore.local import LocalCluster, LocalClusterError
 from aistore.sdk.authn import AuthNClient
-from aistore.sdk.errors import AISError
 from aistore.sdk.etl import ETLConfig
 from aistore.sdk.etl.webserver.fastapi_server import FastAPIServer
 
@@ -164,19 +163,20 @@ def test_etls_check_the_certificate_too(cluster: LocalCluster, client: Client) -
 # ---- client certificates
 
 
-def test_clients_with_certificates(tmp_path: Path) -> None:
+def test_clients_with_certificates() -> None:
     with LocalCluster(targets=2, tls=True, tls_client_ca=TLS / "ca.pem") as cluster:
-        with cluster.client() as stranger, pytest.raises((AISError, requests.exceptions.RequestException)):
-            stranger.cluster().list_buckets()
         with cluster.client(client_cert=CLIENT_CERT) as client:
             # The servers of ETLs have certificates of their own.
-            _transforms(client)
-        # A certificate that nobody of these signed, though made the same way.
+            told = _transforms(client)
+        assert Path(told["AIS_CRT_KEY"]).stat().st_mode & 0o077 == 0
+        stranger = Wire(cluster.endpoint, cluster.ca_file)
         with LocalCluster(tls=True) as other:
-            pair = (other.ca_file, str(Path(other.ca_file or "").with_suffix(".key")))
-            with cluster.client(client_cert=pair) as stranger:
-                with pytest.raises((AISError, requests.exceptions.RequestException)):
-                    stranger.cluster().list_buckets()
+            # None at all, then one that was made the same way, for nobody here.
+            for pair in (None, (other.ca_file, Path(other.ca_file or "").with_suffix(".key"))):
+                if pair is not None:
+                    stranger._tls.load_cert_chain(*pair)
+                with pytest.raises((ssl.SSLError, ConnectionError)):
+                    stranger("GET", "/v1/health")
 
 
 def test_redirects_lead_to_https(cluster: LocalCluster) -> None:
