@@ -171,7 +171,9 @@ class RequestExecutor:
         self, method: str, base: Base, target: str, headers: dict[str, Any] | None, kwargs: dict[str, Any]
     ) -> requests.Response:
         manager = self._session_manager
-        replaced = manager.replaced_session() if isinstance(manager, SessionManager) else manager.session
+        # By `type`: a mock made with `spec=SessionManager` is an instance of it, too, and has `session` only.
+        own = issubclass(type(manager), SessionManager)
+        replaced = manager.replaced_session() if own else manager.session
         if replaced is not None:
             return self._send_by_session(replaced, method, base.origin_text + target, headers, kwargs)
         if not kwargs.keys() <= _KNOWN:

@@ -69,6 +69,10 @@ def resolve_ssl_config(
     return verify, client_cert
 
 
+class _OwnAdapter(HTTPAdapter):
+    """An adapter made here: any other in a session was mounted by the program."""
+
+
 class SessionManager:
     """Owns the connections of a client, and a `requests.Session` with the same settings.
 
@@ -162,7 +166,7 @@ class SessionManager:
         session.trust_env = False
         session.verify = self._tls.verify
         session.cert = self._tls.cert
-        adapter = HTTPAdapter(
+        adapter = _OwnAdapter(
             max_retries=self._retry if self._retry is not None else 0,
             pool_connections=self._max_pool_size,
             pool_maxsize=self._max_pool_size,
@@ -181,6 +185,9 @@ class SessionManager:
             return self._own_session
         if type(self).session is not _SESSION_PROPERTY or _hooks() != _HOOKS:
             return self.session
+        session = self._sessions.get(os.getpid()) if self._sessions else None
+        if session is not None and any(type(a) is not _OwnAdapter for a in session.adapters.values()):
+            return session
         return None
 
     def close(self) -> None:

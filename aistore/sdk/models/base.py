@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
@@ -163,6 +164,18 @@ class Model(_Struct):
     def model_dump_json(self, *, by_alias: bool = False, exclude_none: bool = False) -> str:
         """Return the fields as compact JSON text."""
         return msgspec.json.encode(self.model_dump(by_alias=by_alias, exclude_none=exclude_none)).decode()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy.
+
+        Args:
+            update: New values by field name, not checked. Default: none.
+            deep: Copy the values, too. Default: `False`.
+        """
+        return msgspec.structs.replace(copy.deepcopy(self) if deep else self, **(update or {}))
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return ((name, getattr(self, name)) for name in self.__struct_fields__)
 
     def dict(self, **kwargs: bool) -> dict[str, Any]:
         """Return `model_dump(**kwargs)`."""

@@ -343,3 +343,12 @@ def test_listed_entries_show_and_keep_their_factory():
 
 def test_listed_objects_without_copies_have_no_such_property():
     assert BucketEntry(n="a", s=1, f=0).generate_object_props().mirror_copies == 0
+
+
+def test_models_turn_into_dictionaries_and_copies_as_programs_do_it():
+    model = ActionMsg(action="x", value={"a": [1]})
+    assert dict(model) == {"action": "x", "name": "", "value": {"a": [1]}}
+    assert model.model_copy() == model
+    assert model.model_copy(update={"name": "n"}) == ActionMsg(action="x", name="n", value={"a": [1]})
+    assert model.model_copy().value is model.value
+    assert model.model_copy(deep=True).value is not model.value

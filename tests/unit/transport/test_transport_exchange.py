@@ -8,6 +8,7 @@ import socket
 import threading
 import warnings
 import zlib
+from unittest.mock import Mock
 
 import pytest
 import requests
@@ -919,3 +920,35 @@ def test_server_that_begins_to_redirect(peers, rc):
     client.request("put", OBJ, data=b"three")
     assert [r.body for r in peer.requests] == [b"", b"one", b"two", b""]
     assert [r.body for r in target.requests] == [b"two", b"three"]
+
+
+class Recorded(requests.adapters.BaseAdapter):
+    """Answers each request with its URL."""
+
+    def send(self, request, **kwargs):
+        response = requests.Response()
+        response.status_code = 200
+        response._content = request.url.encode()
+        return response
+
+    def close(self):
+        pass
+
+
+def test_mounted_adapters_are_used(peers, rc):
+    peer = peers(answer(200, b"sent"))
+    client = rc(peer)
+    session = client.session_manager.session
+    assert client.request("get", "x").content == b"sent"  # looking at the session changes nothing
+    session.mount(f"{peer.url}/v1/recorded", Recorded())
+    assert client.request("get", "recorded").content == f"{peer.url}/v1/recorded".encode()
+
+
+def test_the_session_of_a_mocked_manager_is_used(rc):
+    session = Mock()
+    manager = Mock(spec=SessionManager, session=session)
+    session.request.return_value = Mock(status_code=200, headers={})
+    answer_ = rc("http://nowhere.invalid", manager=manager).request("get", "x", params={"a": "b"})
+    assert answer_ is session.request.return_value
+    assert session.request.call_args.args == ("get", "http://nowhere.invalid/v1/x")
+    assert session.request.call_args.kwargs["params"] == {"a": "b"}
