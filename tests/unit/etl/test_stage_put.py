@@ -144,7 +144,9 @@ def test_an_answer_before_everything_is_sent(text, status, body, source):
     assert ends == ["closed"]
 
 
-@pytest.mark.parametrize("text", [b"", b"HTTP/1.1 200", b"nonsense\r\n\r\n"])
+@pytest.mark.parametrize(
+    "text", [b"", b"HTTP/1.1 200", b"HTTP/1.1 204 OK\r\nAis-Direct", b"nonsense\r\n\r\n"]
+)
 def test_a_connection_that_ends_early_may_be_tried_again(text, source):
     output, ends = source
     with stage(saying(text)) as url, pytest.raises(ETLDirectPutTransientError):

@@ -13,7 +13,14 @@ import io
 import selectors
 import ssl
 from collections.abc import Generator, Iterable, Iterator
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+    RemoteDisconnected,
+)
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -109,6 +116,8 @@ def _exchange(
     response = HTTPResponse(cast("Any", both_ways), method="PUT")
     cleanup.callback(response.close)
     response.begin()
+    if both_ways.ended:  # which `begin` takes for the end of the headers
+        raise RemoteDisconnected("the stage closed the connection in the middle of its answer's headers")
     return response
 
 
@@ -163,6 +172,9 @@ class _BothWays(io.RawIOBase):
         sock: The connection.
         pieces: What to write; taken one after the other, none before it can be written.
         timeout: Seconds without progress in either direction, or None for no limit.
+
+    Attributes:
+        ended: Whether the other side has ended the connection.
     """
 
     def __init__(self, sock: socket.socket, pieces: Iterator[bytes], timeout: float | None) -> None:
@@ -171,6 +183,7 @@ class _BothWays(io.RawIOBase):
         self._pieces: Iterator[bytes] | None = pieces
         self._unsent = memoryview(b"")
         self._timeout = timeout
+        self.ended = False
         self._selector = selectors.DefaultSelector()
         self._selector.register(sock, selectors.EVENT_READ)
 
@@ -186,10 +199,13 @@ class _BothWays(io.RawIOBase):
         """Read what is there, writing until something is; 0 at the end."""
         while True:
             try:
-                return self._sock.recv_into(buffer)
+                count = self._sock.recv_into(buffer)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 if not self._write():
                     self._wait()
+            else:
+                self.ended = not count
+                return count
 
     def _write(self) -> bool:
         """Write some; False when nothing is left to write or the connection takes no more."""
