@@ -275,11 +275,11 @@ class Job:
             return status if status.end_time else None
 
         status = self._poll(look, timeout, verbose, lambda: f"Job status: {last}")
-        error = status.err or ("aborted" if status.aborted else None)
+        error = status.err or ("aborted" if status.aborted else "")
         return self._ended(
             WaitResult(
                 job_id=status.uuid or self._job_id,
-                success=error is None,
+                success=not error,
                 error=error,
                 end_time=from_nanoseconds(status.end_time),
             ),

@@ -23,7 +23,8 @@ class WaitResult:
     Args:
         job_id: Id of the job.
         success: Whether it ended without an error and was not aborted.
-        error: What went wrong, `aborted` when nothing more is known. Default: `None`.
+        error: What went wrong, `aborted` when nothing more is known; empty or `None` when nothing did, as in
+            the 2.0.0 package: "" from a job's status, `None` from snapshots. Default: `None`.
         end_time: When it ended, with its time zone. Default: `None`, not known.
     """
 

@@ -85,7 +85,7 @@ class TestWait:
     def test_kind_is_looked_up_once(self):
         job, client = job_of(snaps(kind="copy-bck"), JobStatus(), JobStatus(uuid="j", end_time=5 * 10**9))
         result = job.wait(timeout=10)
-        assert result == WaitResult("j", True, None, datetime(1970, 1, 1, 0, 0, 5, tzinfo=timezone.utc))
+        assert result == WaitResult("j", True, "", datetime(1970, 1, 1, 0, 0, 5, tzinfo=timezone.utc))
         assert job.job_kind == "copy-bck"
         assert [kwargs["params"]["what"] for _, kwargs in client.calls] == ["qryxstats", "status", "status"]
 
