@@ -13,6 +13,7 @@ from aistore.sdk.bck.transfer import BucketTransfer
 from aistore.sdk.bck.upload import BucketUpload, PutFilesError
 from aistore.sdk.const import ACT_CREATE_BCK, ACT_DESTROY_BCK, HTTP_METHOD_DELETE, HTTP_METHOD_POST
 from aistore.sdk.errors import ErrBckAlreadyExists, ErrBckNotFound
+from aistore.sdk.lazy import lazy_names
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -128,3 +129,38 @@ class Bucket(BucketListing, BucketTransfer, BucketSummary, BucketInventory, Buck
             Path(path).unlink()
 
         config.write_shards(skip_missing=skip_missing, post=post, **kwargs)
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "AISSource": "ais_source",
+        "ActionMsg": "types",
+        "BsummCtrlMsg": "types",
+        "BucketDetails": "obj.object",
+        "BucketEntry": "types",
+        "BucketList": "types",
+        "BucketModel": "types",
+        "CopyBckMsg": "types",
+        "CreateNBIMsg": "types",
+        "DatasetConfig": "dataset.dataset_config",
+        "ETLConfig": "etl",
+        "FLTPresence": "enums",
+        "InvalidBckProvider": "errors",
+        "ListObjectFlag": "list_object_flag",
+        "ListObjectsMsg": "types",
+        "NBIInfo": "types",
+        "Namespace": "types",
+        "Object": "obj.object",
+        "ObjectGroup": "multiobj",
+        "ObjectIterator": "obj.object_iterator",
+        "ObjectProps": "obj.object_props",
+        "ObjectRange": "multiobj",
+        "Provider": "provider",
+        "RequestClient": "request_client",
+        "TCBckMsg": "types",
+        "TransformBckMsg": "types",
+        "UnexpectedHTTPStatusCode": "errors",
+    },
+)

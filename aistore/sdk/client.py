@@ -16,6 +16,7 @@ from aistore.sdk.const import (
 )
 from aistore.sdk.enums import Colocation
 from aistore.sdk.errors import InvalidEndpoint, InvalidURLException
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.provider import Provider
 from aistore.sdk.request_client import RequestClient
 from aistore.sdk.request_executor import parse_timeout
@@ -337,3 +338,19 @@ def _pool_size_from_env() -> int:
         )
         return DEFAULT_POOL_SIZE
     return size
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Batch": "batch.batch",
+        "Bucket": "bucket",
+        "Cluster": "cluster",
+        "Dsort": "dsort",
+        "Etl": "etl.etl",
+        "Job": "job",
+        "Namespace": "types",
+        "Object": "obj.object",
+    },
+)
