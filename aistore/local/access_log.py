@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -16,13 +17,16 @@ from aistore.local.errors import LocalClusterError
 if TYPE_CHECKING:
     from aistore.local.api.request import Request
 
+# What an ETL's server shows instead of a token is a part of the path.
+_ETL_SECRET = re.compile(r"^(/v1/etl/_object/[^/]*/)[^/]+")
+
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
 
 class AccessLog:
     """Where the lines go. Each is one write to a file opened for appending: it may be truncated meanwhile.
 
-    Neither headers nor the query are logged: tokens and signatures are there.
+    Neither headers nor the query are logged, nor the secret of an ETL: tokens and signatures are there.
 
     Args:
         target (str): A file, or `-` for standard output.
@@ -58,7 +62,7 @@ class AccessLog:
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}Z",
             "node": req.node.label,
             "method": req.method,
-            "path": req.raw_path,
+            "path": _ETL_SECRET.sub(r"\1***", req.raw_path),
             "status": status,
             "bytes": sent,
             "ms": round(elapsed_ns / 1e6, 3),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -12,6 +14,7 @@ from authn_site import Site
 from wire_jobs import quote_bck
 
 from aistore.local import LocalCluster
+from aistore.local.authn import jwt
 from aistore.sdk.authn.access_attr import AccessAttr as A
 
 RW = A.ACCESS_RW
@@ -120,6 +123,17 @@ OPS = {
         b=READ_ALL,
         dst=A.PUT,
     ),
+    "dsort with a key map": Op(
+        "POST",
+        "/v1/sort",
+        {
+            "input_bck": {"name": "b"},
+            "input_format": {"template": "x"},
+            "ekm_file": "ENDPOINT/v1/objects/dst/o",
+        },
+        b=READ_ALL | A.PUT,
+        dst=A.GET,
+    ),
     "dsort runs": Op("GET", "/v1/sort", cluster=A.SHOW_CLUSTER),
     "S3 buckets": Op("GET", "/s3", cluster=A.LIST_BUCKETS),
     "S3 create": Op("PUT", "/s3/fresh", cluster=A.CREATE_BUCKET),
@@ -156,7 +170,10 @@ def stage(site: Site) -> Site:
 
 def _ask(site: Site, op: Op, token: str) -> Any:
     headers = {"Authorization": f"Bearer {token}"}
-    return site.wire(op.method, op.target, op.body, {**headers, **(op.headers or {})})
+    body = op.body
+    if isinstance(body, dict):
+        body = json.loads(json.dumps(body).replace("ENDPOINT", site.wire.endpoint))
+    return site.wire(op.method, op.target, body, {**headers, **(op.headers or {})})
 
 
 @pytest.mark.parametrize("name", OPS)
@@ -302,6 +319,32 @@ def test_the_mask_of_a_bucket_applies_to_reading_too(stage: Site) -> None:
 def test_the_scheme_is_taken_literally(stage: Site, header: str) -> None:
     answer = stage.wire("GET", "/v1/buckets", headers={"Authorization": header.format(stage.admin_token)})
     assert answer.status == 401
+
+
+def test_forged_tokens_are_refused(stage: Site) -> None:
+    head, claims, _ = stage.admin_token.split(".")
+
+    def part(value: Any) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    admin = json.loads(base64.urlsafe_b64decode(claims + "=="))
+    forged = [f"{part({'alg': 'none', 'typ': 'JWT'})}.{claims}.", f"{head}.{claims}."]
+    forged += [jwt.encode(admin, secret) for secret in (b"", b"secret", b"*" * 32, stage.admin[1].encode())]
+    for token in forged:
+        for wire, target in ((stage.wire, "/v1/buckets"), (stage.authn, "/v1/users")):
+            answer = wire("GET", target, headers={"Authorization": f"Bearer {token}"})
+            assert answer.status == 401, answer
+        assert stage.authn("DELETE", "/v1/tokens", {"token": token}).status == 401
+
+
+def test_tokens_expire(stage: Site) -> None:
+    token = stage.login(*stage.admin, expires_in=1)
+    deadline = time.monotonic() + 10
+    while (answer := stage.ask("GET", "/v1/buckets", token=token)).status == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert (answer.status, answer.error["message"].endswith("[err: token expired]")) == (401, True)
+    assert stage.authn("DELETE", "/v1/tokens", {"token": token}).status == 401
 
 
 def test_unknown_routes_are_for_nobody(stage: Site) -> None:

@@ -78,6 +78,14 @@ def test_access_log(tmp_path: Path) -> None:
     assert found[0]["ms"] >= 0
 
 
+def test_secrets_of_etls_are_not_logged(tmp_path: Path) -> None:
+    file = tmp_path / "access.jsonl"
+    with serving("--access-log", str(file)) as (_, wire):
+        wire("GET", "/v1/etl/_object/upper/secret-of-mine/ais/@%23/b/o")
+        found = lines_of(file, 1)
+    assert [line["path"] for line in found] == ["/v1/etl/_object/upper/***/ais/@%23/b/o"]
+
+
 def test_access_log_on_standard_output() -> None:
     with serving("--access-log", "-") as (process, wire):
         wire("GET", "/v1/health")
