@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
 import json
-import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -51,8 +51,8 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _parse_toml(text: str) -> dict[str, Any]:
-    if sys.version_info < (3, 11):
-        raise ValueError("TOML needs Python 3.11: write it as JSON, in a file that ends in .json")
-    import tomllib
+    if sys.version_info >= (3, 11):
+        import tomllib
 
-    return tomllib.loads(text)
+        return tomllib.loads(text)
+    raise ValueError("TOML needs Python 3.11: write it as JSON, in a file that ends in .json")

@@ -82,7 +82,7 @@ def _last_state(folder: Path) -> _Rows:
 def _is_there(root: Path, row: tuple[Any, ...]) -> bool:
     file, size = row[:2]
     try:
-        return (root / file).stat().st_size == size
+        return bool((root / file).stat().st_size == size)
     except OSError:
         return False
 
