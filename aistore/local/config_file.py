@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
+import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
