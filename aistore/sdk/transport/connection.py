@@ -111,6 +111,13 @@ class Connection:
             )
         return self.sock
 
+    def _lost(self, err: OSError, what: str, *, answered: bool) -> Exception:
+        # An alert is the peer's last word on this client's TLS (a certificate is missing, for one): to
+        # connect again would end the same way. With TLS 1.3 it comes only now, after the handshake.
+        if isinstance(err, ssl.SSLError) and err.reason is not None and "ALERT" in err.reason:
+            return AISSSLError(f"TLS with {self.origin.netloc} refused: {_tls_reason(err)}")
+        return DeadConnectionError(f"{what}{describe(err)}", answered=answered)
+
     # ------------------------------------------------------------ out
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
@@ -120,9 +127,7 @@ class Connection:
         except TimeoutError as err:
             raise AISReadTimeout("the server took nothing of the request within the read timeout") from err
         except OSError as err:
-            raise DeadConnectionError(
-                f"connection lost while sending: {describe(err)}", answered=False
-            ) from err
+            raise self._lost(err, "connection lost while sending: ", answered=False) from err
 
     def send_file(self, body: Body, file: object) -> None:
         """Send a regular file from where it stands, by the operating system where that can be.
@@ -140,9 +145,7 @@ class Connection:
         except TimeoutError as err:
             raise AISReadTimeout("the server took nothing of the body within the read timeout") from err
         except OSError as err:
-            raise DeadConnectionError(
-                f"connection lost while sending: {describe(err)}", answered=False
-            ) from err
+            raise self._lost(err, "connection lost while sending: ", answered=False) from err
         if sent != body.size:
             from aistore.sdk.transport.body import BodyError
 
@@ -192,7 +195,7 @@ class Connection:
                 self.buffer = data
                 raise AISReadTimeout("no answer within the read timeout") from err
             except OSError as err:
-                raise DeadConnectionError(describe(err), answered=bool(data)) from err
+                raise self._lost(err, "", answered=bool(data)) from err
             if not more:
                 raise DeadConnectionError(
                     "the server closed the connection without an answer", answered=bool(data)

@@ -235,9 +235,9 @@ class Transport:
                 reader = None
         if log.isEnabledFor(logging.DEBUG):
             size = "stream" if reader is not None else len(content)
-            log.debug(
-                "%s %s -> %d, %s bytes, %.1f ms", call.method, hop.url, head.status, size, seconds * 1000
-            )
+            # Without the query: it may carry a signature.
+            where = hop.url.partition("?")[0]
+            log.debug("%s %s -> %d, %s bytes, %.1f ms", call.method, where, head.status, size, seconds * 1000)
         sent = Sent(call.method, hop.url, dict(call.headers) if call.headers else None)
         return Response(head, hop.url, sent, reader, content, seconds, hops)
 

@@ -17,6 +17,7 @@ from aistore.sdk.errors import (
     AISConnectionError,
     AISConnectTimeout,
     AISReadTimeout,
+    AISSSLError,
     AISUnrewindableBodyError,
     ErrOutOfSpace,
     InvalidArgumentType,
@@ -565,3 +566,20 @@ def test_a_child_has_a_lock_of_its_own(monkeypatch):
     monkeypatch.setattr(tls, "_lock", before)
     tls._forget_lock()  # in this process, where coverage sees it
     assert tls._lock is not before
+
+
+def test_a_certificate_that_the_server_demands_is_missing(peers, rc):
+    # With TLS 1.3 the refusal comes after the handshake: it is final, not a lost connection to be tried again.
+    peer = peers(answer(200), tls=True, client_ca=True)
+    with pytest.raises(AISSSLError, match="refused"):
+        rc(peer).request("GET", "health")
+    assert peer.connections <= 1
+
+
+def test_the_log_shows_no_signature_of_a_redirect(peers, rc, caplog):
+    target = peers(answer(200, b"x"))
+    proxy = peers(redirect(f"{target.url}/v1/objects/b/o?pid=p&sig=secret", 301))
+    with caplog.at_level("DEBUG", "aistore"):
+        rc(proxy).request("GET", "objects/b/o", params={"provider": "ais"})
+    assert "/v1/objects/b/o -> 200" in caplog.text
+    assert "secret" not in caplog.text
