@@ -569,7 +569,7 @@ def test_a_child_has_a_lock_of_its_own(monkeypatch):
 
 
 def test_a_certificate_that_the_server_demands_is_missing(peers, rc):
-    # With TLS 1.3 the refusal comes after the handshake: it is final, not a lost connection to be tried again.
+    # With TLS 1.3 the refusal comes after the handshake: it is final, no lost connection to try again.
     peer = peers(answer(200), tls=True, client_ca=True)
     with pytest.raises(AISSSLError, match="refused"):
         rc(peer).request("GET", "health")
