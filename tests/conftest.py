@@ -1,6 +1,7 @@
 """Fixtures for every test: a clean environment, a cluster, a client and a bucket of the test's own."""
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ENDPOINT = os.environ.get("AIS_ENDPOINT", "")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the programs that tests start: what runs in the background of a shell has it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
