@@ -13,7 +13,7 @@ ENDPOINT = os.environ.get("AIS_ENDPOINT", "")
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach the programs that tests start: what runs in the background of a shell has it ignored."""
+    """Let Ctrl-C reach programs that tests start: what runs in the background of a shell has it ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
