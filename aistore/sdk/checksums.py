@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import sys
-from array import array
 from collections.abc import Callable
-from functools import cache
 from typing import Protocol
 
 import xxhash
 
-_CRC32C_POLYNOMIAL = 0x82F63B78  # Castagnoli, bits reversed
+from aistore.sdk.crc import Crc32c
 
 
 class Hasher(Protocol):
@@ -25,53 +22,6 @@ class Hasher(Protocol):
 
     def copy(self) -> Hasher:
         """Return an independent hasher in the same state."""
-
-
-@cache
-def _crc32c_tables() -> tuple[array[int], array[int]]:
-    of_bytes = array("L", [0] * 256)
-    for index in range(256):
-        crc = index
-        for _ in range(8):
-            crc = (crc >> 1) ^ (_CRC32C_POLYNOMIAL if crc & 1 else 0)
-        of_bytes[index] = crc
-    of_words = array("L", [0] * 65536)
-    for index in range(65536):
-        crc = (index >> 8) ^ of_bytes[index & 0xFF]
-        of_words[index] = (crc >> 8) ^ of_bytes[crc & 0xFF]
-    return of_bytes, of_words
-
-
-class Crc32c:
-    """CRC-32C (Castagnoli) in Python, 16 bits at a time: a few tens of MB/s."""
-
-    def __init__(self) -> None:
-        self._crc = 0xFFFFFFFF
-
-    def update(self, data: bytes | bytearray | memoryview, /) -> None:
-        """Take the next bytes."""
-        of_bytes, of_words = _crc32c_tables()
-        raw = bytes(data)
-        even = len(raw) & ~1
-        words = array("H", raw[:even])
-        if sys.byteorder == "big":
-            words.byteswap()
-        crc = self._crc
-        for word in words:
-            crc = of_words[(crc ^ word) & 0xFFFF] ^ (crc >> 16)
-        if even != len(raw):
-            crc = of_bytes[(crc ^ raw[-1]) & 0xFF] ^ (crc >> 8)
-        self._crc = crc
-
-    def hexdigest(self) -> str:
-        """Return the checksum of all bytes so far, as 8 hex digits."""
-        return f"{self._crc ^ 0xFFFFFFFF:08x}"
-
-    def copy(self) -> Crc32c:
-        """Return an independent hasher in the same state."""
-        other = Crc32c()
-        other._crc = self._crc
-        return other
 
 
 def _md5() -> Hasher:

@@ -8,9 +8,9 @@ import hashlib
 import zlib
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from aistore.local.s3.crc64 import Crc64Nvme
 from aistore.local.s3.errors import S3Error
 from aistore.local.store.checksums import new_hasher
+from aistore.sdk.crc import Crc64Nvme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,0 +1,76 @@
+"""Cyclic redundancy checks that the standard library has not, 16 bits at a time: a few tens of MB/s."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from array import array
+from functools import cache
+
+
+@cache
+def _tables(polynomial: int) -> tuple[array[int], array[int]]:
+    of_bytes = array("Q", [0] * 256)
+    for index in range(256):
+        crc = index
+        for _ in range(8):
+            crc = (crc >> 1) ^ (polynomial if crc & 1 else 0)
+        of_bytes[index] = crc
+    of_words = array("Q", [0] * 65536)
+    for index in range(65536):
+        crc = (index >> 8) ^ of_bytes[index & 0xFF]
+        of_words[index] = (crc >> 8) ^ of_bytes[crc & 0xFF]
+    return of_bytes, of_words
+
+
+class ReflectedCrc:
+    """A check that takes bits from the least significant on, begins with all ones and ends inverted.
+
+    Attributes:
+        polynomial: Its polynomial, bits reversed.
+        bits: Its width.
+    """
+
+    polynomial: int
+    bits: int
+
+    def __init__(self) -> None:
+        self._ones = (1 << self.bits) - 1
+        self._crc = self._ones
+
+    def update(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Take the next bytes."""
+        of_bytes, of_words = _tables(self.polynomial)
+        raw = bytes(data)
+        even = len(raw) & ~1
+        words = array("H", raw[:even])
+        if sys.byteorder == "big":
+            words.byteswap()
+        crc = self._crc
+        for word in words:
+            crc = of_words[(crc ^ word) & 0xFFFF] ^ (crc >> 16)
+        if even != len(raw):
+            crc = of_bytes[(crc ^ raw[-1]) & 0xFF] ^ (crc >> 8)
+        self._crc = crc
+
+    def hexdigest(self) -> str:
+        """Return the checksum of all bytes so far, in lower-case hex."""
+        return f"{self._crc ^ self._ones:0{self.bits // 4}x}"
+
+    def copy(self) -> ReflectedCrc:
+        """Return an independent hasher in the same state."""
+        return copy.copy(self)
+
+
+class Crc32c(ReflectedCrc):
+    """CRC-32C (Castagnoli)."""
+
+    polynomial = 0x82F63B78
+    bits = 32
+
+
+class Crc64Nvme(ReflectedCrc):
+    """CRC-64/NVME, which the AWS command line sends by default."""
+
+    polynomial = 0x9A6C9329AC4BC9B5
+    bits = 64
