@@ -23,9 +23,9 @@ $(VENV)/.dev: $(VENV)/.run
 	@touch $@
 
 # The 2.0.0 package in an environment of its own: a peer to run against, never part of ours.
-$(PEER)/.ready: | $(VENV)/bin/python
+$(PEER)/.ready: Makefile | $(VENV)/bin/python
 	$(PYTHON) -m venv $(PEER)
-	$(PEER)/bin/python -m pip --disable-pip-version-check --quiet install 'aistore[etl]==2.0.0'
+	$(PEER)/bin/python -m pip --disable-pip-version-check --quiet install 'aistore[etl]==2.0.0' webdataset
 	@touch $@
 
 # Other packages that do the same work, for the benchmarks to compare with.

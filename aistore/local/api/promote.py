@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aistore.local.api.request import ActionMsg, Request
-    from aistore.local.catalog import Bucket
+    from aistore.local.catalog import Bucket, ObjectMeta
     from aistore.local.jobs import Job
     from aistore.local.state import State
 
@@ -39,6 +39,10 @@ async def _promote(req: Request, bucket: Bucket, _name: str, msg: ActionMsg) -> 
     except msgspec.ValidationError as err:
         raise InvalidRequest(f"{req.node.label}: failed to unmarshal promote, err: {err}") from err
     source = _source(req.state, asked.src or msg.name)
+    if source.is_file():
+        # One file is there when the answer is: there is no job to wait for.
+        await req.state.run(_promote_file, req.state, bucket, source, _name_of(source, asked), asked)
+        return Response()
     what = f"promote {source} to {bucket.bck}"
     job = req.state.jobs.start(
         "promote", lambda job: _run(req.state, job, bucket, source, asked), bck=bucket.bck, what=what
@@ -64,11 +68,12 @@ def _source(state: State, text: str) -> Path:
     return path
 
 
+def _name_of(file: Path, asked: _PromoteMsg) -> str:
+    return f"{asked.obj}{file.name}" if asked.obj.endswith("/") or not asked.obj else asked.obj
+
+
 def _files(source: Path, asked: _PromoteMsg) -> Iterator[tuple[Path, str]]:
-    """Files and the names of the objects that they become. Links are not followed."""
-    if source.is_file():
-        yield source, f"{asked.obj}{source.name}" if asked.obj.endswith("/") or not asked.obj else asked.obj
-        return
+    """Files of a folder and the names of the objects that they become. Links are not followed."""
     prefix = f"{asked.obj.rstrip('/')}/" if asked.obj else ""
     for folder, folders, names in os.walk(source):
         if not asked.recursive:
@@ -80,19 +85,29 @@ def _files(source: Path, asked: _PromoteMsg) -> Iterator[tuple[Path, str]]:
                 yield path, prefix + path.relative_to(source).as_posix()
 
 
+def _promote_file(
+    state: State, bucket: Bucket, path: Path, name: str, asked: _PromoteMsg
+) -> ObjectMeta | None:
+    """The object that was made of a file, None if there was one already."""
+    check_object_name(name)
+    if not asked.overwrite and state.store.exists(bucket, name):
+        return None
+    with path.open("rb") as file, state.store.writer(bucket, name) as writer:
+        writer.write_from(file.fileno())
+        meta = writer.commit()
+    if asked.delete:
+        path.unlink()
+    return meta
+
+
 def _run(state: State, job: Job, bucket: Bucket, source: Path, asked: _PromoteMsg) -> None:
     for path, name in _files(source, asked):
         job.check()
         try:
-            check_object_name(name)
-            if asked.overwrite or not state.store.exists(bucket, name):
-                with path.open("rb") as file, state.store.writer(bucket, name) as writer:
-                    writer.write_from(file.fileno())
-                    meta = writer.commit()
+            meta = _promote_file(state, bucket, path, name, asked)
+            if meta is not None:
                 place = state.store.place(bucket.bck, name)
                 job.moved(place, place, meta.size)
-                if asked.delete:
-                    path.unlink()
         except LocalError as err:
             job.failed(err.message, full_name=f"{bucket.bck}/{name}", code=err.status)
 

@@ -129,6 +129,8 @@ async def complete(call: Call) -> Response:
     bucket = call.bucket()
     access.check_access(bucket, access.PUT)
     listed = (await call.document("CompleteMultipartUpload")).all("Part")
+    if not listed:
+        raise S3Error("MalformedXML", "expecting at least one part")
     if done := _completed(call, bucket, listed):
         return _complete_result(call, bucket, done)
     upload = _find(call, bucket)
@@ -192,8 +194,6 @@ def choose_parts(listed: list[Element], uploaded: list[Part]) -> list[Part]:
         if chosen and part.number <= chosen[-1].number:
             raise S3Error("InvalidPartOrder", "The list of parts was not in ascending order")
         chosen.append(part)
-    if not chosen:
-        raise S3Error("MalformedXML", "expecting at least one part")
     return chosen
 
 

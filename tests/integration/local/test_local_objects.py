@@ -344,6 +344,13 @@ def test_promote(tmp_path: Path) -> None:
         assert wire.ok("GET", url("p/sub/b.txt")).body == b"2"
         assert wire.ok("GET", url("p/a.txt")).body == b"1"
         assert wire("GET", url("p/link")).status == 404
+        one = {"action": "promote", "value": {"src": str(tmp_path / "files" / "one"), "obj": "1"}}
+        for content in (b"first", b"second"):
+            (tmp_path / "files" / "one").write_bytes(content)
+            assert wire.ok("POST", f"/v1/objects/{BUCKET}", one).body == b""
+            assert wire.ok("GET", url("1")).body == b"first"  # what is there is not overwritten unasked
+        one["value"]["obj"] = "../x"
+        assert wire("POST", f"/v1/objects/{BUCKET}", one).status == 400
         escape = {"src": str(tmp_path / "files" / "link")}
         answer = wire("POST", f"/v1/objects/{BUCKET}", {"action": "promote", "value": escape})
         assert (answer.status, answer.error["tcode"]) == (400, "errInvalidPromoteSource")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +24,8 @@ _BITS = {describe(1 << bit): 1 << bit for bit in range(18)}
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with LocalCluster(targets=2, auth=True, admin=("admin", "admin")) as cluster:
+def site(promote_dir: Path) -> Iterator[Site]:
+    with LocalCluster(targets=2, auth=True, admin=("admin", "admin"), promote_dir=promote_dir) as cluster:
         yield Site(cluster)
 
 
@@ -32,11 +33,9 @@ def site() -> Iterator[Site]:
 
 
 def _exchanges() -> list[Any]:
-    # Promoting needs the recording machine's files; it is tested by itself.
     return [
         pytest.param(record, id=f"{number}-{record['test'].rpartition('::')[2]}")
         for number, record in enumerate(recorded("authn"))
-        if not (record.get("action") == "promote" and record["response"]["status"] == 200)
     ]
 
 
@@ -132,9 +131,13 @@ class _Stage:
 
 
 @pytest.mark.parametrize("record", _exchanges())
-def test_recorded_exchange(site: Site, record: dict[str, Any]) -> None:
+def test_recorded_exchange(site: Site, record: dict[str, Any], promote_dir: Path) -> None:
     stage = _Stage(site, record)
     stage.set()
+    if record.get("action") == "promote":
+        file = promote_dir / "promoted.txt"
+        file.write_bytes(b"Test-Data")
+        stage.body["name"] = stage.body["value"]["src"] = str(file)
     answer = stage.send()
     want = record["response"]
     assert not differences(want["status"], want["headers"], want.get("body"), answer), answer

@@ -5,6 +5,7 @@ public surface: a method or property that no check looks at needs a reason in `R
 """
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -14,12 +15,12 @@ import pytest
 from aistore.local import LocalCluster
 
 CHECKS = Path(__file__).parent / "checks"
-AREAS = ("buckets", "objects", "groups", "batches", "jobs", "clusters", "etls")
+AREAS = ("buckets", "objects", "groups", "batches", "jobs", "clusters", "etls", "datasets")
+AREAS_WITH_TOKENS = ("authns",)
 SURFACE = Path(__file__).resolve().parents[2] / "data" / "api" / "surface.json"
 
 # Public name -> why no check calls it.
 REASONS = {
-    "Bucket.write_dataset": "needs webdataset, which the peer doesn't have; it puts shards as objects",
     "Dsort.abort": "test_peer_dsort.py does",
     "Dsort.get_job_info": "test_peer_dsort.py does",
     "Dsort.start": "test_peer_dsort.py does",
@@ -43,31 +44,54 @@ CLASSES = {
     "MultipartUpload": "aistore.sdk.obj.multipart_upload",
     "ObjectFileReader": "aistore.sdk.obj.obj_file.object_file",
     "ObjectFileWriter": "aistore.sdk.obj.obj_file.object_file",
+    "AuthNClient": "aistore.sdk.authn.authn_client",
+    "ClusterManager": "aistore.sdk.authn.cluster_manager",
+    "RoleManager": "aistore.sdk.authn.role_manager",
+    "TokenManager": "aistore.sdk.authn.token_manager",
+    "UserManager": "aistore.sdk.authn.user_manager",
 }
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
 
 def _checks():
-    for area in AREAS:
+    for area in AREAS + AREAS_WITH_TOKENS:
         source = (CHECKS / f"{area}.py").read_text(encoding="utf-8")
         yield from (f"{area}.{name}" for name in re.findall(r"^def (check_\w+)", source, re.MULTILINE))
 
 
-@pytest.fixture(scope="module")
-def report(peer_python, tmp_path_factory):
-    """Give what became of every check: one run of the peer's interpreter."""
-    folder = tmp_path_factory.mktemp("peer")
-    with LocalCluster(targets=2, promote_dir=folder) as cluster:
-        done = subprocess.run(
-            [peer_python, CHECKS / "run.py", cluster.endpoint, folder, *AREAS],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=110,
-        )
+def _run(peer_python, cluster, folder, areas, env=None):
+    done = subprocess.run(
+        [peer_python, CHECKS / "run.py", cluster.endpoint, folder, *areas],
+        cwd=folder,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def report(peer_python, tmp_path_factory):
+    """Give what became of every check: runs of the peer's interpreter, the second with AuthN."""
+    folder = tmp_path_factory.mktemp("peer")
+    with LocalCluster(targets=2, promote_dir=folder) as cluster:
+        found = _run(peer_python, cluster, folder, AREAS)
+    with LocalCluster(targets=2, auth=True) as cluster:
+        name, password = cluster.admin
+        env = {
+            "PEER_AUTHN": cluster.auth_endpoint,
+            "AIS_AUTHN_SU_NAME": name,
+            "AIS_AUTHN_SU_PASS": password,
+        }
+        more = _run(peer_python, cluster, folder, AREAS_WITH_TOKENS, env)
+    return {
+        "version": found["version"],
+        "checks": found["checks"] | more["checks"],
+        "called": found["called"] + more["called"],
+    }
 
 
 def test_it_is_the_2_0_package(report):

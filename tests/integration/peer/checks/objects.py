@@ -308,11 +308,14 @@ def check_promote(c):
     (folder / "sub" / "two").write_bytes(b"22")
 
     def promote(name, source, **options):
-        assert c.client.job(bucket.object(name).promote(str(source), **options)).wait(timeout=6)
+        assert bucket.object(name).promote(str(source), **options) == ""  # a file is there at once
 
     promote("first", folder / "one")
     assert read(bucket.object("first")) == b"1"
-    promote("all/", folder, recursive=True, overwrite_dest=True, src_not_file_share=True)
+    job = bucket.object("all/").promote(
+        str(folder), recursive=True, overwrite_dest=True, src_not_file_share=True
+    )
+    assert c.client.job(job).wait(timeout=6)
     assert [e.name for e in bucket.list_all_objects()] == ["all/one", "all/sub/two", "first"]
     promote("first", folder / "one", delete_source=True)
     assert (folder / "one").exists()  # what is there already was not replaced

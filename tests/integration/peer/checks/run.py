@@ -44,6 +44,11 @@ TRACED = (
     ("aistore.sdk.obj.multipart_upload", "MultipartUpload"),
     ("aistore.sdk.obj.obj_file.object_file", "ObjectFileReader"),
     ("aistore.sdk.obj.obj_file.object_file", "ObjectFileWriter"),
+    ("aistore.sdk.authn.authn_client", "AuthNClient"),
+    ("aistore.sdk.authn.cluster_manager", "ClusterManager"),
+    ("aistore.sdk.authn.role_manager", "RoleManager"),
+    ("aistore.sdk.authn.token_manager", "TokenManager"),
+    ("aistore.sdk.authn.user_manager", "UserManager"),
 )
 THREADS = 6
 
