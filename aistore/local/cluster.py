@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 from aistore.local.admin import NAME_VARIABLE, PASSWORD_VARIABLE, Admin, take_admin
 from aistore.local.errors import LocalClusterError
 from aistore.local.s3.keys import ACCESS_VARIABLE, SECRET_VARIABLE, Keys, make_keys
+from aistore.sdk.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -62,7 +63,13 @@ class LocalCluster:
             every request is accepted.
         etl_memory (int | None): Bytes of memory that each process of an ETL may take; Linux only. Default:
             None, no limit.
+        max_connections (int | None): Connections at a time; more are closed at once. Default: None, 4096.
+        auth_port (int): AuthN's port, with `auth=True`. Default: 0, any free one.
+        access_log (str | Path | None): File to append a line of JSON to for each request. Default: None.
         start_timeout (float): Seconds to wait for the server to be ready. Default: 30.
+
+    Raises:
+        InvalidArgument: `access_log` is standard output.
     """
 
     def __init__(
@@ -83,31 +90,37 @@ class LocalCluster:
         admin: tuple[str, str] | None = None,
         s3_keys: tuple[str, str] | None = None,
         etl_memory: int | None = None,
+        max_connections: int | None = None,
+        auth_port: int = 0,
+        access_log: str | os.PathLike[str] | None = None,
         start_timeout: float = _START_SECONDS,
     ) -> None:
-        self._arguments = ["--targets", str(targets), "--port", str(port), "--host", host]
-        if quota is not None:
-            self._arguments += ["--quota", str(quota)]
-        if etl_memory is not None:
-            self._arguments += ["--etl-memory", str(etl_memory)]
-        if fsync:
-            self._arguments.append("--fsync")
-        if tls:
-            self._arguments.append("--tls-self-signed")
-        self._admin: Admin | None = None
-        if auth:
-            self._arguments += ["--auth", "--auth-port", "0"]
-            self._admin = Admin(*admin) if admin is not None else _default_admin()
-        paths = {
+        values = {
+            "targets": targets,
+            "port": port,
+            "host": host,
+            "quota": quota,
+            "etl-memory": etl_memory,
+            "max-connections": max_connections,
+            "auth-port": auth_port if auth else None,
             "dir": dir,
             "promote-dir": promote_dir,
             "tls-cert": tls_cert,
             "tls-key": tls_key,
             "tls-client-ca": tls_client_ca,
+            "access-log": _log_file(access_log),
         }
-        for option, path in paths.items():
-            if path is not None:
-                self._arguments += [f"--{option}", os.fspath(path)]
+        flags = {"fsync": fsync, "tls-self-signed": tls, "auth": auth}
+        # In one piece, so that a value may begin with a dash.
+        self._arguments = [
+            f"--{option}={os.fspath(value) if isinstance(value, os.PathLike) else value}"
+            for option, value in values.items()
+            if value is not None
+        ]
+        self._arguments += [f"--{option}" for option, is_set in flags.items() if is_set]
+        self._admin: Admin | None = None
+        if auth:
+            self._admin = Admin(*admin) if admin is not None else _default_admin()
         self._s3_keys = make_keys(*s3_keys) if s3_keys is not None else None
         self._start_timeout = start_timeout
         self._child: subprocess.Popen[bytes] | None = None
@@ -300,6 +313,14 @@ class LocalCluster:
 
     def __repr__(self) -> str:
         return f"LocalCluster({self._endpoint or 'not running'})"
+
+
+def _log_file(path: str | os.PathLike[str] | None) -> str | os.PathLike[str] | None:
+    if path == "-":
+        raise InvalidArgument(
+            "access_log: expecting a file; the server's standard output is for telling that it is ready"
+        )
+    return path
 
 
 def _default_admin() -> Admin:

@@ -88,6 +88,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _count(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: expecting a number of at least 1")
+    return int(text)
+
+
 def _targets(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= MAX_TARGETS:
         raise argparse.ArgumentTypeError(f"{text!r}: expecting 1 to {MAX_TARGETS} targets")
@@ -194,7 +200,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="number of targets, each on a free port (default: 1)",
     )
-    add("--max-connections", type=int, default=4096, metavar="N", help="at a time (default: 4096)")
+    add("--max-connections", type=_count, default=4096, metavar="N", help="at a time (default: 4096)")
     add("--tls-cert", type=Path, metavar="FILE", help="certificate chain (PEM): serve https")
     add("--tls-key", type=Path, metavar="FILE", help="its private key (PEM), if that is not in the same file")
     add(

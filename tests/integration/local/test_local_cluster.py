@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import inspect
 import os
 import pickle
+import re
 import signal
 import socket
 import ssl
@@ -49,6 +51,34 @@ def test_data_survives_a_restart(tmp_path: Path) -> None:
         assert (answer.body, answer.headers["ais-custom-md"]) == (b"bytes", "k=v")
         assert wire.ok("GET", "/v1/daemon?what=snode").body[:0] == ids[:0]
         assert Wire(cluster.endpoint).ok("GET", "/v1/health").status == 200
+
+
+def test_every_option_has_its_argument(tmp_path: Path) -> None:
+    options = {"quota": 10**6, "fsync": True, "max_connections": 50, "etl_memory": 1 << 30}
+    log, files = tmp_path / "-access.jsonl", tmp_path / "files"
+    with LocalCluster(access_log=log, promote_dir=files, auth=True, auth_port=0, **options) as cluster:
+        told = Path(f"/proc/{cluster.pid}/cmdline").read_bytes().decode().split("\0")
+        client = cluster.client()
+        assert client.bucket("b").create().head()
+    assert {"--quota=1000000", "--fsync", "--max-connections=50", "--etl-memory=1073741824"} <= set(told)
+    assert f"--promote-dir={files}" in told
+    assert '"path":"/v1/buckets/b"' in log.read_text()
+    # Each that the command line has, but the file of options and what goes through the environment.
+    own = {"tls-self-signed": "tls", "s3-access-key": "s3_keys", "s3-secret-key": "s3_keys"}
+    known = {own.get(name, name.replace("-", "_")) for name in _long_options()}
+    assert known == set(inspect.signature(LocalCluster).parameters) - {"admin", "start_timeout"}
+
+
+def _long_options() -> set[str]:
+    usage = subprocess.run(
+        [sys.executable, "-m", "aistore.local", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    return set(re.findall(r"^ +(?:-h, )?--([a-z0-9-]+)", usage, re.MULTILINE)) - {"help", "version", "config"}
+
+
+def test_standard_output_is_no_access_log_of_a_child() -> None:
+    with pytest.raises(ValueError, match="access_log: expecting a file"):
+        LocalCluster(access_log="-")
 
 
 def test_temporary_folder_is_removed() -> None:
