@@ -226,6 +226,20 @@ def _shared_number() -> torch.Tensor:
     return number
 
 
+def check_read_ahead(**values: int) -> None:
+    """Refuse options that are no counts from 1 on.
+
+    Args:
+        values: The options, by name.
+
+    Raises:
+        InvalidArgument: One is not (also a `ValueError`).
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise InvalidArgument(f"{name} must be an int of at least 1, not {value!r}")
+
+
 def _check_rank(rank: int | None, world_size: int | None) -> tuple[int, int] | None:
     if rank is None and world_size is None:
         return None

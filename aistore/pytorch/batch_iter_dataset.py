@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from itertools import islice
-from threading import Event
 from typing import TYPE_CHECKING, cast
 
-from aistore.pytorch.base_iter_dataset import AISBaseIterDataset, IterOptions
+from aistore.pytorch.base_iter_dataset import AISBaseIterDataset, IterOptions, check_read_ahead
 from aistore.pytorch.errors import ErrSampleUnreadable
+from aistore.pytorch.prefetch import prefetch
 from aistore.pytorch.progress import progress_bar
 from aistore.sdk.batch.extractor.extractor_registry import get_extractor
 from aistore.sdk.client import Client
+from aistore.sdk.const import MIB
 from aistore.sdk.enums import Colocation
-from aistore.sdk.errors import InvalidArgument
-from aistore.sdk.parallel import ordered_map
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -43,8 +43,9 @@ class AISBatchIterDataset(AISBaseIterDataset):
         colocation: What is known of where the objects are. Default: nothing.
         partition_sources_by_worker: See `AISBaseIterDataset`.
         cont_on_err: Log an object that cannot be read, and go on without it. Default: `False`.
-        read_ahead: How many batches to read at a time, and to hold at most besides the one in use.
-            Default: 2.
+        read_ahead: How many batches to read at a time. Default: 2.
+        max_buffer: How many bytes to hold at most that were read ahead, give or take a sample of each batch.
+            Default: 256 MiB in each worker.
         options: See `AISBaseIterDataset`.
 
     Raises:
@@ -65,11 +66,10 @@ class AISBatchIterDataset(AISBaseIterDataset):
         cont_on_err: bool = False,
         *,
         read_ahead: int = 2,
+        max_buffer: int = 256 * MIB,
         **options: Unpack[IterOptions],
     ) -> None:
-        for name, value in (("max_batch_size", max_batch_size), ("read_ahead", read_ahead)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InvalidArgument(f"{name} must be an int of at least 1, not {value!r}")
+        check_read_ahead(max_batch_size=max_batch_size, read_ahead=read_ahead, max_buffer=max_buffer)
         get_extractor(output_format)
         super().__init__(ais_source_list, prefix_map, partition_sources_by_worker, **options)
         self.client = client
@@ -80,6 +80,7 @@ class AISBatchIterDataset(AISBaseIterDataset):
         self.cont_on_err = cont_on_err
         self._show_progress = show_progress
         self._read_ahead = read_ahead
+        self._max_buffer = max_buffer
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
         """Yield name and content of the objects of this rank and worker.
@@ -87,49 +88,43 @@ class AISBatchIterDataset(AISBaseIterDataset):
         Raises:
             ErrSampleUnreadable: An object is gone or cannot be read (also a `RuntimeError`).
         """
-        objects, position, _ = self._start()
-        stop = Event()
-
-        def read(batch: list[Object]) -> list[tuple[MossOut, bytes]]:
-            return self._read(batch, stop)
-
-        with progress_bar("Reading objects", self._expected(), self._show_progress) as advance:
-            batches = ordered_map(read, self._split(objects), self._read_ahead)
-            try:
-                for batch in batches:
-                    for info, content in batch:
-                        position += 1
-                        self._advance(info.obj_name, position)
-                        advance()
-                        if info.err_msg:
-                            self._report(info)
-                            continue
-                        yield info.obj_name, content
-            finally:
-                stop.set()
+        objects, done, _ = self._start()
+        samples = prefetch(
+            self._split(objects), self._read, _size, ahead=self._read_ahead, max_bytes=self._max_buffer
+        )
+        with (
+            progress_bar("Reading objects", self._expected(), self._show_progress) as advance,
+            closing(samples),
+        ):
+            for position, (info, content) in enumerate(samples, done + 1):
+                self._advance(info.obj_name, position)
+                advance()
+                if info.err_msg:
+                    self._report(info)
+                    continue
+                yield info.obj_name, content
 
     def _split(self, objects: Iterator[Object]) -> Iterator[list[Object]]:
         while batch := list(islice(objects, self.max_batch_size)):
             yield batch
 
-    def _read(self, objects: list[Object], stop: Event) -> list[tuple[MossOut, bytes]]:
+    def _read(self, objects: list[Object]) -> Generator[tuple[MossOut, bytes], None, None]:
         # Always with the missing ones in their places: the error then names the object.
         batch = self.client.batch(
-            list(objects),
+            objects,
             output_format=self.output_format,
             cont_on_err=True,
             streaming_get=self.streaming,
             colocation=self.colocation,
         )
-        entries = []
-        for entry in cast("BatchResult", batch.get()):
-            if stop.is_set():
-                break
-            entries.append(entry)
-        return entries
+        yield from cast("BatchResult", batch.get())
 
     def _report(self, info: MossOut) -> None:
         message = f"{info.bucket}/{info.obj_name} could not be read: {info.err_msg}"
         if not self.cont_on_err:
             raise ErrSampleUnreadable(message)
         logger.warning("%s; it is left out", message)
+
+
+def _size(entry: tuple[MossOut, bytes]) -> int:
+    return len(entry[1])

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from aistore.pytorch.base_iter_dataset import AISBaseIterDataset, IterOptions
+from aistore.pytorch.base_iter_dataset import AISBaseIterDataset, IterOptions, check_read_ahead
+from aistore.pytorch.prefetch import prefetch
 from aistore.pytorch.progress import progress_bar
-from aistore.sdk.bck.counts import check_count
+from aistore.sdk.batch.fetch import Fetched, Fetcher, Wanted
+from aistore.sdk.const import MIB
 from aistore.sdk.etl.etl_config import ETLConfig
-from aistore.sdk.parallel import ordered_map
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from aistore.pytorch.listing import PrefixMap, Sources
     from aistore.sdk.etl.etl import Etl
-    from aistore.sdk.obj.object import Object
+
+logger = logging.getLogger(__name__)
 
 
 class AISIterDataset(AISBaseIterDataset):
     """Samples are `(name, bytes)`; the next objects are read while one is used.
 
-    For many small objects `AISBatchIterDataset` is faster, on clusters that have Get-Batch.
+    Small objects are read many at a time with Get-Batch, where the cluster has it and they are its own; large
+    ones, transformed ones and those of remote buckets with a GET each.
 
     Args:
         ais_source_list: One source or several: buckets, groups of objects.
@@ -30,7 +35,11 @@ class AISIterDataset(AISBaseIterDataset):
         etl_name: An ETL, or its name, that transforms the objects on the way. Default: none.
         show_progress: Show a progress bar, when tqdm or rich is installed. Default: `False`.
         partition_sources_by_worker: See `AISBaseIterDataset`.
-        read_ahead: How many objects to read at a time, and to hold at most. Default: 4.
+        cont_on_err: Log an object that is gone, and go on without it. Default: `False`.
+        max_batch_size: Objects in one request; 1: a GET for each. Default: 32.
+        read_ahead: How many requests to have under way at a time. Default: 4.
+        max_buffer: How many bytes to hold at most that were read ahead, give or take a sample of each
+            request. Default: 256 MiB in each worker.
         options: See `AISBaseIterDataset`.
 
     Raises:
@@ -45,28 +54,51 @@ class AISIterDataset(AISBaseIterDataset):
         show_progress: bool = False,
         partition_sources_by_worker: bool = False,
         *,
+        cont_on_err: bool = False,
+        max_batch_size: int = 32,
         read_ahead: int = 4,
+        max_buffer: int = 256 * MIB,
         **options: Unpack[IterOptions],
     ) -> None:
-        check_count("read_ahead", read_ahead)
+        check_read_ahead(max_batch_size=max_batch_size, read_ahead=read_ahead, max_buffer=max_buffer)
         super().__init__(ais_source_list, prefix_map, partition_sources_by_worker, **options)
         self._etl = ETLConfig(etl_name) if etl_name else None
         self._show_progress = show_progress
+        self._cont_on_err = cont_on_err
+        self._max_batch_size = max_batch_size
         self._read_ahead = read_ahead
+        self._max_buffer = max_buffer
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
         """Yield name and content of the objects of this rank and worker.
 
         Raises:
-            ErrObjNotFound: An object is gone.
+            ErrObjNotFound: An object is gone (also a `FileNotFoundError`).
         """
         objects, done, _ = self._start()
-        samples = ordered_map(self._read, objects, max(1, self._read_ahead))
-        with progress_bar("Reading objects", self._expected(), self._show_progress) as advance:
-            for position, (name, content) in enumerate(samples, done + 1):
+        fetcher = Fetcher(self._max_batch_size)
+        samples = prefetch(
+            fetcher.split(Wanted(obj, etl=self._etl) for obj in objects),
+            fetcher.read,
+            _size,
+            ahead=self._read_ahead,
+            max_bytes=self._max_buffer,
+        )
+        with (
+            progress_bar("Reading objects", self._expected(), self._show_progress) as advance,
+            closing(samples),
+        ):
+            for position, (wanted, content, error) in enumerate(samples, done + 1):
+                name = wanted.obj.name
                 self._advance(name, position)
                 advance()
-                yield name, content
+                if error is None:
+                    yield name, content
+                elif self._cont_on_err:
+                    logger.warning("%s; it is left out", error)
+                else:
+                    raise error
 
-    def _read(self, obj: Object) -> tuple[str, bytes]:
-        return obj.name, obj.get_reader(etl=self._etl).read_all()  # type: ignore[return-value]  # no workers: bytes
+
+def _size(fetched: Fetched) -> int:
+    return len(fetched.content)

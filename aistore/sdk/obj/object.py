@@ -98,6 +98,11 @@ class Object:
     # ------------------------------------------------------------ what it is
 
     @property
+    def client(self) -> RequestClient:
+        """The client that requests go through."""
+        return self._client
+
+    @property
     def bucket_name(self) -> str:
         """Name of the bucket."""
         return self._bck_details.name
