@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,15 @@ class Bucket(msgspec.Struct, frozen=True):
         return bool(self.props["versioning"]["enabled"])
 
 
+_PROVISIONAL = "provisional-bucket"
+
+
 class BucketTable:
-    """All buckets. Reads don't touch the disk; a `Bucket` is a value and never changes."""
+    """All buckets. Reads don't touch the disk; a `Bucket` is a value and never changes.
+
+    A job's destination is provisional until the job has ended or somebody else has laid hands on it: a
+    crash before that leaves a bucket that nobody asked for, which the next start removes if it is empty.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -47,6 +55,9 @@ class BucketTable:
         ):
             bck = Bck(name, provider, *parse_namespace(namespace))
             self._by_bck[bck] = Bucket(row_id, bck, msgspec.json.decode(props))
+        self._provisional = {
+            int(key) for (key,) in db.query("SELECT key FROM documents WHERE kind = ?", _PROVISIONAL)
+        }
 
     def get(self, bck: Bck) -> Bucket:
         """The bucket.
@@ -74,14 +85,20 @@ class BucketTable:
             return True
         return any(other.id == bucket.id for other in list(self._by_bck.values()))
 
-    def create(self, bck: Bck, props: Props) -> Bucket:
+    def create(self, bck: Bck, props: Props, *, provisional: bool = False) -> Bucket:
         """Add a bucket.
+
+        Args:
+            bck (Bck): Its identity.
+            props (Props): Its properties.
+            provisional (bool): It is gone after a crash, unless it was settled or something is in it.
 
         Raises:
             BucketExists: There is one of this identity.
         """
         with self._lock:
             if bck in self._by_bck:
+                self._settle(self._by_bck[bck].id)
                 raise BucketExists(bck)
             with self._db.write() as conn:
                 row = (bck.provider, bck.namespace, bck.name, msgspec.json.encode(props).decode())
@@ -89,15 +106,42 @@ class BucketTable:
                     "INSERT INTO buckets (provider, namespace, name, props) VALUES (?,?,?,?)", row
                 )
                 assert cursor.lastrowid is not None
+                if provisional:
+                    mark = (_PROVISIONAL, str(cursor.lastrowid), b"true")
+                    conn.execute("INSERT INTO documents (kind, key, value) VALUES (?,?,?)", mark)
+                    self._provisional.add(cursor.lastrowid)
                 self._db.note("bucket", cursor.lastrowid, *row)
             bucket = self._by_bck[bck] = Bucket(cursor.lastrowid, bck, props)
             self.version += 1
             return bucket
 
+    def settle(self, bucket: Bucket) -> None:
+        """It is to stay, whatever happens."""
+        with self._lock:
+            self._settle(bucket.id)
+
+    def _settle(self, bucket_id: int) -> None:
+        if bucket_id in self._provisional:
+            with self._db.write() as conn:
+                key = (_PROVISIONAL, str(bucket_id))
+                conn.execute("DELETE FROM documents WHERE kind = ? AND key = ?", key)
+            self._provisional.discard(bucket_id)
+
+    def drop_provisional(self) -> None:
+        """Remove the provisional buckets of a run that crashed; those with objects in them stay."""
+        for bucket in self.all():
+            if bucket.id in self._provisional:
+                with contextlib.suppress(BucketNotEmpty):
+                    self.drop(bucket.bck, only_empty=True)
+        with self._lock:
+            for bucket_id in list(self._provisional):
+                self._settle(bucket_id)
+
     def update(self, bck: Bck, props: Props) -> Bucket:
         """Replace the properties."""
         with self._lock:
             old = self.get(bck)
+            self._settle(old.id)
             with self._db.write() as conn:
                 text = msgspec.json.encode(props).decode()
                 conn.execute("UPDATE buckets SET props = ? WHERE id = ?", (text, old.id))
@@ -116,6 +160,7 @@ class BucketTable:
             old = self.get(bck)
             if to in self._by_bck:
                 raise BucketExists(to, status=400)
+            self._settle(old.id)
             with self._db.write() as conn:
                 conn.execute(
                     "UPDATE buckets SET provider = ?, namespace = ?, name = ? WHERE id = ?",

@@ -150,9 +150,11 @@ class DsortRoom:
             if not isinstance(err, Aborted):
                 metrics.error = err.message if isinstance(err, LocalError) else f"{type(err).__name__}: {err}"
             if output is not None:
-                transfer.discard_destination(catalog, output)
+                output.discard(catalog)
             raise
         finally:
+            if output is not None:
+                output.settle(catalog)
             shutil.rmtree(folder, ignore_errors=True)
 
     def _keep(self, job: Job, metrics: Metrics) -> None:

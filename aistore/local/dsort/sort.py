@@ -231,8 +231,12 @@ class Sorter:
             workers = self._spec.workers or _AUTO_WORKERS
             self._state.jobs.each(self._job, range(len(names)), write, workers)
             self._job.check()
-            for number, name in enumerate(names):
-                self._publish(output, name, written[number])
+            # One transaction: all of the output is there, or none of it.
+            with self._state.catalog.db.write():
+                for number, name in enumerate(names):
+                    self._publish(output, name, written[number])
+            for writer in written.values():
+                writer.keep()
         finally:
             for writer in written.values():
                 writer.abort()
@@ -258,4 +262,3 @@ class Sorter:
         kind = output.checksum_type
         cksum = (kind, writer.digest(kind))
         self._state.store.publish(output, name, file=writer.file, size=writer.size, cksum=cksum)
-        writer.keep()

@@ -8,7 +8,6 @@ from aistore.local.errors import LocalError, NotFound
 from aistore.local.etl.exchange import EtlError, Result, TransformCall, escape_element
 from aistore.local.etl.spec import WS
 from aistore.local.jobs import transfer
-from aistore.local.jobs.job import Aborted
 from aistore.local.jobs.selection import Selection
 from aistore.local.jobs.template import Template
 
@@ -121,11 +120,8 @@ class _Transform:
         names = transfer.selected(self._selection.objects(self._store, self._src), self._options.prefix)
         wanted = self._options.workers
         each = {0: _AUTO_WORKERS, -1: 1}.get(wanted, wanted)
-        try:
+        with transfer.filling(self._catalog, self._destination):
             self._jobs.each(job, names, lambda name: self._one(job, name), each * len(job.targets))
-        except Aborted:
-            transfer.discard_destination(self._catalog, self._destination)
-            raise
 
     def _one(self, job: Job, name: str) -> None:
         full_name = f"{self._src.bck}/{name}"

@@ -49,6 +49,7 @@ class Jobs:
     """
 
     def __init__(self, catalog: Catalog, nodes: Nodes) -> None:
+        self._catalog = catalog
         self._documents = catalog.documents
         self._nodes = nodes
         self._lock = threading.Lock()
@@ -66,6 +67,7 @@ class Jobs:
             job = self._jobs[record["id"]] = Job.from_record(record)
             if not record["ended"]:
                 self._keep(job)
+        self._catalog.buckets.drop_provisional()
         self._forget_old()
 
     def _keep(self, job: Job) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from aistore.local.errors import LocalError
 from aistore.local.jobs import transfer
-from aistore.local.jobs.job import Aborted
 from aistore.local.jobs.selection import Selection
 from aistore.local.jobs.template import Template
 
@@ -69,8 +68,5 @@ def _copy(
 
     names = transfer.selected(selection.objects(store, src), options.prefix)
     workers = options.workers * len(job.targets) if options.workers > 0 else _AUTO_WORKERS
-    try:
+    with transfer.filling(state.catalog, destination):
         state.jobs.each(job, names, copy, workers)
-    except Aborted:
-        transfer.discard_destination(state.catalog, destination)
-        raise

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aistore.local import bucket_props
 from aistore.local.errors import BucketExists, InvalidRequest
+from aistore.local.jobs.job import Aborted
 from aistore.local.names import check_object_name, check_prefix
 
 if TYPE_CHECKING:
@@ -117,6 +119,16 @@ class Destination(NamedTuple):
     bucket: Bucket
     created: bool
 
+    def discard(self, catalog: Catalog) -> None:
+        """Remove the bucket if the job that was aborted had created it."""
+        if self.created and catalog.buckets.find(self.bucket.bck) == self.bucket:
+            catalog.buckets.drop(self.bucket.bck)
+
+    def settle(self, catalog: Catalog) -> None:
+        """Keep the bucket: the job has ended, or failed with results."""
+        if self.created:
+            catalog.buckets.settle(self.bucket)
+
 
 def open_destination(catalog: Catalog, bck: Bck, like: Bucket) -> Destination:
     """The destination bucket, created with the source's properties when absent."""
@@ -125,16 +137,22 @@ def open_destination(catalog: Catalog, bck: Bck, like: Bucket) -> Destination:
         fresh = bucket_props.new_props(bck.provider)
         props = {**like.props, **{key: fresh[key] for key in ("bid", "created", "provider")}}
         try:
-            return Destination(catalog.buckets.create(bck, props), created=True)
+            return Destination(catalog.buckets.create(bck, props, provisional=True), created=True)
         except BucketExists:
             found = catalog.buckets.get(bck)
     return Destination(found, created=False)
 
 
-def discard_destination(catalog: Catalog, destination: Destination) -> None:
-    """Remove a bucket that an aborted job had created."""
-    if destination.created and catalog.buckets.find(destination.bucket.bck) == destination.bucket:
-        catalog.buckets.drop(destination.bucket.bck)
+@contextlib.contextmanager
+def filling(catalog: Catalog, destination: Destination) -> Iterator[None]:
+    """A job's work: the bucket that it made is kept, unless the job was aborted."""
+    try:
+        yield
+    except Aborted:
+        destination.discard(catalog)
+        raise
+    finally:
+        destination.settle(catalog)
 
 
 def not_newer(src: Bck, dst: Bck) -> int:
