@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from aistore.sdk.const import (
     AIS_AUTHN_TOKEN,
     AIS_CONNECT_TIMEOUT,
+    AIS_DIRECT,
     AIS_MAX_CONN_POOL,
     AIS_READ_TIMEOUT,
     EXT_TAR,
@@ -23,7 +24,7 @@ from aistore.sdk.request_executor import parse_timeout
 from aistore.sdk.retry_config import RetryConfig
 from aistore.sdk.session_manager import DEFAULT_POOL_SIZE, UNSET_FALSE, SessionManager
 from aistore.sdk.transport.url import EXPECTED_ENDPOINT, parse_base
-from aistore.sdk.utils import parse_url
+from aistore.sdk.utils import parse_bool, parse_url
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -69,6 +70,9 @@ class Client:
         token_refresh: Returns a new token when the cluster refuses the one in use (401), which happens once a
             request at the most; threads share a renewal. `AuthNClient.token_refresh` makes one. Default:
             none, an `AISUnauthorized` is raised.
+        direct: Send GET, HEAD and PUT of objects straight to the target that owns them, as far as the proxy
+            lets this client (docs/direct-routing.md). Default: environment variable `AIS_DIRECT` (`1` is
+            True), else False.
 
     Raises:
         InvalidEndpoint: No endpoint, or one that is not of that form.
@@ -91,6 +95,7 @@ class Client:
         max_pool_size: int | None = None,
         *,
         token_refresh: TokenRefresh | None = None,
+        direct: bool | None = None,
     ) -> None:
         self.retry_config = retry_config if retry_config is not None else RetryConfig.default()
         self._request_client = RequestClient(
@@ -106,7 +111,30 @@ class Client:
             token=token or os.environ.get(AIS_AUTHN_TOKEN) or "",
             retry_config=self.retry_config,
             token_refresh=token_refresh,
+            direct=parse_bool(os.environ.get(AIS_DIRECT)) if direct is None else direct,
         )
+
+    @classmethod
+    def from_profile(
+        cls, name: str | None = None, path: str | os.PathLike[str] | None = None, **overrides: Any
+    ) -> Self:
+        """Make a client from a named profile of `~/.config/aistore/config.toml`.
+
+        Arguments come before the environment, the environment before the profile, that before defaults.
+
+        Args:
+            name: Name of the profile. Default: `AIS_PROFILE`, else the file's `default_profile`, else
+                `default`, which may be missing.
+            path: The file. Default: `aistore/config.toml` in `XDG_CONFIG_HOME`, else in `~/.config`.
+            **overrides: Arguments of `Client`; besides, `token_file` is the path of a file with the token
+                that only its owner can read (default: `AIS_AUTHN_TOKEN_FILE`, else the profile's).
+
+        Raises:
+            InvalidArgument: No such profile or file, an unknown key, or a token file that others can read.
+        """
+        from aistore.sdk.profiles import client_arguments, load_profile
+
+        return cls(**client_arguments(load_profile(name, path), overrides))
 
     # ------------------------------------------------------------ nouns
 

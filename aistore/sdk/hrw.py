@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import xxhash
 
 from aistore.sdk.const import XX_HASH_SEED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MASK = (1 << 64) - 1
 GOLDEN_RATIO = 0x9E3779B97F4A7C15
@@ -33,3 +38,21 @@ def xoshiro256_hash(seed: int) -> int:
     z = (_mix((z + GOLDEN_RATIO) & MASK) * 5) & MASK
     rotated = ((z << ROTATION_BITS) | (z >> (64 - ROTATION_BITS))) & MASK
     return (rotated * 9) & MASK
+
+
+def owner_index(uname: str, node_digests: Sequence[int]) -> int:
+    """Return which of the nodes owns an object; of equal weights the later node wins, as on the cluster.
+
+    Args:
+        uname: `provider/@uuid#namespace/bucket/object`.
+        node_digests: Digests of the targets that may own objects, at least one.
+    """
+    if len(node_digests) == 1:
+        return 0
+    key = get_digest(uname)
+    best, best_weight = 0, -1
+    for index, node in enumerate(node_digests):
+        weight = xoshiro256_hash(node ^ key)
+        if weight >= best_weight:
+            best, best_weight = index, weight
+    return best

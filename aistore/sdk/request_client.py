@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aistore.sdk.credentials import TokenRefresh
     from aistore.sdk.request_executor import TimeoutArg
     from aistore.sdk.session_manager import SessionManager
+    from aistore.sdk.transport.routing import Router
     from aistore.sdk.types import Smap
 
 T = TypeVar("T")
@@ -40,6 +41,8 @@ class RequestClient:
         response_handler: What becomes of answers. Default: AIStore's errors.
         retry_config: Retry policy. Default: `RetryConfig.default()`.
         token_refresh: Gets a new token when the one in use is refused (401). Default: none.
+        direct: Whether to send what can be straight to the targets (`aistore.sdk.transport.routing`).
+            Default: False.
 
     Raises:
         InvalidEndpoint: The endpoint is not of that form.
@@ -55,8 +58,13 @@ class RequestClient:
         retry_config: RetryConfig | None = None,
         *,
         token_refresh: TokenRefresh | None = None,
+        direct: bool = False,
     ) -> None:
         self._executor = RequestExecutor(parse_base(endpoint).url, session_manager, token, timeout)
+        if direct:
+            from aistore.sdk.transport.routing import Router
+
+            self._executor.router = Router()
         self._executor.credentials = Credentials(token, token_refresh)
         self._response_handler = response_handler
         self._retry_manager = RetryManager(self._executor, retry_config)
@@ -119,7 +127,14 @@ class RequestClient:
             self.retry_config,
         )
         clone._executor.credentials = self._executor.credentials
+        if clone.base_url == self.base_url:
+            clone._executor.router = self._executor.router
         return clone
+
+    @property
+    def router(self) -> Router | None:
+        """What sends requests straight to the targets, when that is on."""
+        return self._executor.router
 
     def request(
         self,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     import requests
 
+    from aistore.sdk.transport.routing import Router
+
 TimeoutArg = float | tuple[float | None, ...] | None
 
 _OBJECT = re.compile(r"[^?]*/objects/[^?/]+/[^?]")
@@ -94,6 +96,8 @@ class RequestExecutor:
         self.credentials = Credentials(token)
         """The token; clones of a client share it."""
         self.timeout = timeout
+        self.router: Router | None = None
+        """Sends what it can straight to the targets; None leaves everything to the proxy."""
 
     @property
     def base_url(self) -> str:
@@ -181,7 +185,11 @@ class RequestExecutor:
             raise InvalidArgumentType(
                 f"unknown arguments {unknown}: expected {', '.join(sorted(_KNOWN))} and headers"
             )
-        return manager.transport.send(self._prepare(method, base, target, headers, kwargs))
+        call = self._prepare(method, base, target, headers, kwargs)
+        # Other servers than the client's own endpoint are not this cluster's proxy.
+        if self.router is not None and base is self._base:
+            return self.router.send(manager.transport, call)
+        return manager.transport.send(call)
 
     def _prepare(
         self, method: str, base: Base, target: str, headers: dict[str, Any] | None, kwargs: dict[str, Any]

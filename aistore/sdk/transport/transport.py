@@ -166,9 +166,14 @@ class Transport:
             if len(self._members) > 100:
                 self._members.clear()
             members = self._members.setdefault(key, Members(call.base.origin))
-        return members.trusts(target, lambda: self._load_map(call))
+        return members.trusts(target, lambda: _decode_map(self.load_map(call)))
 
-    def _load_map(self, call: Call) -> Any:
+    def load_map(self, call: Call) -> Response:
+        """Ask the endpoint of a call for the cluster map, with its token and time limits.
+
+        Args:
+            call: The call.
+        """
         ask = Call(
             "GET",
             call.base,
@@ -179,8 +184,7 @@ class Transport:
             deadline=call.deadline,
             redirects=False,
         )
-        answer = self.send(ask)
-        return msgspec.json.decode(answer.content) if answer.status_code == 200 else {}
+        return self.send(ask)
 
     @staticmethod
     def _probe_fields(call: Call) -> bytes:
@@ -240,6 +244,10 @@ class Transport:
             log.debug("%s %s -> %d, %s bytes, %.1f ms", call.method, where, head.status, size, seconds * 1000)
         sent = Sent(call.method, hop.url, dict(call.headers) if call.headers else None)
         return Response(head, hop.url, sent, reader, content, seconds, hops)
+
+
+def _decode_map(answer: Response) -> Any:
+    return msgspec.json.decode(answer.content) if answer.status_code == 200 else {}
 
 
 def _origin_text(origin: Origin) -> str:
