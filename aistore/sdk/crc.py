@@ -1,4 +1,7 @@
-"""Cyclic redundancy checks that the standard library has not, 16 bits at a time: a few tens of MB/s."""
+"""Cyclic redundancy checks that the standard library has not.
+
+With `awscrt`, which the extra `local` brings, at memory speed; otherwise 16 bits at a time, about 15 MB/s.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,23 @@ import copy
 import sys
 from array import array
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Native = Callable[[bytes | bytearray | memoryview, int], int]
+
+
+@cache
+def _native(name: str) -> Native | None:
+    """The function of `awscrt` that goes on from a checksum; None where it isn't installed or too old."""
+    try:
+        from awscrt import checksums
+    except ImportError:
+        return None
+    found: Native | None = getattr(checksums, name, None)
+    return found
 
 
 @cache
@@ -27,35 +47,40 @@ class ReflectedCrc:
     """A check that takes bits from the least significant on, begins with all ones and ends inverted.
 
     Attributes:
+        name: What `awscrt` calls it.
         polynomial: Its polynomial, bits reversed.
         bits: Its width.
     """
 
+    name: str
     polynomial: int
     bits: int
 
     def __init__(self) -> None:
-        self._ones = (1 << self.bits) - 1
-        self._crc = self._ones
+        self._value = 0
 
     def update(self, data: bytes | bytearray | memoryview, /) -> None:
         """Take the next bytes."""
+        native = _native(self.name)
+        self._value = self._next(bytes(data)) if native is None else native(data, self._value)
+
+    def _next(self, raw: bytes) -> int:
         of_bytes, of_words = _tables(self.polynomial)
-        raw = bytes(data)
         even = len(raw) & ~1
         words = array("H", raw[:even])
         if sys.byteorder == "big":
             words.byteswap()
-        crc = self._crc
+        ones = (1 << self.bits) - 1
+        crc = self._value ^ ones
         for word in words:
             crc = of_words[(crc ^ word) & 0xFFFF] ^ (crc >> 16)
         if even != len(raw):
             crc = of_bytes[(crc ^ raw[-1]) & 0xFF] ^ (crc >> 8)
-        self._crc = crc
+        return crc ^ ones
 
     def hexdigest(self) -> str:
         """Return the checksum of all bytes so far, in lower-case hex."""
-        return f"{self._crc ^ self._ones:0{self.bits // 4}x}"
+        return f"{self._value:0{self.bits // 4}x}"
 
     def copy(self) -> ReflectedCrc:
         """Return an independent hasher in the same state."""
@@ -65,6 +90,7 @@ class ReflectedCrc:
 class Crc32c(ReflectedCrc):
     """CRC-32C (Castagnoli)."""
 
+    name = "crc32c"
     polynomial = 0x82F63B78
     bits = 32
 
@@ -72,5 +98,6 @@ class Crc32c(ReflectedCrc):
 class Crc64Nvme(ReflectedCrc):
     """CRC-64/NVME, which the AWS command line sends by default."""
 
+    name = "crc64nvme"
     polynomial = 0x9A6C9329AC4BC9B5
     bits = 64

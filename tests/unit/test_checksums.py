@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from aistore.sdk import crc
 from aistore.sdk.checksums import CHECKSUM_TYPES, new_hasher
 
 OF_ABC = {
@@ -25,7 +26,27 @@ def test_at_any_split(kind):
         assert copy.hexdigest() == OF_ABC[kind]
 
 
+@pytest.mark.parametrize("kind", [crc.Crc32c, crc.Crc64Nvme])
+def test_native_and_ours_go_on_from_each_other(monkeypatch, kind):
+    data = bytes(range(256)) * 3 + b"odd"
+    native = kind()
+    native.update(data)
+    for cut in (0, 1, 100, len(data)):
+        mixed = kind()
+        mixed.update(memoryview(data)[:cut])
+        with monkeypatch.context() as patch:
+            patch.setattr(crc, "_native", lambda _: None)
+            mixed.update(bytearray(data[cut:]))
+        assert mixed.hexdigest() == native.hexdigest()
+
+
+def test_without_the_native_library(monkeypatch):
+    monkeypatch.setitem(sys.modules, "awscrt", None)
+    assert crc._native.__wrapped__("crc32c") is None
+
+
 def test_the_other_byte_order(monkeypatch):
+    monkeypatch.setattr(crc, "_native", lambda _: None)
     monkeypatch.setattr(sys, "byteorder", {"little": "big", "big": "little"}[sys.byteorder])
     swapped, hasher = new_hasher("crc32c"), new_hasher("crc32c")
     swapped.update(b"badc")
