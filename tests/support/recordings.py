@@ -10,9 +10,9 @@ _MARK = re.compile(r"\{\{(?:\w+:)?([^}]*)\}\}")
 
 
 def records(name: str) -> list[dict]:
-    """Give the exchanges of a recording."""
+    """Give the exchanges of a recording, each with where it is: file and line."""
     with (WIRE / f"{name}.jsonl").open() as file:
-        return [json.loads(line) for line in file]
+        return [{**json.loads(line), "where": f"{name}:{number}"} for number, line in enumerate(file, 1)]
 
 
 def unmarked(text: str | list[str]) -> str:
@@ -26,8 +26,21 @@ def body_bytes(body: dict | None) -> bytes | None:
         return b""
     if "b64" in body.get("bin", {}):
         return base64.b64decode(body["bin"]["b64"])
-    if "text" in body and "{{" not in body["text"] and len(body["text"].encode()) == body["len"]:
-        return body["text"].encode()
+    if "text" in body and len(text := unmarked(body["text"]).encode()) == body["len"]:
+        return text
     if "json" in body:
         return json.dumps(body["json"]).encode()
     return None
+
+
+def plain(value):
+    """Give a recorded value as it was: without marks, and without what was cut away."""
+    if isinstance(value, dict):
+        return {unmarked(key): plain(item) for key, item in value.items() if key != "$more_keys"}
+    if isinstance(value, list):
+        return [plain(item) for item in value if not (isinstance(item, dict) and "$more" in item)]
+    if isinstance(value, str):
+        return (
+            int(number) if value.startswith("{{ts_ns:") and (number := unmarked(value)) else unmarked(value)
+        )
+    return value

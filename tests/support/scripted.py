@@ -1,16 +1,20 @@
 """A server that answers as a test says, on a real socket: whole, cut short, reset, or piece by piece."""
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from aistore.sdk.request_client import RequestClient
 from aistore.sdk.retry_config import RetryConfig
 from aistore.sdk.session_manager import SessionManager
+
+TLS = Path(__file__).resolve().parents[1] / "data" / "tls"
 
 
 @dataclass
@@ -45,8 +49,9 @@ Script = Callable[[Request], Answer]
 class ScriptedServer:
     """Serves connections in threads; keeps what was asked, and counts connections."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, *, tls: bool = False) -> None:
         self.script = script
+        self._tls = server_context() if tls else None
         self.requests: list[Request] = []
         self.connections = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -57,7 +62,7 @@ class ScriptedServer:
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -85,6 +90,13 @@ class ScriptedServer:
             thread.start()
 
     def _serve(self, sock: socket.socket) -> None:
+        if self._tls:
+            try:
+                sock = self._tls.wrap_socket(sock, server_side=True)
+            except OSError:
+                sock.close()
+                return
+            self._open.append(sock)
         with sock, sock.makefile("rb") as reader:
             try:
                 while request := read_request(reader, sock):
@@ -149,10 +161,17 @@ def read_request(reader, sock) -> Request | None:
     return Request(method, url.path, parse_qsl(url.query, keep_blank_values=True), headers, body, target)
 
 
+def server_context() -> ssl.SSLContext:
+    """Make the TLS settings of a server whose certificate `ca.pem` has signed."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / "server.pem", TLS / "server.key")
+    return context
+
+
 @contextmanager
-def scripted(script: Script) -> Iterator[tuple[ScriptedServer, RequestClient]]:
-    """Run a server, and give it with a client whose calls are sent once."""
-    server = ScriptedServer(script)
+def scripted(script: Script, *, tls: bool = False) -> Iterator[tuple[ScriptedServer, RequestClient]]:
+    """Run a server, and give it with a client whose calls are sent once; over https it checks the server."""
+    server = ScriptedServer(script, tls=tls)
     client = request_client(server.endpoint)
     try:
         yield server, client
@@ -162,5 +181,5 @@ def scripted(script: Script) -> Iterator[tuple[ScriptedServer, RequestClient]]:
 
 
 def request_client(endpoint: str) -> RequestClient:
-    manager = SessionManager(retry=RetryConfig.default().http_retry)
+    manager = SessionManager(retry=RetryConfig.default().http_retry, ca_cert=str(TLS / "ca.pem"))
     return RequestClient(endpoint, manager, timeout=(5, 5))

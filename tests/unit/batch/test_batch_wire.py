@@ -3,51 +3,16 @@
 import json
 
 import pytest
-from recordings import body_bytes, records
+from recordings import body_bytes
+from replay import batch
 from scripted import Answer, Request, scripted
 
-from aistore.sdk.batch.batch import Batch
 from aistore.sdk.errors import AISError
-from aistore.sdk.provider import Provider
-
-RECORDS = [pytest.param(record, id=str(record["n"])) for record in records("batch")]
 
 
-class _Bucket:
-    namespace = None
-
-    def __init__(self, name: str, provider: str) -> None:
-        self.name, self.provider = name, Provider(provider)
-
-
-def _batch(client, record: dict) -> Batch:
-    import base64
-
-    request = record["request"]
-    asked = request["body"]["json"]
-    path = request["path"].removeprefix("/v1/ml/moss").strip("/")
-    provider = dict(request["query"]).get("provider")
-    batch = Batch(
-        client,
-        bucket=_Bucket(path, provider) if path else None,
-        output_format=asked["mime"],
-        cont_on_err=asked["coer"],
-        only_obj_name=asked["onob"],
-        streaming_get=asked["strm"],
-    )
-    for entry in asked["in"]:
-        place = {} if path == entry["bucket"] else {"bck": entry["bucket"], "provider": entry["provider"]}
-        opaque = base64.b64decode(entry["opaque"]) if "opaque" in entry else None
-        rest = {key: entry[key] for key in ("archpath", "start", "length") if key in entry}
-        batch.add(entry["objname"], opaque=opaque, **place, **rest)
-    return batch
-
-
-@pytest.mark.parametrize("record", RECORDS)
+@pytest.mark.parametrize("record", batch.chosen(), ids=lambda record: record["where"])
 def test_request_and_answer_are_the_recorded_ones(record):
     wanted, answer = record["request"], record["response"]
-    if any("$more" in str(entry) for entry in wanted["body"]["json"]["in"]):
-        pytest.skip("the recording has only some of the entries")
     body = body_bytes(answer["body"]) if "unread" not in answer["body"] else None
 
     def script(request: Request) -> Answer:
@@ -57,16 +22,16 @@ def test_request_and_answer_are_the_recorded_ones(record):
         headers = {key: value for key, value in answer["headers"].items() if key == "Content-Type"}
         return Answer(body or b"", answer["status"], headers, chunked=True)
 
-    with scripted(script) as (server, client):
-        batch = _batch(client, record)
-        asked = batch.requests_list
+    with scripted(script, tls=record["src"] == "https") as (server, client):
+        made = batch.batch_of(client, record)
+        asked = made.requests_list
         if answer["status"] >= 400:
             with pytest.raises(AISError):
-                batch.get()
+                made.get()
         elif body is None:
-            batch.get(raw=True).close()
+            made.get(raw=True).close()
         else:
-            _check_results(record, asked, list(batch.get()))
+            _check_results(record, asked, list(made.get()))
         sent = server.requests[-1]
     assert (sent.method, sent.headers["content-type"]) == (wanted["method"], "application/json")
     assert server.requests[0].path == wanted["path"]
