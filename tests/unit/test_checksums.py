@@ -1,6 +1,7 @@
 """Checksums: the cluster's vectors, at any split, on any machine."""
 
 import sys
+import types
 
 import pytest
 
@@ -40,9 +41,17 @@ def test_native_and_ours_go_on_from_each_other(monkeypatch, kind):
         assert mixed.hexdigest() == native.hexdigest()
 
 
-def test_without_the_native_library(monkeypatch):
-    monkeypatch.setitem(sys.modules, "awscrt", None)
-    assert crc._native.__wrapped__("crc32c") is None
+@pytest.mark.parametrize(("name", "library"), [("crc32c", "google_crc32c"), ("crc64nvme", "awscrt")])
+def test_without_a_native_library(monkeypatch, name, library):
+    monkeypatch.setitem(sys.modules, library, None)
+    assert crc._native.__wrapped__(name) is None
+
+
+def test_native_libraries_are_taken_where_they_are(monkeypatch):
+    checksums = types.SimpleNamespace(crc64nvme=lambda data, before: len(data) + before)
+    monkeypatch.setitem(sys.modules, "awscrt", types.SimpleNamespace(checksums=checksums))
+    assert crc._native.__wrapped__("crc64nvme")(b"abc", 4) == 7
+    assert crc._native.__wrapped__("crc32c")(b"123456789", 0) == 0xE3069283
 
 
 def test_the_other_byte_order(monkeypatch):
