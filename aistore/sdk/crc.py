@@ -1,8 +1,8 @@
 """Cyclic redundancy checks that the standard library has not.
 
 At memory speed with the libraries that have them, otherwise 16 bits at a time, about 15 MB/s. CRC-32C comes
-with `google-crc32c`, of the extra `local`; CRC-64/NVME with `awscrt` where somebody has installed it: no extra
-does, because it changes how boto3 signs requests throughout its environment.
+with `google-crc32c`, of the extra `local`; CRC-64/NVME with `awscrt` where somebody has it: no extra has,
+because it changes how boto3 signs requests throughout its environment.
 """
 
 from __future__ import annotations
