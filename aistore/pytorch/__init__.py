@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from aistore.pytorch.base_iter_dataset import AISBaseIterDataset
     from aistore.pytorch.base_map_dataset import AISBaseMapDataset
     from aistore.pytorch.batch_iter_dataset import AISBatchIterDataset
+    from aistore.pytorch.checkpoint import AISCheckpoint
+    from aistore.pytorch.distributed_checkpoint import AISStorageReader, AISStorageWriter
     from aistore.pytorch.dynamic_sampler import DynamicBatchSampler
     from aistore.pytorch.iter_dataset import AISIterDataset
     from aistore.pytorch.map_dataset import AISMapDataset
@@ -23,11 +25,14 @@ __all__ = [
     "AISBaseIterDataset",
     "AISBaseMapDataset",
     "AISBatchIterDataset",
+    "AISCheckpoint",
     "AISIterDataset",
     "AISMapDataset",
     "AISMultiShardStream",
     "AISParallelMapDataset",
     "AISShardReader",
+    "AISStorageReader",
+    "AISStorageWriter",
     "DynamicBatchSampler",
 ]
 
@@ -35,11 +40,14 @@ _MODULES = {
     "AISBaseIterDataset": "base_iter_dataset",
     "AISBaseMapDataset": "base_map_dataset",
     "AISBatchIterDataset": "batch_iter_dataset",
+    "AISCheckpoint": "checkpoint",
     "AISIterDataset": "iter_dataset",
     "AISMapDataset": "map_dataset",
     "AISMultiShardStream": "multishard_dataset",
     "AISParallelMapDataset": "parallel_map_dataset",
     "AISShardReader": "shard_reader",
+    "AISStorageReader": "distributed_checkpoint",
+    "AISStorageWriter": "distributed_checkpoint",
     "DynamicBatchSampler": "dynamic_sampler",
 }
 

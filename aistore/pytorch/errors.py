@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import pickle
 import tarfile
 
 from aistore.sdk.errors import InvalidArgument, SDKError
@@ -19,3 +20,7 @@ class ErrNotATar(SDKError, tarfile.ReadError):
 
 class ErrCannotResume(InvalidArgument):
     """A saved state does not fit the dataset: it is of another split or order, or the objects changed."""
+
+
+class ErrUnsafeCheckpoint(SDKError, pickle.UnpicklingError):
+    """The metadata of a checkpoint holds what could run code."""

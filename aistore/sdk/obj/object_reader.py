@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from io import BufferedIOBase
+from io import BufferedIOBase, BufferedReader
 from typing import TYPE_CHECKING, Any
 
-from aistore.sdk.const import DEFAULT_CHUNK_SIZE
+from aistore.sdk.const import DEFAULT_CHUNK_SIZE, MIB
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
 from aistore.sdk.obj.checksum import ChecksumCheck
 from aistore.sdk.obj.content_iterator import (
@@ -154,6 +154,27 @@ class ObjectReader:
             if not self._is_parallel:
                 provider = ContentIterProvider(self._object_client, buffer_size)
         return ObjectFileReader(provider, resumes, self._start_check if self._validate_checksum else None)
+
+    def as_seekable_file(self, buffer_size: int = MIB, num_workers: int = 4) -> BufferedReader:
+        """Return a read-only binary file that can seek, and reads the ranges that it needs.
+
+        Args:
+            buffer_size: How much to read at least, in bytes. Default: 1 MiB.
+            num_workers: How many ranges of 8 MiB to have under way for a large read. Default: 4.
+
+        Raises:
+            InvalidArgument: The reader is not of the whole object as it is stored, or `num_workers` is out of
+                range (also a `ValueError`).
+            ErrObjNotFound: The object does not exist (also a `FileNotFoundError`).
+        """
+        from aistore.sdk.obj.obj_file.seekable_reader import SeekableObjectReader
+
+        if not self._object_client.is_whole_object:
+            raise InvalidArgument(
+                "only an object as it is stored can be sought in, "
+                "not a range, an archive's member or a transformed object"
+            )
+        return BufferedReader(SeekableObjectReader(self._object_client, num_workers), buffer_size)
 
     def __iter__(self) -> Generator[bytes, None, None]:
         """Return an iterator over the object's bytes in pieces of `chunk_size`; it sends its own GET."""

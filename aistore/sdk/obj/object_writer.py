@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from aistore.sdk.obj.multipart_upload import MultipartUpload
+    from aistore.sdk.obj.obj_file.upload_writer import ObjectUploadWriter
     from aistore.sdk.request_client import RequestClient
 
 
@@ -129,6 +130,19 @@ class ObjectWriter:
             InvalidArgument: Another mode (also a `ValueError`).
         """
         return ObjectFileWriter(self, mode)
+
+    def as_upload(self, num_workers: int = 4) -> ObjectUploadWriter:
+        """Return a binary file that replaces the object when it is closed, not before, and not if it fails.
+
+        Args:
+            num_workers: How many parts of a large object to upload at a time. Default: 4.
+
+        Raises:
+            InvalidArgument: `num_workers` is out of range (also a `ValueError`).
+        """
+        from aistore.sdk.obj.obj_file.upload_writer import ObjectUploadWriter
+
+        return ObjectUploadWriter(self, num_workers)
 
     def multipart_upload(self) -> MultipartUpload:
         """Return a multipart upload of the object, not created yet."""

@@ -6,6 +6,8 @@ A sink takes pieces in order and makes nothing visible before `commit`. After `a
 from __future__ import annotations
 
 import logging
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Protocol
 
@@ -13,6 +15,8 @@ from aistore.sdk.const import MIB
 from aistore.sdk.errors import SDKError
 
 if TYPE_CHECKING:
+    from requests import Response
+
     from aistore.sdk.obj.multipart_upload import MultipartUpload
     from aistore.sdk.obj.object_writer import ObjectWriter
 
@@ -70,7 +74,7 @@ class ReplaceSink:
             self._upload = self._writer.multipart_upload().create()
         self._number += 1
         self.piece_size = PIECE_SIZE << (self._number // _PARTS_OF_A_SIZE)
-        self._upload.add_part(self._number).put_content(piece)
+        self._send_part(self._upload, self._number, piece)
 
     def commit(self, rest: bytes) -> None:
         """Put the object, or complete its upload.
@@ -83,6 +87,7 @@ class ReplaceSink:
             return
         if rest:
             self.send(rest)
+        self._wait_for_parts()
         self._upload.complete()
         self._upload = None
 
@@ -96,6 +101,52 @@ class ReplaceSink:
         except SDKError:
             # The error that led here matters more; the cluster drops abandoned uploads by itself.
             logger.warning("Cannot abort multipart upload %s", upload.upload_id, exc_info=True)
+
+    def _send_part(self, upload: MultipartUpload, number: int, piece: bytes) -> None:
+        upload.add_part(number).put_content(piece)
+
+    def _wait_for_parts(self) -> None:
+        """Return when all parts are there."""
+
+
+class ParallelReplaceSink(ReplaceSink):
+    """Replaces the object, several parts of which are uploaded at a time.
+
+    Memory holds as many pieces as are uploaded at a time.
+
+    Args:
+        writer: Writes the object.
+        num_workers: How many parts to upload at a time.
+    """
+
+    def __init__(self, writer: ObjectWriter, num_workers: int) -> None:
+        super().__init__(writer)
+        self._num_workers = num_workers
+        self._pool: ThreadPoolExecutor | None = None
+        self._under_way: deque[Future[Response]] = deque()
+
+    def abort(self) -> None:
+        """Abort the upload, if there is one, when the parts under way are through."""
+        self._end_workers()
+        super().abort()
+
+    def _send_part(self, upload: MultipartUpload, number: int, piece: bytes) -> None:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._num_workers, thread_name_prefix="ais-part")
+        if len(self._under_way) >= self._num_workers:
+            self._under_way.popleft().result()
+        self._under_way.append(self._pool.submit(upload.add_part(number).put_content, piece))
+
+    def _wait_for_parts(self) -> None:
+        while self._under_way:
+            self._under_way.popleft().result()
+        self._end_workers()
+
+    def _end_workers(self) -> None:
+        self._under_way.clear()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 class AppendSink:
