@@ -1,12 +1,15 @@
-"""Datasets and samplers for PyTorch that read from a cluster (extra `pytorch`).
+"""Datasets, samplers and checkpoints for PyTorch on a cluster (extra `pytorch`).
 
-Nothing is imported before it is used: torch is loaded with the first class.
+Nothing is imported before it is used: torch is loaded with the first class. Importing this package teaches
+WebDataset `ais://` URLs, whenever that is imported.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from aistore.pytorch.web_dataset import register as _register_opener
 
 if TYPE_CHECKING:
     from aistore.pytorch.base_iter_dataset import AISBaseIterDataset
@@ -50,6 +53,9 @@ _MODULES = {
     "AISStorageWriter": "distributed_checkpoint",
     "DynamicBatchSampler": "dynamic_sampler",
 }
+
+
+_register_opener()
 
 
 def __getattr__(name: str) -> Any:
