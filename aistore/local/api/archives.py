@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from aistore.local.api.object_put import custom_metadata, receive_into
 from aistore.local.api.response import OCTETS, Response
 from aistore.local.archives import Archive, ArchiveWriter, Format, by_mime, by_name, open_archive
 from aistore.local.errors import InvalidRequest, LocalError, NotFound, ObjectNotFound, Unsupported
+from aistore.local.patterns import Patterns
 from aistore.local.store import ContentWriter
 
 if TYPE_CHECKING:
@@ -93,10 +95,11 @@ def _matching(req: Request, bucket: Bucket, reader: ObjectReader) -> Iterator[by
     mode, pattern = req.query["archmode"], req.query.get("archregx", "")
     asked = f"(archregx={pattern}, archmode={mode})"
     where = f"{bucket.bck}/{reader.meta.name}"
-    with reader:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(reader)
         archive = open_archive(reader, _asked_format(req))
         try:
-            wanted = matcher(mode, pattern)
+            wanted = stack.enter_context(matcher(mode, pattern))
         except re.error as err:
             text = f"failed to extract files that match {asked} from {where}"
             raise LocalError(
@@ -117,24 +120,24 @@ def _matching(req: Request, bucket: Bucket, reader: ObjectReader) -> Iterator[by
         yield buffer.take()
 
 
-def matcher(mode: str, pattern: str) -> Callable[[str], bool]:
+@contextlib.contextmanager
+def matcher(mode: str, pattern: str) -> Iterator[Callable[[str], bool]]:
     """Whether a member's name matches; an empty pattern matches everything.
 
     Raises:
         re.error: A bad regular expression.
     """
-    if not pattern:
-        return lambda _name: True
-    if mode == "regexp":
-        compiled = re.compile(pattern)
-        return lambda name: compiled.search(name) is not None
+    if mode == "regexp" and pattern:
+        with Patterns([pattern]) as patterns:
+            yield lambda name: bool(patterns.find(name))
+        return
     tests: dict[str, Callable[[str], bool]] = {
         "prefix": lambda name: name.startswith(pattern),
         "suffix": lambda name: name.endswith(pattern),
         "substr": lambda name: pattern in name,
         "wdskey": lambda name: _sample_key(name) == pattern,
     }
-    return tests[mode]
+    yield tests[mode] if pattern else lambda _name: True
 
 
 def _sample_key(name: str) -> str:

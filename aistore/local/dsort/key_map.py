@@ -17,6 +17,7 @@ from aistore.local.api.guard import is_loopback
 from aistore.local.errors import InvalidRequest, LocalError
 from aistore.local.jobs.template import Template, parse_template
 from aistore.local.names import make_bck
+from aistore.local.patterns import Patterns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -43,7 +44,9 @@ class KeyMap:
     def __init__(self, spec: SortSpec, warn: Callable[[str], None]) -> None:
         self._spec = spec
         self._warn = warn
-        self._rules: list[tuple[re.Pattern[str], str]] = []
+        self._expressions: list[str] = []
+        self._outputs: list[str] = []
+        self._patterns: Patterns | None = None
         self._templates: dict[str, Template] = {}
 
     def add(self, pattern: str, output: str) -> None:
@@ -53,11 +56,13 @@ class KeyMap:
             InvalidRequest: The expression or the template is malformed.
         """
         try:
-            self._rules.append((re.compile(pattern), output))
+            re.compile(pattern)
         except re.error as err:
             raise InvalidRequest(
                 f"invalid regular expression {pattern!r} in external key map: {err}"
             ) from err
+        self._expressions.append(pattern)
+        self._outputs.append(output)
         if output not in self._templates:
             self._templates[output] = parse_template(output)
 
@@ -108,15 +113,22 @@ class KeyMap:
         """The template of the shards that a record goes to; None: it is left out.
 
         Raises:
-            InvalidRequest: There is none, or several, and that is a reason to abort.
+            InvalidRequest: There is none, or several, and that is a reason to abort; or it takes too long.
         """
-        found = [output for pattern, output in self._rules if pattern.search(name)]
+        if self._patterns is None:
+            self._patterns = Patterns(self._expressions)
+        found = [self._outputs[index] for index in self._patterns.find(name)]
         if len(found) == 1:
             return found[0]
         why = "multiple matches found" if found else "no match found"
         message = f'error on lookup record "{name}" in external key map: {why}'
         self._react(self._spec.reactions.missing_key, message)
         return None
+
+    def close(self) -> None:
+        """End what looks names up."""
+        if self._patterns is not None:
+            self._patterns.close()
 
     def template(self, output: str) -> Template:
         """The parsed template."""

@@ -14,6 +14,7 @@ from aistore.local.dsort.spec import parse_spec
 from aistore.local.errors import InvalidRequest, LocalError, NotFound
 from aistore.local.jobs import transfer
 from aistore.local.jobs.job import Aborted
+from aistore.local.patterns import Patterns
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -183,16 +184,17 @@ class DsortRoom:
         """Every run, the oldest first, whose description matches.
 
         Raises:
-            InvalidRequest: A malformed regular expression.
+            InvalidRequest: A malformed regular expression, or one that takes too long.
         """
         try:
-            wanted = re.compile(pattern)
+            patterns = Patterns([pattern])
         except re.error as err:
             raise InvalidRequest(f"[dsort] invalid regex {pattern!r}: {err}") from err
         with self._lock:
             runs = list(self._runs.values())
         found = [run.summary() for run in runs if run.is_running or not only_active]
-        return [summary for summary in found if wanted.search(summary["Metrics"]["description"])]
+        with patterns:
+            return [summary for summary in found if patterns.find(summary["Metrics"]["description"])]
 
     def abort(self, run_id: str) -> None:
         """Abort a run; one that is over stays as it is.

@@ -6,6 +6,7 @@ that fails or is aborted leaves nothing, and one whose results replace its input
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from typing import TYPE_CHECKING
@@ -179,17 +180,18 @@ class Sorter:
         spec = self._spec
         self._metrics.sorting.begin()
         plan: FillPlan | MappedPlan
+        decreasing = spec.algorithm.decreasing and spec.algorithm.kind not in {"none", "shuffle"}
         if spec.output_template is None:
-            key_map = read_key_map(self._state, spec, hosts, self._metrics.warn)
-            plan = MappedPlan(key_map, spec.output_extension, spec.shard_size)
+            with contextlib.closing(read_key_map(self._state, spec, hosts, self._metrics.warn)) as key_map:
+                plan = MappedPlan(key_map, spec.output_extension, spec.shard_size)
+                self._index.place(plan.place, decreasing=decreasing)
         else:
             size = spec.shard_size
             if not size:
                 # Rounded up, so that the names suffice.
                 size = max(1, -(-totals.size // (count_names(spec.output_template) or 1)))
             plan = FillPlan(spec.output_template, spec.output_extension, size)
-        decreasing = spec.algorithm.decreasing and spec.algorithm.kind not in {"none", "shuffle"}
-        self._index.place(plan.place, decreasing=decreasing)
+            self._index.place(plan.place, decreasing=decreasing)
         for name in plan.names:
             check_object_name(name)
             self._metrics.add(self._owner(name), to_create=1)
