@@ -45,6 +45,8 @@ from aistore.sdk.provider import Provider
 from aistore.sdk.types import ActionMsg, BlobMsg, BucketEntry, PromoteAPIArgs
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
     from requests import Response
 
     from aistore.sdk.etl.etl_config import ETLConfig
@@ -179,7 +181,9 @@ class Object:
 
     def _head(self, params: dict[str, str]) -> CaseInsensitiveDict[str]:
         response = self._client.request(HTTP_METHOD_HEAD, path=self._path(), params=params)
-        headers = CaseInsensitiveDict(response.headers)
+        answered: MutableMapping[str, str] = response.headers
+        # Of an answer that is ours alone: no copy. A replaced client may have a plain dictionary.
+        headers = answered if isinstance(answered, CaseInsensitiveDict) else CaseInsensitiveDict(answered)
         headers.setdefault(AIS_BCK_NAME, self.bucket_name)
         headers.setdefault(AIS_BCK_PROVIDER, Provider.parse(self.bucket_provider).value)
         headers.setdefault(AIS_OBJ_NAME, self._name)
