@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import requests
     from requests.structures import CaseInsensitiveDict
 
+    from aistore.sdk.models.listing import BucketEntry
     from aistore.sdk.obj.object import BucketDetails, Object
     from aistore.sdk.obj.object_props import ObjectProps
     from aistore.sdk.request_client import RequestClient
@@ -174,12 +175,13 @@ class BucketBase(AISSource):
         answer = self._require_client().request(HTTP_METHOD_HEAD, path=self._path(), params=self.qparam)
         return answer.headers
 
-    def object(self, obj_name: str, props: ObjectProps | None = None) -> Object:
+    def object(self, obj_name: str, props: ObjectProps | BucketEntry | None = None) -> Object:
         """Return the object of this name. No request is made; the object need not exist.
 
         Args:
             obj_name: Name in the bucket.
-            props: Properties that are known already. Default: fetched when asked for.
+            props: Properties that are known already, or the entry of a listing that has them. Default:
+                fetched when asked for.
         """
         from aistore.sdk.obj.object import Object
 
