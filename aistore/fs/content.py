@@ -1,0 +1,144 @@
+"""Bytes of objects: read whole or by ranges, written, downloaded and uploaded. All calls block."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from aistore.sdk.const import HEADER_RANGE, HTTP_METHOD_GET, MIB, STATUS_PARTIAL_CONTENT
+from aistore.sdk.errors import ErrRangeNotSatisfiable
+from aistore.sdk.names import object_path
+from aistore.sdk.obj.byte_range import format_byte_range
+from aistore.sdk.obj.identity import ObjectIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aistore.sdk.bucket import Bucket
+    from aistore.sdk.obj.object import Object
+
+_PIECE = MIB
+
+Progress = Callable[[int], None]
+"""Told how many more bytes have been transferred; may raise to stop."""
+
+
+def read_range(bucket: Bucket, name: str, start: int, end: int | None) -> tuple[bytes, ObjectIdentity]:
+    """Return bytes of an object, fewer than asked for only at its end, and which version they are of.
+
+    Args:
+        bucket: Its bucket.
+        name: Its name.
+        start: First byte; negative counts from the end, and then `end` must be `None`.
+        end: The byte after the last, from 0 on. `None`: to the end.
+
+    Raises:
+        ErrObjNotFound: There is no such object.
+    """
+    if end is not None and end <= start:
+        return b"", ObjectIdentity()
+    bounds = (None, -start) if start < 0 else (start, None if end is None else end - 1)
+    try:
+        response = bucket.client.request(
+            HTTP_METHOD_GET,
+            path=object_path(bucket.name, name),
+            params=bucket.qparam,
+            headers={HEADER_RANGE: format_byte_range(bounds)},
+        )
+    except ErrRangeNotSatisfiable:  # it ends before `start`
+        return b"", ObjectIdentity()
+    identity = ObjectIdentity.from_headers(response.headers, response.status_code)
+    content = response.content
+    if response.status_code != STATUS_PARTIAL_CONTENT:  # the whole object all the same
+        content = content[start:end]
+    return content, identity
+
+
+def download(obj: Object, path: str, progress: Progress | None = None, *, validate: bool = False) -> int:
+    """Copy an object to a local file, which appears or changes only when all bytes are there.
+
+    Args:
+        obj: The object.
+        path: Path of the file; what is there is replaced, and written to when it is no regular file.
+            Of a directory that is there nothing is to be copied.
+        progress: Told of each piece. Default: nobody is.
+        validate: Compare with the cluster's checksum. Default: `False`.
+
+    Returns:
+        How many bytes there were.
+    """
+    copied = 0
+    if Path(path).is_dir():  # of a directory, made for the files in it
+        return copied
+    reader = obj.get_reader(chunk_size=_PIECE, validate_checksum=validate)
+    with reader.as_file() as source, _replacing(path) as target:
+        while piece := source.read(_PIECE):
+            target.write(piece)
+            copied += len(piece)
+            if progress is not None:
+                progress(len(piece))
+    return copied
+
+
+def file_size(path: str) -> int | None:
+    """Return how many bytes a local file has, `None` for a directory.
+
+    Args:
+        path: Its path.
+    """
+    info = Path(path).stat()
+    return None if stat.S_ISDIR(info.st_mode) else info.st_size
+
+
+def upload(path: str, obj: Object, progress: Progress | None = None) -> None:
+    """Copy a local file to an object, which appears or changes when all bytes are there.
+
+    Args:
+        path: Path of the file.
+        obj: The object.
+        progress: Told of each piece. Default: nobody is.
+    """
+    with Path(path).open("rb") as file:
+        obj.get_writer().put_stream(file if progress is None else _Watched(file, progress))  # type: ignore[arg-type]  # what it needs of a file
+
+
+class _Watched:
+    """A file to upload; tells how much is read, and takes it back when it is read again."""
+
+    def __init__(self, file: IO[bytes], progress: Progress) -> None:
+        self._file = file
+        self._progress = progress
+        self.tell = file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._file.read(size)
+        self._progress(len(piece))
+        return piece
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+
+@contextmanager
+def _replacing(path: str) -> Iterator[IO[Any]]:
+    target = Path(path)
+    if target.is_symlink() or (target.exists() and not target.is_file()):  # /dev/stdout, a named pipe
+        with target.open("wb") as file:
+            yield file
+        return
+    part = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        with part.open("xb") as file:
+            yield file
+        if target.exists():
+            shutil.copymode(target, part)
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

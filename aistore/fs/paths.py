@@ -1,0 +1,165 @@
+"""Paths: `ais://bucket/key`, other providers and namespaces, and what a path addresses.
+
+The filesystem's own paths have no scheme: `bucket/key`. A first component with an `@` says which buckets are
+meant when it is not those of the filesystem's own provider and namespace; AIStore writes namespaces like
+this, and no bucket's name can look like it:
+
+| URL | path | bucket |
+|---|---|---|
+| `ais://b/k` | `b/k` | of the filesystem's provider and namespace, `ais` and global by default |
+| `ais://@#team/b/k` | `@#team/b/k` | in the namespace `team` |
+| `ais://@REMAIS#team/b/k` | `@REMAIS#team/b/k` | in the namespace `team` of the remote cluster `REMAIS` |
+| `ais+s3://b/k` | `aws@/b/k` | of AWS, through the cluster |
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.namespace import Namespace
+from aistore.sdk.provider import Provider, provider_aliases
+
+SCHEME = "ais"
+SCHEMES = (SCHEME, *(f"{SCHEME}+{name}" for name in [*(p.value for p in Provider), *provider_aliases]))
+"""Schemes of URLs: `ais`, and one for each provider and alias of one, such as `ais+aws` and `ais+s3`."""
+
+_URL = re.compile(rf"{SCHEME}(?:\+(?P<provider>[a-z0-9]+))?(?:://|::)(?P<rest>.*)", re.DOTALL)
+_PLACE = re.compile(r"(?P<provider>[a-z0-9]*)(?:@(?P<uuid>[^#/]*))?(?:#(?P<name>[^#/]*))?")
+
+
+class Location(NamedTuple):
+    """What a path addresses.
+
+    Attributes:
+        place: First component of the path when it names provider and namespace, else "".
+        bucket: Name of the bucket; "" for the place itself.
+        key: Name of the object, or of a directory without the last slash; "" for the bucket itself.
+    """
+
+    place: str
+    bucket: str
+    key: str
+
+    @property
+    def root(self) -> str:
+        """Path of the bucket."""
+        return f"{self.place}/{self.bucket}" if self.place else self.bucket
+
+    def path_of(self, name: str) -> str:
+        """Return the path of an object in the same bucket.
+
+        Args:
+            name: Name of the object.
+        """
+        return f"{self.root}/{name}"
+
+
+class Place(NamedTuple):
+    """Where a bucket is: `None` is the filesystem's own provider or namespace."""
+
+    provider: Provider | None
+    namespace: Namespace | None
+
+
+def strip(path: str | os.PathLike[str]) -> str:
+    """Return a path without scheme and without slashes at its ends, with its place written in one way.
+
+    Args:
+        path: A path or a URL.
+
+    Raises:
+        InvalidArgument: The place is not one.
+    """
+    text = os.fspath(path)
+    match = _URL.fullmatch(text)
+    provider = ""
+    if match:
+        provider, text = match["provider"] or "", match["rest"]
+    text = text.strip("/")
+    head, slash, rest = text.partition("/")
+    if "@" not in head and "#" not in head:
+        return f"{Provider.parse(provider).value}@/{text}".rstrip("/") if provider else text
+    if provider:
+        head = provider + head
+    return f"{_normal(head)}{slash}{rest}"
+
+
+def split(path: str) -> Location:
+    """Return what a path addresses.
+
+    Args:
+        path: A path as `strip` returns it.
+    """
+    place = ""
+    head, _, rest = path.partition("/")
+    if "@" in head:
+        place = head
+        head, _, rest = rest.partition("/")
+    return Location(place, head, rest)
+
+
+def unstrip(path: str) -> str:
+    """Return the URL of a path.
+
+    Args:
+        path: A path, or a URL already.
+    """
+    if _URL.fullmatch(path):
+        return path
+    provider, at, rest = path.partition("@")
+    if not at or "/" in provider or not provider:
+        return f"{SCHEME}://{path}"
+    rest = rest.lstrip("/") if rest.startswith("/") else f"@{rest}" if rest else ""
+    return f"{SCHEME}+{provider}://{rest}"
+
+
+def parse_place(place: str) -> Place:
+    """Return the provider and the namespace that a place names.
+
+    Args:
+        place: Place of a `Location`.
+    """
+    match = _PLACE.fullmatch(place)
+    assert match is not None, "`strip` lets no other place through"
+    provider = Provider.parse(match["provider"]) if match["provider"] else None
+    uuid, name = match["uuid"] or "", match["name"] or ""
+    if not place:
+        return Place(None, None)
+    # Naming a provider alone leaves the namespace: `aws@` is the global one of AWS.
+    return Place(provider, Namespace(uuid=uuid, name=name) if uuid or name or provider else None)
+
+
+def parse_namespace(value: Namespace | str | None) -> Namespace | None:
+    """Return the namespace of a storage option.
+
+    Args:
+        value: A `Namespace`, `@uuid#name`, `@uuid`, `#name` or a bare name; `None` and "" are the global one.
+
+    Raises:
+        InvalidArgument: It is none of these.
+    """
+    if value is None or isinstance(value, Namespace):
+        return value
+    if not isinstance(value, str):
+        raise InvalidArgument(f"namespace must be a Namespace or text such as '@uuid#name', not {value!r}")
+    text = value if not value or value[0] in "@#" else f"#{value}"
+    match = _PLACE.fullmatch(text)
+    if match is None:
+        raise InvalidArgument(f"invalid namespace {value!r}: expected '@uuid#name', '@uuid' or 'name'")
+    uuid, name = match["uuid"] or "", match["name"] or ""
+    return Namespace(uuid=uuid, name=name) if uuid or name else None
+
+
+def _normal(place: str) -> str:
+    match = _PLACE.fullmatch(place)
+    if match is None:
+        raise InvalidArgument(
+            f"invalid path: {place!r} is neither a bucket nor 'PROVIDER@UUID#NAMESPACE'; "
+            "expected ais://bucket/object, ais://@#namespace/bucket/object or ais+aws://bucket/object"
+        )
+    provider = Provider.parse(match["provider"]).value if match["provider"] else ""
+    name = f"#{match['name']}" if match["name"] else ""
+    return f"{provider}@{match['uuid'] or ''}{name}"

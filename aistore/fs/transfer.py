@@ -1,0 +1,308 @@
+"""Moving bytes: cat, pipe, get, put, copy, and files."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fsspec.callbacks import DEFAULT_CALLBACK, Callback, NoOpCallback
+from fsspec.core import get_compression
+
+from aistore.fs import content
+from aistore.fs.base import BaseFileSystem
+from aistore.fs.errors import ErrIsADirectory, ErrPathExists, ErrPathNotFound, is_missing
+from aistore.fs.files import AISFile
+from aistore.fs.wrappers import AISTextFile, CompressedFile
+from aistore.sdk.errors import APIRequestError, InvalidArgument
+from aistore.sdk.obj.identity import ObjectIdentity
+
+if TYPE_CHECKING:
+    from aistore.sdk.obj.object import Object
+
+_TEXT = ("encoding", "errors", "newline")
+
+
+class Transfer(BaseFileSystem):
+    """The part of `AISFileSystem` that moves bytes."""
+
+    # ------------------------------------------------------------ bytes in memory
+
+    async def _cat_file(
+        self, path: str, start: int | None = None, end: int | None = None, **_kwargs: Any
+    ) -> bytes:
+        """Return the bytes of an object.
+
+        Args:
+            path: Its path.
+            start: First byte; negative counts from the end. Default: the first.
+            end: The byte after the last; negative counts from the end. Default: to the end.
+
+        Raises:
+            ErrPathNotFound: There is no such object (also a `FileNotFoundError`).
+        """
+        if start is None and end is None:
+            reader = partial(self._object(path).get_reader, validate_checksum=self.validate_checksum)
+            return await self._on_object(path, lambda: bytes(reader().read_all()))
+        return (await self._range(path, start, end))[0]
+
+    async def _range(self, path: str, start: int | None, end: int | None) -> tuple[bytes, ObjectIdentity]:
+        first = start or 0
+        if (end is not None and end < 0) or (first < 0 and end is not None):
+            size = (await self.run(partial(self.head, self._strip_protocol(path))))["size"]
+            first, end, _ = slice(start, end).indices(size)
+        location = self.locate(path)
+        read = partial(content.read_range, self.bucket_of(location), location.key, first, end)
+        return await self._on_object(path, read)
+
+    async def _cat_ranges(
+        self,
+        paths: list[str],
+        starts: Any,
+        ends: Any,
+        max_gap: int | None = None,
+        batch_size: int | None = None,
+        on_error: str = "return",
+        **_kwargs: Any,
+    ) -> list[bytes | Exception]:
+        """Return ranges of objects, read in parallel; those of one object are of one version of it.
+
+        Args:
+            paths: Path of each range's object.
+            starts: First byte of each range, or of all.
+            ends: The byte after the last of each range, or of all.
+            max_gap: Without effect: each range is a request.
+            batch_size: Without effect: the filesystem's `threads` are the limit.
+            on_error: `return` errors in the place of bytes, or `raise` the first. Default: `return`.
+
+        Raises:
+            ErrObjectChanged: An object was overwritten meanwhile (also an `OSError`).
+            InvalidArgument: There are not as many starts and ends as paths (also a `ValueError`).
+        """
+        if not isinstance(paths, list):
+            raise InvalidArgument(f"paths must be a list, not {type(paths).__name__}")
+        starts = list(starts) if isinstance(starts, Iterable) else [starts] * len(paths)
+        ends = list(ends) if isinstance(ends, Iterable) else [ends] * len(paths)
+        if not len(paths) == len(starts) == len(ends):
+            raise InvalidArgument(f"{len(paths)} paths with {len(starts)} starts and {len(ends)} ends")
+        ranges = [self._range(*one) for one in zip(paths, starts, ends, strict=True)]
+        answers = await asyncio.gather(*ranges, return_exceptions=True)
+        results: list[Any] = []
+        identities: dict[str, ObjectIdentity] = {}
+        for path, answer in zip(paths, answers, strict=True):
+            if isinstance(answer, BaseException):
+                if on_error != "return" or not isinstance(answer, Exception):
+                    raise answer
+                results.append(answer)
+                continue
+            identities.setdefault(path, answer[1]).check(answer[1], path, checksum=False)
+            results.append(answer[0])
+        return results
+
+    async def _pipe_file(self, path: str, value: Any, mode: str = "overwrite", **_kwargs: Any) -> None:
+        """Write an object; within a transaction it appears at its end.
+
+        Args:
+            path: Its path.
+            value: Its bytes: anything with a contiguous buffer.
+            mode: `overwrite`, or `create` to fail when there is one; two writers may both find none.
+                Default: `overwrite`.
+
+        Raises:
+            ErrPathExists: There is one (also a `FileExistsError`).
+        """
+        data = value if isinstance(value, (bytes, bytearray)) else memoryview(value)
+        await self._check_absent(path, mode)
+        if self._intrans:
+            await self.run(partial(self._write_in_transaction, path, lambda file: file.write(data)))
+            return
+        writer = self._object(path).get_writer()
+        await self.run(partial(writer.put_content, data))  # type: ignore[arg-type]  # a view is as good as bytes
+        self.invalidate_cache(path)
+
+    # ------------------------------------------------------------ local files
+
+    async def _get_file(
+        self, rpath: str, lpath: Any, callback: Callback = DEFAULT_CALLBACK, **_kwargs: Any
+    ) -> None:
+        """Copy an object to a local file, which appears or changes when all bytes are there.
+
+        Args:
+            rpath: Path of the object; of a directory a local one is made.
+            lpath: Path of the file, or a binary file to write to.
+            callback: Told of size and progress. Default: nobody is.
+        """
+        if hasattr(lpath, "write"):
+            lpath.write(await self._cat_file(rpath))
+            return
+        target = os.fspath(lpath)
+        obj = self._object(rpath)
+        if not isinstance(callback, NoOpCallback):
+            callback.set_size((await self.run(partial(self.head, self._strip_protocol(rpath))))["size"])
+        work = partial(content.download, obj, target, _progress(callback), validate=self.validate_checksum)
+        try:
+            await self._on_object(rpath, work)
+        except (ErrPathNotFound, ErrIsADirectory):
+            if not await self._isdir(rpath):
+                raise
+            await self.run(partial(os.makedirs, target, exist_ok=True))
+
+    async def _put_file(
+        self,
+        lpath: Any,
+        rpath: str,
+        callback: Callback = DEFAULT_CALLBACK,
+        mode: str = "overwrite",
+        **_kwargs: Any,
+    ) -> None:
+        """Copy a local file to an object, in one request; within a transaction it appears at its end.
+
+        Args:
+            lpath: Path of the file; of a directory there is nothing to copy.
+            rpath: Path of the object.
+            callback: Told of size and progress. Default: nobody is.
+            mode: `overwrite`, or `create` to fail when there is one. Default: `overwrite`.
+        """
+        source = os.fspath(lpath)
+        size = await self.run(partial(content.file_size, source))
+        if size is None:
+            return
+        callback.set_size(size)
+        await self._check_absent(rpath, mode)
+        progress = _progress(callback)
+        if self._intrans:
+            await self.run(partial(self._write_in_transaction, rpath, partial(_copy_into, source, progress)))
+            return
+        await self.run(partial(content.upload, source, self._object(rpath), progress))
+        self.invalidate_cache(rpath)
+
+    # ------------------------------------------------------------ within the cluster
+
+    async def _cp_file(self, path1: str, path2: str, copied: list[str] | None = None, **_kwargs: Any) -> None:
+        """Copy an object within the cluster, with its custom metadata; of a directory nothing is copied.
+
+        Args:
+            path1: Path of the object.
+            path2: Path of the copy.
+            copied: Gets `path1` when there is a copy now. Default: `None`.
+        """
+        source, target = self.locate(path1), self.locate(path2)
+        if not source.key or self._unique(path1) == self._unique(path2):
+            return
+        if not target.key:
+            raise ErrIsADirectory(path2, "a bucket: name the object, or end the path with a slash")
+        copy = partial(self._object(path1).copy, self._object(path2))
+        try:
+            await self.run(copy)
+        except APIRequestError as err:
+            if await self._isdir(path1):
+                return
+            if is_missing(err):
+                raise ErrPathNotFound(path1) from err
+            raise
+        self.invalidate_cache(path2)
+        if copied is not None:
+            copied.append(path1)
+
+    # ------------------------------------------------------------ files
+
+    def open(
+        self,
+        path: Any,
+        mode: str = "rb",
+        block_size: int | None = None,
+        cache_options: dict[str, Any] | None = None,
+        compression: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Open an object as a file.
+
+        Args:
+            path: Its path.
+            mode: `r`, `w`, `a` or `x`, with `b` for bytes, else text. Default: `rb`.
+            block_size: Bytes to read or to write at a time. Default: the filesystem's.
+            cache_options: Options of fsspec's cache. Default: none.
+            compression: Name of a compression, `infer` for the one that the path's ending says.
+                Default: `None`.
+            **kwargs: `encoding`, `errors`, `newline` of text; `cache_type`, `autocommit`, `size`.
+        """
+        text = {name: kwargs.pop(name) for name in _TEXT if name in kwargs} if "b" not in mode else None
+        kind = mode.replace("b", "").replace("t", "")
+        file = super().open(path, f"{kind}b", block_size=block_size, cache_options=cache_options, **kwargs)
+        compression = get_compression(self._strip_protocol(path), compression)
+        if compression is not None:
+            from fsspec.compression import compr
+
+            file = CompressedFile(compr[compression](file, mode=kind), file)
+        return file if text is None else AISTextFile(file, **text)
+
+    def _open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        autocommit: bool = True,
+        cache_options: dict[str, Any] | None = None,
+        cache_type: str | None = None,
+        size: int | None = None,
+        **kwargs: Any,
+    ) -> AISFile:
+        return AISFile(
+            self,
+            path,
+            mode,
+            block_size=block_size or self.default_block_size,
+            autocommit=autocommit,
+            cache_type=cache_type or self.default_cache_type,
+            cache_options=cache_options,
+            size=size,
+            **kwargs,
+        )
+
+    # ------------------------------------------------------------ what they share
+
+    def _object(self, path: str) -> Object:
+        location = self.locate(path)
+        if not location.key:
+            raise ErrIsADirectory(self._strip_protocol(path), "a bucket")
+        return self.bucket_of(location).object(location.key)
+
+    async def _on_object(self, path: str, call: Callable[[], Any]) -> Any:
+        """Run a blocking call that reads an object; an error names the path."""
+        try:
+            return await self.run(call)
+        except APIRequestError as err:
+            if is_missing(err):
+                raise ErrPathNotFound(self._strip_protocol(path)) from err
+            raise
+
+    async def _check_absent(self, path: str, mode: str) -> None:
+        if mode not in ("overwrite", "create"):
+            raise InvalidArgument(f"mode must be 'overwrite' or 'create', not {mode!r}")
+        if mode == "create":
+            try:
+                await self.run(partial(self.head, self._strip_protocol(path)))
+            except ErrPathNotFound:
+                return
+            raise ErrPathExists(self._strip_protocol(path))
+
+    def _write_in_transaction(self, path: str, write: Callable[[AISFile], object]) -> None:
+        file = self._open(self._strip_protocol(path), "wb", autocommit=False)
+        with file:
+            write(file)
+        self.transaction.files.append(file)
+
+
+def _progress(callback: Callback) -> content.Progress | None:
+    return None if isinstance(callback, NoOpCallback) else callback.relative_update
+
+
+def _copy_into(path: str, progress: content.Progress | None, file: AISFile) -> None:
+    with Path(path).open("rb") as source:
+        while piece := source.read(file.blocksize):
+            file.write(piece)
+            if progress is not None:
+                progress(len(piece))
