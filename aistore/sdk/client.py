@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from aistore.sdk.closing import ClosesConnections
 from aistore.sdk.const import (
     AIS_AUTHN_TOKEN,
     AIS_CONNECT_TIMEOUT,
@@ -27,8 +28,6 @@ from aistore.sdk.transport.url import EXPECTED_ENDPOINT, parse_base
 from aistore.sdk.utils import parse_bool, parse_url
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Self
 
     from aistore.sdk.batch.batch import Batch
@@ -46,7 +45,7 @@ AIS_ENDPOINT = "AIS_ENDPOINT"
 DEFAULT_TIMEOUT = (3, 20)
 
 
-class Client:
+class Client(ClosesConnections):
     """A client of an AIStore cluster.
 
     Making one sends no request. It may be shared between threads; processes started by `fork`, `spawn` or
@@ -98,6 +97,8 @@ class Client:
         direct: bool | None = None,
     ) -> None:
         self.retry_config = retry_config if retry_config is not None else RetryConfig.default()
+        if direct is None:
+            direct = parse_bool(os.environ.get(AIS_DIRECT))
         self._request_client = RequestClient(
             endpoint=_resolve_endpoint(endpoint),
             session_manager=SessionManager(
@@ -108,10 +109,9 @@ class Client:
                 max_pool_size=max_pool_size if max_pool_size is not None else _pool_size_from_env(),
             ),
             timeout=resolve_timeout(timeout),
-            token=token or os.environ.get(AIS_AUTHN_TOKEN) or "",
+            token=token or os.environ.get(AIS_AUTHN_TOKEN) or None,
             retry_config=self.retry_config,
-            token_refresh=token_refresh,
-            direct=parse_bool(os.environ.get(AIS_DIRECT)) if direct is None else direct,
+            **set_ones(token_refresh=token_refresh, direct=direct),
         )
 
     @classmethod
@@ -255,21 +255,6 @@ class Client:
 
     # ------------------------------------------------------------ the client itself
 
-    def close(self) -> None:
-        """Close the idle connections; a later call opens new ones."""
-        self._request_client.session_manager.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         endpoint = self._request_client.base_url.removesuffix("/v1")
         return f"Client(endpoint={endpoint!r})"
@@ -291,6 +276,11 @@ class Client:
 
     def __hash__(self) -> int:
         return hash(self._request_client.base_url)
+
+
+def set_ones(**arguments: Any) -> dict[str, Any]:
+    """Return the arguments that are set: what a program puts in a class's place need not know the others."""
+    return {name: value for name, value in arguments.items() if value is not None and value is not False}
 
 
 def _resolve_endpoint(endpoint: str | None) -> str:

@@ -27,11 +27,11 @@ class Credentials:
     """A token, shared by a client and its clones, that is renewed when the cluster no longer accepts it.
 
     Args:
-        token: Bearer token, or "".
+        token: Bearer token, or "" or None.
         refresh: Gets a new one. Default: none, the token stays.
     """
 
-    def __init__(self, token: str = "", refresh: TokenRefresh | None = None) -> None:
+    def __init__(self, token: str | None = "", refresh: TokenRefresh | None = None) -> None:
         if refresh is not None and not callable(refresh):
             raise InvalidArgumentType(
                 f"token_refresh of type {type(refresh).__name__}: expected a function that returns a token"
@@ -46,15 +46,15 @@ class Credentials:
         self._failed_at = float("-inf")
 
     @property
-    def token(self) -> str:
-        """Bearer token, or ""."""
+    def token(self) -> str | None:
+        """Bearer token; "" or None, whichever was set, for none."""
         return self._token
 
     @token.setter
-    def token(self, token: str) -> None:
-        self._token = Secret(token or "")
+    def token(self, token: str | None) -> None:
+        self._token = None if token is None else Secret(token)
 
-    def renew(self, stale: str) -> bool:
+    def renew(self, stale: str | None) -> bool:
         """Replace a token that was refused; threads that ask at once share one renewal.
 
         Args:

@@ -53,7 +53,7 @@ class RequestClient:
         endpoint: str,
         session_manager: SessionManager,
         timeout: TimeoutArg = None,
-        token: str = "",
+        token: str | None = "",
         response_handler: ResponseHandler = AISResponseHandler(),  # noqa: B008 - it has no state
         retry_config: RetryConfig | None = None,
         *,
@@ -94,12 +94,12 @@ class RequestClient:
         self._executor.session_manager = session_manager
 
     @property
-    def token(self) -> str:
-        """Bearer token, or "". Its `repr` does not show it."""
+    def token(self) -> str | None:
+        """Bearer token; "" or None, whichever was set, for none. Its `repr` does not show it."""
         return self._executor.token
 
     @token.setter
-    def token(self, token: str) -> None:
+    def token(self, token: str | None) -> None:
         self._executor.token = token
 
     @property

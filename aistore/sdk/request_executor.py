@@ -80,7 +80,7 @@ class RequestExecutor:
     Args:
         base_url: Where paths are joined to, with the API version: `http://host:port/v1`.
         session_manager: TLS settings and connections.
-        token: Bearer token, or "".
+        token: Bearer token, or "" or None.
         timeout: Limits of each call in seconds (`parse_timeout`). Default: none.
     """
 
@@ -88,7 +88,7 @@ class RequestExecutor:
         self,
         base_url: str,
         session_manager: SessionManager,
-        token: str = "",
+        token: str | None = "",
         timeout: TimeoutArg = None,
     ) -> None:
         self._base = parse_base(base_url)
@@ -114,12 +114,12 @@ class RequestExecutor:
         self._session_manager = session_manager
 
     @property
-    def token(self) -> str:
-        """Bearer token, or ""."""
+    def token(self) -> str | None:
+        """Bearer token; "" or None, whichever was set, for none."""
         return self.credentials.token
 
     @token.setter
-    def token(self, token: str) -> None:
+    def token(self, token: str | None) -> None:
         self.credentials.token = token
 
     @property
@@ -217,7 +217,7 @@ class RequestExecutor:
             target,
             headers=headers,
             body=body,
-            token=self.credentials.token,
+            token=self.credentials.token or "",
             connect=connect,
             read=read,
             deadline=get("deadline"),

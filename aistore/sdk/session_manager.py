@@ -86,7 +86,8 @@ class SessionManager:
             else False.
         client_cert: PEM file with client certificate and key, or the two files. Default: `AIS_CRT` and
             `AIS_CRT_KEY`.
-        max_pool_size: How many idle connections to one server are kept after a burst. Default: 10.
+        max_pool_size: How many idle connections to one server are kept after a burst; with 0, a few seconds
+            later none is. Default: 10.
     """
 
     def __init__(
@@ -99,8 +100,8 @@ class SessionManager:
     ) -> None:
         if not isinstance(max_pool_size, int) or isinstance(max_pool_size, bool):
             raise InvalidArgumentType(f"max_pool_size of type {type(max_pool_size).__name__}: expected int")
-        if max_pool_size < 1:
-            raise InvalidArgument(f"invalid max_pool_size {max_pool_size}: expected 1 or more")
+        if max_pool_size < 0:
+            raise InvalidArgument(f"invalid max_pool_size {max_pool_size}: expected 0 or more")
         verify, cert = resolve_ssl_config(skip_verify, ca_cert, client_cert)
         self._retry = retry
         self._ca_cert = ca_cert
@@ -168,8 +169,8 @@ class SessionManager:
         session.cert = self._tls.cert
         adapter = _OwnAdapter(
             max_retries=self._retry if self._retry is not None else 0,
-            pool_connections=self._max_pool_size,
-            pool_maxsize=self._max_pool_size,
+            pool_connections=self._max_pool_size or 1,
+            pool_maxsize=self._max_pool_size or 1,
         )
         session.mount(HTTP, adapter)
         session.mount(HTTPS, adapter)

@@ -13,7 +13,8 @@ from aistore.sdk.authn.role_manager import RoleManager
 from aistore.sdk.authn.token_manager import TokenManager
 from aistore.sdk.authn.types import LoginMsg, TokenMsg
 from aistore.sdk.authn.user_manager import UserManager
-from aistore.sdk.client import resolve_timeout
+from aistore.sdk.client import resolve_timeout, set_ones
+from aistore.sdk.closing import ClosesConnections
 from aistore.sdk.const import AIS_AUTHN_TOKEN, HTTP_METHOD_POST, URL_PATH_AUTHN_USERS
 from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.request_client import RequestClient
@@ -21,13 +22,10 @@ from aistore.sdk.retry_config import RetryConfig
 from aistore.sdk.session_manager import UNSET_FALSE, SessionManager
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
     from urllib3 import Retry
 
 
-class AuthNClient:
+class AuthNClient(ClosesConnections):
     """A client of the AuthN service. Making one makes no request.
 
     Args:
@@ -52,21 +50,22 @@ class AuthNClient:
         token: str | None = None,
         client_cert: str | tuple[str, str] | None = None,
     ) -> None:
-        retry_config = RetryConfig.default()
+        retry_config = None
         if retry is not None:
+            retry_config = RetryConfig.default()
             retry_config.http_retry = retry
         self._request_client = RequestClient(
             endpoint=endpoint,
             session_manager=SessionManager(
-                retry=retry_config.http_retry,
+                retry=retry,
                 ca_cert=ca_cert,
                 skip_verify=skip_verify,
-                client_cert=client_cert,
+                **set_ones(client_cert=client_cert),
             ),
             timeout=resolve_timeout(timeout),
-            token=token or os.environ.get(AIS_AUTHN_TOKEN) or "",
+            token=token or os.environ.get(AIS_AUTHN_TOKEN) or None,
             response_handler=AuthNResponseHandler(),
-            retry_config=retry_config,
+            **set_ones(retry_config=retry_config),
         )
 
     @property
@@ -76,21 +75,6 @@ class AuthNClient:
 
     def __repr__(self) -> str:
         return f"AuthNClient({self._request_client.base_url.removesuffix('/v1')!r})"
-
-    def close(self) -> None:
-        """Close idle connections; the client can still be used."""
-        self._request_client.session_manager.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def login(self, username: str, password: str, expires_in: float | None = None) -> str:
         """Get a token, and use it from now on.

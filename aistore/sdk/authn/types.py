@@ -127,7 +127,7 @@ class UserInfo(Model):
     password: str | None = None
     roles: RolesList = msgspec.field(default_factory=lambda: RolesList([]))
 
-    def dict(self, **kwargs: bool) -> dict[str, Any]:
+    def dict(self, **kwargs: Any) -> dict[str, Any]:
         """Return the JSON form: a password that is set is called `pass` there."""
         wire = self.model_dump(**kwargs)
         if self.password is not None:

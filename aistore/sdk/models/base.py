@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import enum
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
@@ -42,27 +42,47 @@ def decode_hook(cls: type[Any], data: Any) -> Any:
     raise NotImplementedError(f"{cls.__name__} cannot be decoded")
 
 
-def to_plain(value: Any, *, by_alias: bool = False, exclude_none: bool = False) -> Any:
+class _Form(NamedTuple):
+    """How models become dictionaries, as the arguments of `model_dump` say."""
+
+    by_alias: bool = False
+    exclude_none: bool = False
+    exclude_defaults: bool = False
+
+
+def to_plain(value: Any, form: _Form = _Form()) -> Any:  # noqa: B008 - it is immutable
     """Return `value` with every model in it turned into a dictionary."""
     if isinstance(value, RootModel):
         value = value.root
     if isinstance(value, msgspec.Struct):
-        names = value.__struct_encode_fields__ if by_alias else value.__struct_fields__
+        names = value.__struct_encode_fields__ if form.by_alias else value.__struct_fields__
+        defaults = _defaults(type(value)) if form.exclude_defaults else {}
         pairs = (
-            (key, getattr(value, field)) for key, field in zip(names, value.__struct_fields__, strict=True)
+            (key, getattr(value, field))
+            for key, field in zip(names, value.__struct_fields__, strict=True)
+            if not (field in defaults and getattr(value, field) == defaults[field])
         )
-        return {
-            key: to_plain(item, by_alias=by_alias, exclude_none=exclude_none)
-            for key, item in pairs
-            if not (exclude_none and item is None)
-        }
+        return {key: to_plain(item, form) for key, item in pairs if not (form.exclude_none and item is None)}
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, dict):
-        return {k: to_plain(v, by_alias=by_alias, exclude_none=exclude_none) for k, v in value.items()}
+        return {k: to_plain(v, form) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [to_plain(item, by_alias=by_alias, exclude_none=exclude_none) for item in value]
+        return [to_plain(item, form) for item in value]
     return value
+
+
+def _defaults(cls: type[msgspec.Struct]) -> dict[str, Any]:
+    return {
+        field.name: field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+        for field in msgspec.structs.fields(cls)
+        if not field.required
+    }
+
+
+def _to_json(value: Any, indent: int | None) -> str:
+    text = msgspec.json.encode(value)
+    return (text if indent is None else msgspec.json.format(text, indent=indent)).decode()
 
 
 class ModelField(NamedTuple):
@@ -152,18 +172,49 @@ class Model(_Struct):
     parse_obj = model_validate
     parse_raw = model_validate_json
 
-    def model_dump(self, *, by_alias: bool = False, exclude_none: bool = False) -> dict[str, Any]:
+    def model_dump(
+        self,
+        *,
+        mode: str = "python",
+        include: Collection[str] | None = None,
+        exclude: Collection[str] | None = None,
+        by_alias: bool = False,
+        exclude_unset: bool = False,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+    ) -> dict[str, Any]:
         """Return the fields as a dictionary, nested models too.
 
         Args:
+            mode: `json` for values that JSON has, `python` for values as they are. Default: `python`.
+            include: Only these fields. Default: all.
+            exclude: Fields to leave out. Default: none.
             by_alias: Use the names on the wire instead of those of the fields. Default: `False`.
+            exclude_unset: As `exclude_defaults`: it is not kept which fields were given. Default: `False`.
+            exclude_defaults: Leave out fields that have their default. Default: `False`.
             exclude_none: Leave out fields that are `None`. Default: `False`.
         """
-        return cast("dict[str, Any]", to_plain(self, by_alias=by_alias, exclude_none=exclude_none))
+        form = _Form(by_alias, exclude_none, exclude_unset or exclude_defaults)
+        plain = cast("dict[str, Any]", to_plain(self, form))
+        if include is not None or exclude:
+            named = zip(self.__struct_encode_fields__, self.__struct_fields__, strict=True)
+            name_of = dict(named) if by_alias else {}
+            plain = {
+                key: value
+                for key, value in plain.items()
+                if (include is None or name_of.get(key, key) in include)
+                and name_of.get(key, key) not in (exclude or ())
+            }
+        return cast("dict[str, Any]", msgspec.to_builtins(plain)) if mode == "json" else plain
 
-    def model_dump_json(self, *, by_alias: bool = False, exclude_none: bool = False) -> str:
-        """Return the fields as compact JSON text."""
-        return msgspec.json.encode(self.model_dump(by_alias=by_alias, exclude_none=exclude_none)).decode()
+    def model_dump_json(self, *, indent: int | None = None, **kwargs: Any) -> str:
+        """Return the fields as JSON text.
+
+        Args:
+            indent: How many spaces a level is indented. Default: compact text on one line.
+            **kwargs: As `model_dump`.
+        """
+        return _to_json(self.model_dump(**kwargs), indent)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy.
@@ -177,11 +228,15 @@ class Model(_Struct):
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         return ((name, getattr(self, name)) for name in self.__struct_fields__)
 
-    def dict(self, **kwargs: bool) -> dict[str, Any]:
+    def copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return `model_copy(update=update, deep=deep)`."""
+        return self.model_copy(update=update, deep=deep)
+
+    def dict(self, **kwargs: Any) -> dict[str, Any]:
         """Return `model_dump(**kwargs)`."""
         return self.model_dump(**kwargs)
 
-    def json(self, **kwargs: bool) -> str:
+    def json(self, **kwargs: Any) -> str:
         """Return `model_dump_json(**kwargs)`."""
         return self.model_dump_json(**kwargs)
 
@@ -223,11 +278,13 @@ class RootModel(Generic[T]):
 
     def model_dump(self, *, by_alias: bool = False, exclude_none: bool = False) -> Any:
         """Return the list or map with every model in it as a dictionary."""
-        return to_plain(self.root, by_alias=by_alias, exclude_none=exclude_none)
+        return to_plain(self.root, _Form(by_alias, exclude_none))
 
-    def model_dump_json(self, *, by_alias: bool = False, exclude_none: bool = False) -> str:
-        """Return the list or map as compact JSON text."""
-        return msgspec.json.encode(self.model_dump(by_alias=by_alias, exclude_none=exclude_none)).decode()
+    def model_dump_json(
+        self, *, indent: int | None = None, by_alias: bool = False, exclude_none: bool = False
+    ) -> str:
+        """Return the list or map as JSON text, compact unless `indent` spaces are asked for."""
+        return _to_json(self.model_dump(by_alias=by_alias, exclude_none=exclude_none), indent)
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and other.root == self.root
