@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from aistore.sdk.closing import ClosesConnections
@@ -13,6 +13,7 @@ from aistore.sdk.const import (
     AIS_CONNECT_TIMEOUT,
     AIS_DIRECT,
     AIS_MAX_CONN_POOL,
+    AIS_OTEL,
     AIS_READ_TIMEOUT,
     EXT_TAR,
 )
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from aistore.sdk.job import Job
     from aistore.sdk.obj.object import Object
     from aistore.sdk.request_executor import TimeoutArg
+    from aistore.sdk.stats import ClientStats
     from aistore.sdk.types import Namespace
 
 AIS_ENDPOINT = "AIS_ENDPOINT"
@@ -113,6 +115,11 @@ class Client(ClosesConnections):
             retry_config=self.retry_config,
             **set_ones(token_refresh=token_refresh, direct=direct),
         )
+        if parse_bool(os.environ.get(AIS_OTEL)):
+            from aistore.sdk.telemetry import instrument, is_instrumented
+
+            if not is_instrumented():
+                instrument()
 
     @classmethod
     def from_profile(
@@ -212,6 +219,8 @@ class Client(ClosesConnections):
         only_obj_name: bool = False,
         streaming_get: bool = True,
         colocation: Colocation = Colocation.NONE,
+        *,
+        strategy: str = "get-batch",
     ) -> Batch:
         """Make a Get-Batch request; sends nothing yet.
 
@@ -224,6 +233,8 @@ class Client(ClosesConnections):
             only_obj_name: Whether names in the answer come without the bucket. Default: False.
             streaming_get: Whether the answer begins before all objects are read. Default: True.
             colocation: What the cluster may assume about where the objects are. Default: `Colocation.NONE`.
+            strategy: `get-batch`, or `direct`: single requests straight to the targets that own the objects,
+                for a client with direct routing. Default: `get-batch`.
         """
         from aistore.sdk.batch.batch import Batch
 
@@ -236,6 +247,7 @@ class Client(ClosesConnections):
             only_obj_name=only_obj_name,
             streaming_get=streaming_get,
             colocation=colocation,
+            strategy=strategy,
         )
 
     def get_object_from_url(self, url: str) -> Object:
@@ -254,6 +266,18 @@ class Client(ClosesConnections):
         return self.bucket(bucket, provider=provider).object(name)
 
     # ------------------------------------------------------------ the client itself
+
+    def stats(self, reset: bool = False) -> ClientStats:
+        """Tell how many requests this client has sent in this process, with what outcome and how fast.
+
+        What goes through a `requests` session that a program put in place is not counted.
+
+        Args:
+            reset: Whether to begin anew at zero; nothing is lost between two such calls. Default: False.
+        """
+        from aistore.sdk.stats import summarize
+
+        return summarize(self._request_client.session_manager.transport.recorder.read(reset))
 
     def __repr__(self) -> str:
         endpoint = self._request_client.base_url.removesuffix("/v1")
@@ -298,17 +322,20 @@ def _resolve_endpoint(endpoint: str | None) -> str:
     return given
 
 
-def resolve_timeout(timeout: float | tuple[float, float] | None) -> TimeoutArg:
-    """Decide a client's limits: argument, else `AIS_CONNECT_TIMEOUT` and `AIS_READ_TIMEOUT`, else (3, 20).
+def resolve_timeout(
+    timeout: float | tuple[float, float] | None, default: tuple[float, float] = DEFAULT_TIMEOUT
+) -> TimeoutArg:
+    """Decide a client's limits: argument, else `AIS_CONNECT_TIMEOUT` and `AIS_READ_TIMEOUT`, else `default`.
 
     Args:
         timeout: As `Client` takes it.
+        default: Seconds for connecting and reading. Default: (3, 20).
 
     Returns:
         The limits as `RequestClient` takes them.
     """
     if timeout is None:
-        default_connect, default_read = DEFAULT_TIMEOUT
+        default_connect, default_read = default
         value: TimeoutArg = (
             _seconds_from_env(AIS_CONNECT_TIMEOUT, default_connect),
             _seconds_from_env(AIS_READ_TIMEOUT, default_read),

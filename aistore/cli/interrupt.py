@@ -1,0 +1,74 @@
+"""Ctrl-C and SIGTERM: workers stop soon, half-written files go, and the exit code says which it was."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+from aistore.cli.exits import INTERRUPTED, TERMINATED, Interrupted
+
+GRACE_SECONDS = 3.0
+"""How long workers may take to notice before the process ends without them."""
+
+_stop = threading.Event()
+_code = INTERRUPTED
+_unfinished: set[Path] = set()
+
+
+def install() -> None:
+    """Take Ctrl-C and SIGTERM from now on; only in the main thread."""
+    _stop.clear()
+    signal.signal(signal.SIGINT, _on_signal)
+    signal.signal(signal.SIGTERM, _on_signal)
+
+
+def exit_code() -> int:
+    """Return the exit code for the signal that came."""
+    return _code
+
+
+def check() -> None:
+    """Let a worker stop between two pieces of its work.
+
+    Raises:
+        Interrupted: The user wants to stop.
+    """
+    if _stop.is_set():
+        raise Interrupted
+
+
+def add_unfinished(path: Path) -> None:
+    """Remember a file that must not stay behind."""
+    _unfinished.add(path)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Forget a file that is finished, or gone."""
+    _unfinished.discard(path)
+
+
+def _on_signal(number: int, _frame: FrameType | None) -> None:
+    global _code
+    _code = TERMINATED if number == signal.SIGTERM else INTERRUPTED
+    if _stop.is_set():
+        _leave()
+    _stop.set()
+    watchdog = threading.Timer(GRACE_SECONDS, _leave)
+    watchdog.daemon = True
+    watchdog.start()
+    raise KeyboardInterrupt
+
+
+def _leave() -> None:
+    """End the process at once: a worker hangs in a call that does not return."""
+    for path in list(_unfinished):
+        with contextlib.suppress(OSError):
+            path.unlink()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
+    os._exit(_code)

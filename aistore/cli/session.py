@@ -1,0 +1,94 @@
+"""What the common options say, and what commands get from it: the client and the output."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aistore.cli.output import Output
+from aistore.cli.text import neutralise, one_line
+
+if TYPE_CHECKING:
+    from aistore.sdk.client import Client
+    from aistore.sdk.profiles import Profile
+
+
+@dataclass
+class Session:
+    """One run of the command line; attributes are the common options."""
+
+    endpoint: str | None = None
+    profile: str | None = None
+    token_file: str | None = None
+    ca_cert: str | None = None
+    timeout: float | None = None
+    insecure: bool = False
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    debug: bool = False
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def out(self) -> Output:
+        """Where results and notes go."""
+        return Output(as_json=self.json, quiet=self.quiet)
+
+    @cached_property
+    def chosen_profile(self) -> Profile:
+        """The profile in use, possibly an empty one."""
+        from aistore.sdk.profiles import load_profile
+
+        return load_profile(self.profile)
+
+    @cached_property
+    def known_arguments(self) -> dict[str, Any]:
+        """The arguments of the client, without a token that is looked up in a file."""
+        from aistore.sdk.profiles import connection_arguments
+
+        given = {
+            "endpoint": self.endpoint,
+            "ca_cert": self.ca_cert,
+            "timeout": self.timeout,
+            "skip_verify": True if self.insecure else None,
+            **self.overrides,
+        }
+        return connection_arguments(self.chosen_profile, given)
+
+    @cached_property
+    def client(self) -> Client:
+        """The client, closed at the end of the command."""
+        from aistore.sdk.client import Client
+        from aistore.sdk.profiles import client_arguments
+
+        given = {**self.known_arguments, "token_file": self.token_file}
+        client = Client(**client_arguments(self.chosen_profile, given))
+        click.get_current_context().find_root().call_on_close(client.close)
+        return client
+
+    def start_logging(self) -> None:
+        """Show what the SDK logs and warns of, as the options say."""
+        level = logging.DEBUG if self.debug else logging.INFO if self.verbose else logging.ERROR
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_Harmless("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+        logging.getLogger("aistore").setLevel(level)
+        warnings.showwarning = self._show_warning
+
+    def _show_warning(self, message: Warning | str, *_args: Any, **_kwargs: Any) -> None:
+        self.out.note(f"aistore: warning: {one_line(str(message))}")
+
+
+class _Harmless(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return neutralise(super().format(record), keep="\n\t")
+
+
+pass_session = click.make_pass_decorator(Session, ensure=True)
+"""Gives a command the session as its first argument."""

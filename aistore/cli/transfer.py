@@ -1,0 +1,160 @@
+"""Bytes between this machine and objects, with progress, and a way to stop in between."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from aistore.cli import interrupt
+from aistore.cli.exits import CliError
+from aistore.cli.files import PART_PREFIX, PART_SUFFIX, finish, replacing
+from aistore.cli.progress import Meter
+
+if TYPE_CHECKING:
+    from aistore.cli.output import Output
+    from aistore.sdk.obj.object import Object
+    from aistore.sdk.obj.object_props import ObjectProps
+    from aistore.sdk.obj.object_reader import ObjectReader
+
+CHUNK = 1024 * 1024
+WORKERS = 8
+
+
+class Upload:
+    """A file that reports what is read of it, and stops when the user wants to.
+
+    Args:
+        file: The file.
+        meter: What to report to.
+    """
+
+    def __init__(self, file: BinaryIO, meter: Meter) -> None:
+        self._file = file
+        self._meter = meter
+        self._counted = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on."""
+        interrupt.check()
+        data = self._file.read(size)
+        self._meter.add_bytes(len(data))
+        self._counted += len(data)
+        return data
+
+    def tell(self) -> int:
+        """Return where the next read starts."""
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go elsewhere; an upload that is repeated is counted anew."""
+        position = self._file.seek(offset, whence)
+        if whence == os.SEEK_SET and self._counted:
+            self._meter.add_bytes(-self._counted)
+            self._counted = 0
+        return position
+
+
+def put_file(obj: Object, path: Path, meter: Meter) -> None:
+    """Upload a file, or what comes out of a pipe or device."""
+    with path.open("rb") as file:
+        obj.get_writer().put_stream(Upload(file, meter))  # type: ignore[arg-type]  # reads, tells and seeks
+    meter.add_object()
+
+
+def put_stream(obj: Object, stream: BinaryIO, meter: Meter) -> None:
+    """Upload what a stream of unknown length brings."""
+
+    def pieces() -> Any:
+        while data := stream.read(CHUNK):
+            interrupt.check()
+            meter.add_bytes(len(data))
+            yield data
+
+    obj.get_writer().put_stream(pieces())
+
+
+def has_checksum(props: ObjectProps) -> bool:
+    """Return whether the cluster keeps a checksum of the object that can be computed here."""
+    from aistore.sdk.checksums import new_hasher
+
+    return bool(props.checksum_value) and new_hasher(props.checksum_type) is not None
+
+
+def copy_out(reader: ObjectReader, write: Callable[[memoryview], object], meter: Meter) -> int:
+    """Read an object to its end, going on after broken connections, and return how many bytes it had."""
+    buffer = bytearray(CHUNK)
+    view = memoryview(buffer)
+    total = 0
+    with reader.as_file(buffer_size=CHUNK) as file:
+        while count := file.readinto(view):
+            interrupt.check()
+            write(view[:count])
+            meter.add_bytes(count)
+            total += count
+    return total
+
+
+def get_file(obj: Object, path: Path, meter: Meter, *, validate: bool) -> None:
+    """Download an object to a file that is there only once it is whole.
+
+    Args:
+        obj: The object.
+        path: The file; its folder must exist.
+        meter: What to report to.
+        validate: Compare with the cluster's checksum.
+    """
+    with replacing(path) as file:
+        copy_out(obj.get_reader(chunk_size=CHUNK, validate_checksum=validate), file.write, meter)
+    meter.add_object()
+
+
+def resume_file(obj: Object, path: Path, out: Output) -> None:
+    """Download an object to a file; what a stopped download left behind is the beginning of it.
+
+    Args:
+        obj: The object.
+        path: The file; its folder must exist.
+        out: Where progress is shown.
+
+    Raises:
+        CliError: The object has no checksum, so that its halves cannot be known to belong together.
+        ErrChecksumMismatch: They don't; the part is removed.
+    """
+    from aistore.sdk.obj.checksum import ChecksumCheck
+    from aistore.sdk.obj.errors import ErrChecksumMismatch
+
+    props = obj.head("size,checksum,version")
+    if not has_checksum(props):
+        raise CliError("--resume needs the checksum of the object, and the cluster keeps none for it")
+    # A part is known by version and place: another version starts anew.
+    identity = f"{obj.uname}\0{path.absolute()}\0{props.size}\0{props.checksum_value}\0{props.obj_version}"
+    digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
+    part = path.with_name(f"{PART_PREFIX}{digest[:24]}{PART_SUFFIX}")
+    check = ChecksumCheck(obj.get_semantic_url(), props.checksum_type, props.checksum_value)
+    with Meter(out, f"get {obj.name}", total_bytes=props.size) as meter, part.open("a+b") as file:
+        file.seek(0)
+        done = 0
+        while piece := file.read(CHUNK):
+            interrupt.check()
+            check.update(piece)
+            done += len(piece)
+        meter.add_bytes(done)
+        if done:
+            out.note(f"going on at byte {done:,} of {props.size:,}")
+
+        def write(data: memoryview) -> None:
+            file.write(data)
+            check.update(data)
+
+        if done < props.size:
+            reader = obj.get_reader(chunk_size=CHUNK, byte_range=f"bytes={done}-" if done else None)
+            copy_out(reader, write, meter)
+    try:
+        check.finish()
+    except ErrChecksumMismatch:
+        part.unlink()
+        raise
+    finish(part, path)
