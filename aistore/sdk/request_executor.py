@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 TimeoutArg = float | tuple[float | None, ...] | None
 
 _OBJECT = re.compile(r"[^?]*/objects/[^?/]+/[^?]")
-_KNOWN = frozenset({"params", "json", "data", "timeout", "stream", "allow_redirects", "deadline", "total"})
+_OWN = frozenset({"deadline", "total", "attempt"})  # what `RetryManager` adds
+_KNOWN = frozenset({"params", "json", "data", "timeout", "stream", "allow_redirects"}) | _OWN
 
 
 class Timeouts(NamedTuple):
@@ -183,7 +184,7 @@ class RequestExecutor:
         if not kwargs.keys() <= _KNOWN:
             unknown = ", ".join(sorted(kwargs.keys() - _KNOWN))
             raise InvalidArgumentType(
-                f"unknown arguments {unknown}: expected {', '.join(sorted(_KNOWN))} and headers"
+                f"unknown arguments {unknown}: expected {', '.join(sorted(_KNOWN - _OWN))} and headers"
             )
         call = self._prepare(method, base, target, headers, kwargs)
         # Other servers than the client's own endpoint are not this cluster's proxy.
@@ -226,6 +227,7 @@ class RequestExecutor:
             total=get("total"),
             idempotent=is_idempotent(method, target),
             object_body=is_object,
+            attempt=get("attempt", 1),
         )
 
     def _send_by_session(
@@ -243,7 +245,7 @@ class RequestExecutor:
         fields[HEADER_USER_AGENT] = USER_AGENT
         if self.token:
             fields[HEADER_AUTHORIZATION] = f"Bearer {self.token}"
-        rest = {key: value for key, value in kwargs.items() if key not in ("deadline", "total")}
+        rest = {key: value for key, value in kwargs.items() if key not in _OWN}
         if isinstance(rest.get("data"), Body):
             rest["data"].touched = True
             rest["data"] = rest["data"].source

@@ -124,7 +124,14 @@ class RetryManager:
                 return attempt.counted(answer)
             if answer is not None:
                 answer.close()
-            log.debug("%s %s: %s; again in %.2f s", attempt.method, attempt.target, cause, pause)
+            log.debug(
+                "%s %s, attempt %d: %s; again in %.2f s",
+                attempt.method,
+                attempt.target.partition("?")[0],  # the query may carry a signature
+                attempt.count,
+                cause and cause.value,
+                pause,
+            )
             time.sleep(pause)
             # What waiting for a lock took does not count: the server was busy with this very object.
             attempt.kwargs["deadline"] = first_failure + waited + self._budget.total
@@ -203,7 +210,7 @@ class RetryManager:
         try:
             LockPoller(self._executor, self._retry_config.cold_get_conf).wait_for_unlock(request)
         except Exception as err:  # noqa: BLE001 - looking at the lock is an aid; the GET itself tells what is wrong
-            log.debug("waiting for the lock of %s failed: %s", request.url, err)
+            log.debug("waiting for the lock of %s failed: %s", str(request.url).partition("?")[0], err)
         return time.monotonic() - started
 
 
@@ -223,6 +230,8 @@ class _Attempt:
             body = self.kwargs.get("data")
             if isinstance(body, Body):
                 body.rewind()
+            if isinstance(getattr(self.func, "__self__", None), RequestExecutor):
+                self.kwargs["attempt"] = self.count + 1
         self.count += 1
         return self.func(*self.args, **self.kwargs)
 

@@ -13,6 +13,7 @@ from scripted import Answer, scripted
 
 from aistore.sdk.batch.archive.tar import TarReader
 from aistore.sdk.client import Client
+from aistore.sdk.transport.recorder import Recorder
 
 ENTRIES = 1000
 
@@ -75,6 +76,17 @@ def test_objects_of_a_listing(bucket):
         assert sum(1 for _ in bucket.list_all_objects_iter()) == ENTRIES
 
     assert count_calls(work) <= 6 * ENTRIES
+
+
+def test_statistics_of_a_request():
+    recorder = Recorder()
+
+    def work():
+        for _ in range(ENTRIES):
+            recorder.answered("GET", 200, 0.001, 0, 1, 1)
+            recorder.received(4096)
+
+    assert count_calls(work) <= 13 * ENTRIES
 
 
 def test_members_of_a_tar():

@@ -31,11 +31,13 @@ class Call:
         redirects: Whether redirects are followed.
         idempotent: Whether it may be sent a second time without the first having failed for sure.
         object_body: Whether the body is an object's data, which must not go to a proxy.
+        attempt: 1 for the first time that the request is sent.
+        members_only: Field lines that, like the token, go to the cluster's own nodes only.
     """
 
     __slots__ = (
-        "base", "body", "connect", "deadline", "headers", "idempotent", "method", "object_body", "read",
-        "redirects", "stream", "target", "token", "total",
+        "attempt", "base", "body", "connect", "deadline", "headers", "idempotent", "members_only", "method",
+        "object_body", "read", "redirects", "stream", "target", "token", "total",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +57,7 @@ class Call:
         redirects: bool = True,
         idempotent: bool = True,
         object_body: bool = False,
+        attempt: int = 1,
     ) -> None:
         self.method = method
         self.base = base
@@ -70,6 +73,21 @@ class Call:
         self.redirects = redirects
         self.idempotent = idempotent
         self.object_body = object_body
+        self.attempt = attempt
+        self.members_only = b""
+
+    def to(self, base: Base, target: str) -> Call:
+        """Return the same request for another server, whose redirects are not followed.
+
+        Args:
+            base: The server.
+            target: Path and query there.
+        """
+        call = Call.__new__(Call)
+        for name in Call.__slots__:
+            setattr(call, name, getattr(self, name))
+        call.base, call.target, call.redirects = base, target, False
+        return call
 
 
 class Hop:
@@ -88,7 +106,7 @@ class Hop:
         self.url = call.base.origin_text + call.target
         self.body = call.body
         self.fields = encode_fields(call.headers)
-        self.auth = encode_token(call.token, call.headers)
+        self.auth = encode_token(call.token, call.headers) + call.members_only
 
     def head(self, framing: bytes, fields: bytes | None = None) -> bytes:
         """Write the head of the request.

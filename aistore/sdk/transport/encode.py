@@ -55,6 +55,21 @@ def encode_fields(headers: Mapping[str, Any] | None) -> bytes:
     return b"".join(defaults.values()) + b"".join(lines)
 
 
+def encode_lines(fields: Mapping[str, str]) -> bytes:
+    """Write header fields that are added to a request's own.
+
+    Args:
+        fields: The fields.
+
+    Raises:
+        InvalidArgument: A name or value that would break out of its line.
+    """
+    for name in fields:
+        if not _NAME.fullmatch(name):
+            raise InvalidArgument(f"invalid header name {name!r}")
+    return b"".join(_line(name, value) for name, value in fields.items())
+
+
 def _line(name: str, value: Any) -> bytes:
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
     if _BAD_VALUE.search(text):

@@ -39,6 +39,7 @@ class BodyReader(io.RawIOBase):
         method: Method of the request.
         url: URL of the request.
         deadline: Monotonic time by which the body must be there, or None.
+        received: Called once, when the connection is given up, with the number of bytes that were read.
 
     Raises:
         AISChunkedEncodingError: (any read) the connection ended before the body did.
@@ -55,6 +56,7 @@ class BodyReader(io.RawIOBase):
         method: str,
         url: str,
         deadline: float | None = None,
+        received: Callable[[int], None] | None = None,
     ) -> None:
         self._conn: Connection | None = conn
         self._pool = pool
@@ -62,6 +64,7 @@ class BodyReader(io.RawIOBase):
         self._url = url
         self._method = method
         self._deadline = deadline
+        self._received = received
         self._decoder = ChunkedDecoder() if length == CHUNKED else None
         self._length = length
         self._pos = 0
@@ -344,7 +347,7 @@ class BodyReader(io.RawIOBase):
         raise self._failed(AISChunkedEncodingError(self._so_far()))
 
     def _failed(self, err: AISNetworkError) -> AISNetworkError:
-        conn, self._conn = self._conn, None
+        conn = self._give_up()
         if conn is not None:
             conn.close()
         err.method, err.url = self._method, self._url
@@ -352,7 +355,7 @@ class BodyReader(io.RawIOBase):
 
     def _finish(self) -> None:
         self._ended = True
-        conn, self._conn = self._conn, None
+        conn = self._give_up()
         if conn is None:
             return
         if self._head.keep_alive:
@@ -370,9 +373,15 @@ class BodyReader(io.RawIOBase):
                 self._finish()
                 self._ended = not left
             else:
-                self._conn = None
+                self._give_up()
                 conn.close()
         super().close()
+
+    def _give_up(self) -> Connection | None:
+        conn, self._conn = self._conn, None
+        if conn is not None and self._received is not None:
+            self._received(self._pos)
+        return conn
 
     def __del__(self) -> None:
         conn = getattr(self, "_conn", None)

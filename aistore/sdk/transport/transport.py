@@ -14,13 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from aistore.sdk.errors import AISNetworkError, AISProtocolError, AISTooManyRedirects, ErrInvalidResponse
+from aistore.sdk.errors import (
+    AISNetworkError,
+    AISProtocolError,
+    AISTooManyRedirects,
+    ErrInvalidResponse,
+    SDKError,
+)
+from aistore.sdk.transport import observer
 from aistore.sdk.transport.call import Call, Hop
 from aistore.sdk.transport.encode import encode_fields
 from aistore.sdk.transport.exchange import exchange
 from aistore.sdk.transport.head import MalformedAnswerError, body_length
 from aistore.sdk.transport.members import Members
 from aistore.sdk.transport.pool import Pool
+from aistore.sdk.transport.recorder import Recorder
 from aistore.sdk.transport.redirect import REDIRECTS, SIGNED, TooManyHopsError, follow
 from aistore.sdk.transport.response import Response, Sent
 from aistore.sdk.transport.stream import BodyReader
@@ -48,6 +56,7 @@ class Transport:
 
     def __init__(self, pool_size: int, tls: TLSConfig) -> None:
         self.pool = Pool(pool_size, tls)
+        self.recorder = Recorder()
         self._members: dict[tuple[Base, str], Members] = {}
         self._modes: dict[tuple[str, str, int], int] = {}
 
@@ -69,21 +78,32 @@ class Transport:
                 acted.
             ErrInvalidResponse: A redirect that leads nowhere.
         """
+        if observer.current is not None:
+            return observer.current.observe(call, self._send)
+        return self._send(call)
+
+    def _send(self, call: Call) -> Response:
         started = time.monotonic()
         hop = Hop(call)
         try:
             conn, head, hops = self._travel(call, hop)
             seconds = time.monotonic() - started
             length = self._framing(conn, head, hop)
-            return self._respond(call, hop, conn, head, length, seconds, tuple(hops))
-        except AISNetworkError as err:
-            # The URL a program knows is the one it asked for; the hop that failed is in the message.
-            if hop.origin is not call.base.origin:
-                err.redirected = True
-                err.args = (f"redirected to {hop.origin.netloc}: {err.args[0]}",)
-            err.method, err.url = call.method, call.base.origin_text + call.target
-            err.request = Sent(call.method, err.url, dict(call.headers or {})).prepared()
+            answer = self._respond(call, hop, conn, head, length, seconds, tuple(hops))
+        except SDKError as err:
+            if isinstance(err, AISNetworkError):
+                _complete(err, call, hop)
+            self.recorder.answered(call.method, 0, 0.0, 0, 0, call.attempt)
+            if log.isEnabledFor(logging.DEBUG):
+                spent = (time.monotonic() - started) * 1000
+                log.debug(
+                    "%s failed: %s, %.1f ms, attempt %d", _name(call.method, hop), err, spent, call.attempt
+                )
             raise
+        body = call.body
+        sent = body.size or 0 if body is not None and body.touched else 0
+        self.recorder.answered(call.method, head.status, seconds, sent, len(hops), call.attempt)
+        return answer
 
     # ------------------------------------------------------------ hops
 
@@ -147,6 +167,7 @@ class Transport:
             raise ErrInvalidResponse(str(err), method=call.method, url=hop.url) from err
         self._drain(conn, head, hop)
         if hop.auth and not self._may_have_token(call, hop.origin, origin):
+            log.debug("%s is not known as a member of the cluster: it gets no token", origin.netloc)
             hop.auth = b""
         hop.origin = origin
         hop.target = step.target
@@ -231,23 +252,41 @@ class Transport:
                 self.pool.give(conn)
             else:
                 conn.close()
+            if content:
+                self.recorder.received(len(content))
         else:
-            reader = BodyReader(conn, self.pool, head, length, hop.method, hop.url, call.total)
+            received = self.recorder.received
+            reader = BodyReader(conn, self.pool, head, length, hop.method, hop.url, call.total, received)
             if not call.stream:
                 with reader:
                     content = reader.read()
                 reader = None
         if log.isEnabledFor(logging.DEBUG):
             size = "stream" if reader is not None else len(content)
-            # Without the query: it may carry a signature.
-            where = hop.url.partition("?")[0]
-            log.debug("%s %s -> %d, %s bytes, %.1f ms", call.method, where, head.status, size, seconds * 1000)
+            log.debug(
+                "%s -> %d, %s bytes, %.1f ms, attempt %d",
+                _name(call.method, hop), head.status, size, seconds * 1000, call.attempt,
+            )  # fmt: skip
         sent = Sent(call.method, hop.url, dict(call.headers) if call.headers else None)
         return Response(head, hop.url, sent, reader, content, seconds, hops)
 
 
 def _decode_map(answer: Response) -> Any:
     return msgspec.json.decode(answer.content) if answer.status_code == 200 else {}
+
+
+def _complete(err: AISNetworkError, call: Call, hop: Hop) -> None:
+    # The URL a program knows is the one it asked for; the hop that failed is in the message.
+    if hop.origin is not call.base.origin:
+        err.redirected = True
+        err.args = (f"redirected to {hop.origin.netloc}: {err.args[0]}",)
+    err.method, err.url = call.method, call.base.origin_text + call.target
+    err.request = Sent(call.method, err.url, dict(call.headers or {})).prepared()
+
+
+def _name(method: str, hop: Hop) -> str:
+    """Name a request in a log: without its query, which may carry a signature."""
+    return f"{method} {hop.url.partition('?')[0]}"
 
 
 def _origin_text(origin: Origin) -> str:
