@@ -26,18 +26,17 @@ def get_digest(name: str) -> int:
     return xxhash.xxh64_intdigest(name.encode("utf-8", "surrogateescape"), seed=XX_HASH_SEED)
 
 
-def _mix(z: int) -> int:
-    z = ((z ^ (z >> 30)) * CONST1) & MASK
-    z = ((z ^ (z >> 27)) * CONST2) & MASK
-    return z ^ (z >> 31)
-
-
 def xoshiro256_hash(seed: int) -> int:
     """Return the weight of `node digest XOR object digest` (xoshiro256** seeded by splitmix64)."""
-    z = _mix((seed + GOLDEN_RATIO) & MASK)
-    z = (_mix((z + GOLDEN_RATIO) & MASK) * 5) & MASK
-    rotated = ((z << ROTATION_BITS) | (z >> (64 - ROTATION_BITS))) & MASK
-    return (rotated * 9) & MASK
+    # Written out: it runs once for each target and object.
+    z = (seed + GOLDEN_RATIO) & MASK
+    z = ((z ^ (z >> 30)) * CONST1) & MASK
+    z = ((z ^ (z >> 27)) * CONST2) & MASK
+    z = ((z ^ (z >> 31)) + GOLDEN_RATIO) & MASK
+    z = ((z ^ (z >> 30)) * CONST1) & MASK
+    z = ((z ^ (z >> 27)) * CONST2) & MASK
+    z = ((z ^ (z >> 31)) * 5) & MASK
+    return (((z << ROTATION_BITS) | (z >> (64 - ROTATION_BITS))) & MASK) * 9 & MASK
 
 
 def owner_index(uname: str, node_digests: Sequence[int]) -> int:

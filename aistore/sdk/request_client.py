@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import requests
 
     from aistore.sdk.credentials import TokenRefresh
-    from aistore.sdk.request_executor import TimeoutArg
+    from aistore.sdk.request_executor import TimeoutArg, Timeouts
     from aistore.sdk.session_manager import SessionManager
     from aistore.sdk.transport.routing import Router
     from aistore.sdk.types import Smap
@@ -221,6 +221,14 @@ class RequestClient:
                 HTTP_METHOD_GET, path=URL_PATH_DAEMON, res_model=Smap, params={QPARAM_WHAT: WHAT_SMAP}
             )
         return self._smap
+
+    def limits(self, options: dict[str, Any]) -> Timeouts:
+        """Return the time limits of a call.
+
+        Args:
+            options: Its keyword arguments; `timeout` is the only one that matters.
+        """
+        return self._executor.limits(options)
 
     def get_full_url(self, path: str, params: dict[str, Any]) -> str:
         """Return the URL of a request without sending it.

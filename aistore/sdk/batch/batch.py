@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from aistore.sdk.bucket import Bucket
     from aistore.sdk.request_client import RequestClient
 
+GET_BATCH = "get-batch"
+DIRECT = "direct"
+
 BatchResult = Iterator[tuple[MossOut, bytes]]
 """What iterating over an answer yields: what the entry is, and its bytes."""
 
@@ -58,11 +61,16 @@ class Batch:
         streaming_get: Have the archive sent while it is made. Default: `True`; else it comes once it is
             complete, with a list of its entries.
         colocation: What is known of where the objects are. Default: nothing.
+        strategy: `get-batch`: one request, and one archive. `direct`: single requests, straight from the
+            targets that own the objects and many at a time; for a client with direct routing
+            (`Client(direct=True)`). Results are the same; format, names in the archive, streaming and
+            colocation then mean nothing. It is Get-Batch all the same for other providers and namespaces,
+            and where the cluster does not let requests go straight. Default: `get-batch`.
 
     Raises:
         UnsupportedOperation: Colocation 2, which clusters do not act on yet (also a `NotImplementedError`).
-        InvalidArgument: An unknown format or colocation, objects of the wrong type, or a name without a
-            bucket (also a `ValueError`).
+        InvalidArgument: An unknown format, colocation or strategy, objects of the wrong type, a name without
+            a bucket, or `direct` with a client that has no direct routing (also a `ValueError`).
     """
 
     def __init__(
@@ -75,8 +83,12 @@ class Batch:
         only_obj_name: bool = False,
         streaming_get: bool = True,
         colocation: Colocation = Colocation.NONE,
+        *,
+        strategy: str = GET_BATCH,
     ) -> None:
         level = _check_colocation(colocation)
+        _check_strategy(strategy, request_client)
+        self._strategy = strategy
         self.request_client = request_client
         self.bucket = bucket
         self._bucket_name: str | None = None
@@ -189,7 +201,7 @@ class Batch:
 
         Args:
             raw: Return the body as a stream with urllib3's interface, which the caller closes, instead.
-                Default: `False`.
+                Default: `False`. There is none with strategy `direct`.
             decode_as_stream: Without effect: bodies always are decoded as they arrive. Default: `False`.
             clear_batch: Forget the entries once the request is sent. Default: `True`.
             tar_buffer_size: How much of a tar to receive at a time, in bytes. Default: 64 KiB.
@@ -217,6 +229,14 @@ class Batch:
             if raw:
                 raise InvalidArgument("the batch is empty: there is no answer to return")
             return BatchResults(request, None, send, self.extractor)
+        if self._strategy == DIRECT:
+            if raw:
+                raise InvalidArgument("raw is the archive of a Get-Batch answer: strategy 'direct' has none")
+            direct = self._get_direct(request, options)
+            if direct is not None:
+                if clear_batch:
+                    self.clear()
+                return direct
         response = send(request)
         if clear_batch:
             self.clear()
@@ -224,6 +244,18 @@ class Batch:
             body: HTTPResponse = response.raw
             return body
         return BatchResults(request, response, send, self.extractor, tar_buffer_size)
+
+    def _get_direct(self, request: MossReq, options: dict[str, Any]) -> BatchResult | None:
+        """Read the entries straight from their owners; None when that is Get-Batch's to do."""
+        from aistore.sdk.batch.direct import DirectResults, can_read
+
+        if not can_read(request.moss_in):
+            return None
+        results = DirectResults(self.request_client, request.moss_in, bool(request.cont_on_err), options)
+        if results.begin():
+            return results
+        results.close()
+        return None
 
     def _send(self, request: MossReq, options: dict[str, Any]) -> Response:
         path, params = URL_PATH_GB, dict[str, Any]()
@@ -299,6 +331,15 @@ def _check_colocation(colocation: Colocation | int) -> int:
     if level == Colocation.TARGET_AND_SHARD_AWARE:
         raise UnsupportedOperation("colocation 2 (target and shard aware) is not supported yet: use 1")
     return level
+
+
+def _check_strategy(strategy: str, request_client: RequestClient) -> None:
+    if strategy not in (GET_BATCH, DIRECT):
+        raise InvalidArgument(f"strategy must be {GET_BATCH!r} or {DIRECT!r}, not {strategy!r}")
+    if strategy == DIRECT and request_client.router is None:
+        raise InvalidArgument(
+            "strategy 'direct' needs a client with direct routing: Client(..., direct=True), or AIS_DIRECT=1"
+        )
 
 
 def _check_range(start: int | None, length: int | None) -> None:

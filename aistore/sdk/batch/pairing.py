@@ -87,14 +87,51 @@ def _result(entry: MossIn, name: bytes, size: int, only_obj_name: bool) -> MossO
             raise ErrBatchMismatch(
                 f"Get-Batch answer has {_text(name)!r} where {full_name(entry)!r} should be"
             )
-        error = f"{_FAILED}: {full_name(entry)} does not exist or cannot be read"
-        size = 0
+        error = missing_text(entry)
     elif entry.length is not None and entry.length > 0 and size != entry.length:
         # A cluster answers a range that is out of bounds with the whole object.
-        error = f"{_FAILED}: asked for {entry.length} bytes from byte {entry.start or 0} on, got {size}"
-        size = 0
+        error = range_text(entry, size)
+    return new_outcome(entry, error, size)
+
+
+def missing_text(entry: MossIn) -> str:
+    """Return what is said of an entry that is not there.
+
+    Args:
+        entry: It.
+    """
+    return f"{_FAILED}: {full_name(entry)} does not exist or cannot be read"
+
+
+def range_text(entry: MossIn, size: int) -> str:
+    """Return what is said of an entry whose range is out of bounds.
+
+    Args:
+        entry: It.
+        size: How many bytes came.
+    """
+    wanted = "the bytes" if entry.length == -1 else f"{entry.length} bytes"
+    return f"{_FAILED}: asked for {wanted} from byte {entry.start or 0} on, got {size}"
+
+
+def new_outcome(entry: MossIn, error: str | None, size: int) -> MossOut:
+    """Return what an answer says of an entry.
+
+    Args:
+        entry: It.
+        error: Why there are no bytes; `None` when there are.
+        size: How many there are.
+    """
     opaque = None if entry.opaque is None else entry.opaque_bytes()
-    return new_result(entry.obj_name, bucket, entry.provider or "", entry.archpath or "", opaque, error, size)
+    return new_result(
+        entry.obj_name,
+        _bucket(entry),
+        entry.provider or "",
+        entry.archpath or "",
+        opaque,
+        error,
+        0 if error else size,
+    )
 
 
 def _merge(result: MossOut, listed: MossOut) -> MossOut:

@@ -25,11 +25,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aistore.sdk.errors import AISNetworkError, AISUnrewindableBodyError, InvalidEndpoint, SDKError
 from aistore.sdk.hrw import owner_index
-from aistore.sdk.transport.call import Call
 from aistore.sdk.transport.url import Base, parse_origin
 
 if TYPE_CHECKING:
     from aistore.sdk.models.cluster import Smap
+    from aistore.sdk.transport.call import Call
     from aistore.sdk.transport.response import Response
     from aistore.sdk.transport.transport import Transport
 
@@ -196,21 +196,7 @@ class Router:
     def _send_straight(self, transport: Transport, call: Call, owner: Base, permit: Permit) -> Response | int:
         """Send a request to the owner; a status (0: no connection) when the proxy is to be asked."""
         joint = "&" if "?" in call.target else "?"
-        straight = Call(
-            call.method,
-            owner,
-            f"{call.target}{joint}{permit.mark()}",
-            headers=call.headers,
-            body=call.body,
-            token=call.token,
-            connect=call.connect,
-            read=call.read,
-            deadline=call.deadline,
-            total=call.total,
-            stream=call.stream,
-            redirects=False,
-            idempotent=call.idempotent,
-        )
+        straight = call.to(owner, f"{call.target}{joint}{permit.mark()}")
         try:
             answer = transport.send(straight)
         except AISNetworkError as err:

@@ -1,0 +1,340 @@
+"""A batch read by single GETs straight from the targets that own the objects, many of them ahead.
+
+The answers look like those of Get-Batch: one for each entry, in order, with what is missing in its place.
+What a target does not answer as it should is asked for again as any GET of the client: through the proxy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aistore.sdk.batch.errors import ErrBatchEntryNotFound, ErrBatchIncomplete
+from aistore.sdk.batch.pairing import full_name, missing_text, new_outcome, range_text
+from aistore.sdk.batch.types import MossIn, MossOut
+from aistore.sdk.const import (
+    HEADER_RANGE,
+    HTTP_METHOD_GET,
+    QPARAM_ARCHPATH,
+    QPARAM_PROVIDER,
+    STATUS_OK,
+    STATUS_PARTIAL_CONTENT,
+)
+from aistore.sdk.errors import AISNetworkError, ErrBckNotFound, ErrObjNotFound, ErrRangeNotSatisfiable
+from aistore.sdk.names import object_path
+from aistore.sdk.obj.byte_range import format_byte_range
+from aistore.sdk.obj.stream_errors import STREAM_ERRORS
+from aistore.sdk.provider import Provider
+from aistore.sdk.transport.coding import is_coded
+from aistore.sdk.transport.encode import encode_fields, encode_head, encode_token
+from aistore.sdk.transport.lane import Lane, LaneLostError
+from aistore.sdk.transport.routing import Place
+from aistore.sdk.transport.url import encode_params
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from aistore.sdk.request_client import RequestClient
+    from aistore.sdk.transport.routing import Permit, Router
+    from aistore.sdk.transport.url import Base
+
+_LANES = 4  # connections to one target
+_AHEAD = 256  # requests not answered yet, all in all
+_LANE_AHEAD = 64  # and on one lane: their heads fit into the buffers of the operating system
+_RUN = 8  # requests on a lane before another one is opened
+
+_AIS = Provider.AIS.value
+_GLOBAL = "@#"
+_GET = HTTP_METHOD_GET.upper()
+_PARAMS = {QPARAM_PROVIDER: _AIS}
+_QUERY = encode_params(_PARAMS)
+
+
+class _Answer(NamedTuple):
+    """What came of an entry: its bytes, or why there are none."""
+
+    body: bytes
+    error: str | None = None
+
+
+class _Ask:
+    """An entry, as it is asked for."""
+
+    __slots__ = ("entry", "params", "path", "place", "range", "target")
+
+    def __init__(self, entry: MossIn) -> None:
+        self.entry = entry
+        bucket = f"{_AIS}/{_GLOBAL}/{entry.bck}"
+        self.place = Place(bucket, f"{bucket}/{entry.obj_name}")
+        self.path = object_path(entry.bck or "", entry.obj_name)
+        self.params = _PARAMS
+        self.range = None
+        if entry.archpath:
+            self.params = {**_PARAMS, QPARAM_ARCHPATH: entry.archpath.removeprefix("/")}
+        elif entry.start or entry.length:
+            self.range = _range_of(entry.start or 0, entry.length or 0)
+        self.target = f"{self.path}?{encode_params(self.params) if entry.archpath else _QUERY}"
+
+    def take(self, status: int, body: bytes) -> _Answer:
+        """Return what a good answer says of the entry: the bytes asked for, or that there are others."""
+        entry = self.entry
+        start, length = entry.start or 0, entry.length or 0
+        if (start or length > 0) and status == STATUS_OK:  # the whole: of a member there are no ranges
+            if start > len(body):
+                return _Answer(b"", range_text(entry, 0))
+            body = body[start:] if length < 0 else body[start : start + length]
+        if length > 0 and len(body) != length:
+            return _Answer(b"", range_text(entry, len(body)))
+        return _Answer(body)
+
+
+def can_read(entries: list[MossIn]) -> bool:
+    """Return whether all entries are objects of the cluster's own buckets in the global namespace.
+
+    Get-Batch reads nothing that is in a cloud only; a GET would fetch it.
+
+    Args:
+        entries: They; each names its bucket.
+    """
+    return all(entry.uname is None and entry.provider in (_AIS, None, "") and entry.bck for entry in entries)
+
+
+class DirectResults(Iterator[tuple[MossOut, bytes]]):
+    """Iterates over the entries of a batch. Closing or dropping it gives its connections up.
+
+    Args:
+        client: Sends requests; it has direct routing.
+        entries: What to read; `can_read` is true of them.
+        cont_on_err: Report an entry that is missing in its place.
+        options: `timeout` of single requests.
+    """
+
+    def __init__(
+        self, client: RequestClient, entries: list[MossIn], cont_on_err: bool, options: dict[str, Any]
+    ) -> None:
+        # Nothing that the exchange holds refers to this object: dropping it closes the connections at once.
+        self._exchange = _Exchange(client, entries, options)
+        self._entries = self._exchange.entries(cont_on_err)
+
+    def begin(self) -> bool:
+        """Read the first entry of each bucket, unless the proxy has let such requests pass a moment ago.
+
+        Returns:
+            Whether the others can be read straight from the targets.
+
+        Raises:
+            ErrBckNotFound: There is no such bucket.
+            APIRequestError: Another answer that is neither good nor says that the object is missing.
+        """
+        return self._exchange.begin()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> tuple[MossOut, bytes]:
+        return next(self._entries)
+
+    def close(self) -> None:
+        """Give the connections up; iteration ends."""
+        self._entries.close()
+        self._exchange.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_entries"):
+            self.close()
+
+
+class _Window:
+    """Requests that are about to be sent.
+
+    Args:
+        auth: Field line with the token.
+
+    Attributes:
+        heads: Their heads, by lane.
+        current: The lane that the last request to a target is on.
+    """
+
+    def __init__(self, auth: bytes) -> None:
+        self.heads: dict[Lane, list[str]] = {}
+        self.current: dict[Base, Lane] = {}
+        self._auth = auth
+        self._ends: dict[tuple[Base, Permit, str | None], str] = {}
+
+    def load(self, lane: Lane) -> int:
+        """Return how many answers a lane will have to bring."""
+        return lane.waiting + len(self.heads.get(lane, ()))
+
+    def add(self, lane: Lane, ask: _Ask, owner: Base, permit: Permit) -> None:
+        """Add a request."""
+        key = (owner, permit, ask.range)
+        end = self._ends.get(key)
+        if end is None:
+            fields = encode_fields(None if ask.range is None else {HEADER_RANGE: ask.range})
+            head = encode_head("", "", owner.origin.netloc, fields + self._auth, b"").decode("latin-1")
+            end = self._ends[key] = f"&{permit.mark()}{head[1:]}"
+        self.heads.setdefault(lane, []).append(f"{_GET} {owner.prefix}/{ask.target}{end}")
+
+
+class _Exchange:
+    """The requests of a batch, and their answers.
+
+    Invariant: `_slots[index]` of an entry that was asked for and not handed out is its answer, or the lane
+    that brings it; lanes bring answers in the order of entries.
+    """
+
+    def __init__(self, client: RequestClient, entries: list[MossIn], options: dict[str, Any]) -> None:
+        assert client.router is not None
+        self._client = client
+        self._router: Router = client.router
+        self._pool = client.session_manager.transport.pool
+        self._limits = client.limits(options)
+        self._options = options
+        self._asks = [_Ask(entry) for entry in entries]
+        self._slots: dict[int, _Answer | Lane] = {}
+        self._lanes: dict[Base, list[Lane]] = {}
+        self._asked = 0
+
+    def begin(self) -> bool:
+        seen = set()
+        for index, ask in enumerate(self._asks):
+            bucket = ask.place.bucket
+            if bucket in seen:
+                continue
+            seen.add(bucket)
+            if self._owner(ask) is None:
+                self._slots[index] = self._get(ask)
+                if self._owner(ask) is None:
+                    return False
+        return True
+
+    def close(self) -> None:
+        lanes = [lane for lanes in self._lanes.values() for lane in lanes]
+        self._lanes = {}
+        for lane in lanes:
+            lane.end(self._pool)
+
+    def entries(self, cont_on_err: bool) -> Generator[tuple[MossOut, bytes], None, None]:
+        total = len(self._asks)
+        for index, ask in enumerate(self._asks):
+            if self._asked < total and self._asked - index <= _AHEAD // 2:
+                self._ask_ahead(index)
+            slot = self._slots.pop(index, None)
+            try:
+                answer = self._receive(ask, slot) if not isinstance(slot, _Answer) else slot
+            except STREAM_ERRORS as err:
+                names = [full_name(ask.entry) for ask in self._asks[index:]]
+                raise ErrBatchIncomplete(names, total) from err
+            if answer.error is not None and not cont_on_err:
+                raise ErrBatchEntryNotFound(full_name(ask.entry), answer.error)
+            if index == total - 1:
+                self.close()
+            yield new_outcome(ask.entry, answer.error, len(answer.body)), answer.body
+
+    # ------------------------------------------------------------ ahead
+
+    def _token(self) -> str:
+        return self._client.token or ""
+
+    def _owner(self, ask: _Ask) -> Any:
+        return self._router.find_owner(_GET, ask.place, self._token())
+
+    def _ask_ahead(self, index: int) -> None:
+        """Ask for the entries from `index` on, as far as may be ahead."""
+        window = _Window(encode_token(self._token(), None))
+        renewed = False
+        for number in range(max(index, self._asked), min(index + _AHEAD, len(self._asks))):
+            ask = self._asks[number]
+            if number not in self._slots:
+                found = self._owner(ask)
+                if found is None and not renewed:
+                    # The permit is over, or there was a doubt. An ordinary request gets a new one.
+                    renewed = True
+                    if number > index:
+                        break
+                    self._slots[number] = self._get(ask)
+                elif found is not None:
+                    owner, permit = found
+                    lane = self._lane(owner, window)
+                    if lane is None:
+                        break
+                    window.add(lane, ask, owner, permit)
+                    self._slots[number] = lane
+            self._asked = number + 1
+        for lane, heads in window.heads.items():
+            try:
+                lane.send("".join(heads).encode("latin-1"), len(heads))
+            except LaneLostError:
+                self._drop(lane)
+
+    def _lane(self, owner: Base, window: _Window) -> Lane | None:
+        """Return the lane for the next request to a target, or None when there is no room on any."""
+        lane = window.current.get(owner)
+        if lane is not None and len(window.heads[lane]) % _RUN and window.load(lane) < _LANE_AHEAD:
+            return lane
+        lanes = self._lanes.setdefault(owner, [])
+        lane = min(lanes, key=window.load, default=None)
+        load = 0 if lane is None else window.load(lane)
+        if lane is None or (load >= _RUN and len(lanes) < _LANES):
+            try:
+                conn = self._pool.take(owner.origin, self._limits.connect, self._limits.read, fresh=False)
+            except AISNetworkError:
+                return lane if load < _LANE_AHEAD else None
+            lane = Lane(conn)
+            lanes.append(lane)
+        elif load >= _LANE_AHEAD:
+            return None
+        window.current[owner] = lane
+        return lane
+
+    def _drop(self, lane: Lane) -> None:
+        """Forget a lane: entries that it was to bring are asked for one by one."""
+        lane.close()
+        for lanes in self._lanes.values():
+            if lane in lanes:
+                lanes.remove(lane)
+        for index in [index for index, slot in self._slots.items() if slot is lane]:
+            del self._slots[index]
+
+    # ------------------------------------------------------------ answers
+
+    def _receive(self, ask: _Ask, lane: Lane | None) -> _Answer:
+        if lane is not None:
+            try:
+                head, body = lane.answer()
+            except LaneLostError:
+                self._drop(lane)
+            else:
+                if head.status in (STATUS_OK, STATUS_PARTIAL_CONTENT) and not is_coded(
+                    head.fields.get("content-encoding")
+                ):
+                    return ask.take(head.status, body)
+            # The proxy is to say what is the matter.
+            self._router.doubt(_GET, ask.place, self._token())
+        return self._get(ask)
+
+    def _get(self, ask: _Ask) -> _Answer:
+        headers = {} if ask.range is None else {HEADER_RANGE: ask.range}
+        try:
+            answer = self._client.request(
+                HTTP_METHOD_GET, path=ask.path, params=ask.params, headers=headers, **self._options
+            )
+        except ErrBckNotFound:
+            raise
+        except ErrObjNotFound:
+            return _Answer(b"", missing_text(ask.entry))
+        except ErrRangeNotSatisfiable:
+            return _Answer(b"", range_text(ask.entry, 0))
+        return ask.take(answer.status_code, answer.content)
+
+
+def _range_of(start: int, length: int) -> str | None:
+    if not start and length < 0:
+        return None
+    return format_byte_range((start, start + length - 1 if length > 0 else None))
