@@ -52,7 +52,7 @@ class BaseFileSystem(AsyncFileSystem, metaclass=CachedInstances):
     protocol = paths.SCHEMES
     root_marker = ""
     cachable = True
-    _extra_tokenize_attributes = ("environment",)
+    _extra_tokenize_attributes: Any = ("environment",)
 
     def __init__(
         self,
@@ -140,7 +140,8 @@ class BaseFileSystem(AsyncFileSystem, metaclass=CachedInstances):
             self._pid = os.getpid()
             if self._loop is not None:
                 self._loop = get_loop()
-        return self._loop
+        loop: asyncio.AbstractEventLoop | None = self._loop
+        return loop
 
     async def run(self, call: Callable[[], T]) -> T:
         """Run a blocking call in one of the filesystem's threads.
@@ -199,7 +200,7 @@ class BaseFileSystem(AsyncFileSystem, metaclass=CachedInstances):
 
     # ------------------------------------------------------------ one object
 
-    def head(self, path: str) -> Details:
+    def describe(self, path: str) -> Details:
         """Ask for the details of an object; blocks, and uses no cache.
 
         Args:

@@ -240,7 +240,7 @@ class Changes(Listing, Transfer):
         Args:
             path: Its path.
         """
-        metadata: dict[str, str] = (await self.run(partial(self.head, self._strip_protocol(path))))[
+        metadata: dict[str, str] = (await self.run(partial(self.describe, self._strip_protocol(path))))[
             "metadata"
         ]
         return metadata

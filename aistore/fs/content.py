@@ -29,6 +29,18 @@ Progress = Callable[[int], None]
 """Told how many more bytes have been transferred; may raise to stop."""
 
 
+def read_whole(obj: Object, *, validate: bool) -> bytes:
+    """Return the bytes of an object.
+
+    Args:
+        obj: The object.
+        validate: Compare with the cluster's checksum.
+    """
+    content = obj.get_reader(validate_checksum=validate).read_all()
+    assert isinstance(content, bytes), "it is read by one stream"
+    return content
+
+
 def read_range(bucket: Bucket, name: str, start: int, end: int | None) -> tuple[bytes, ObjectIdentity]:
     """Return bytes of an object, fewer than asked for only at its end, and which version they are of.
 

@@ -22,7 +22,7 @@ from aistore.sdk.obj.object_client import ObjectClient
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
-    from aistore.fs.filesystem import AISFileSystem
+    from aistore.fs.base import BaseFileSystem
     from aistore.sdk.obj.obj_file.sinks import Sink
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class AISFile(AbstractBufferedFile):
 
     def __init__(
         self,
-        fs: AISFileSystem,
+        fs: BaseFileSystem,
         path: str,
         mode: str = "rb",
         block_size: int | None = None,
@@ -86,7 +86,7 @@ class AISFile(AbstractBufferedFile):
         self._reader: RangeReader | None = None
         if mode == "rb":
             self._details: Details | None = (
-                fs.head(path) if size is None else {"name": path, "size": size, "type": "file"}
+                fs.describe(path) if size is None else {"name": path, "size": size, "type": "file"}
             )
         elif mode == "xb" and self._exists(fs, path):
             raise ErrPathExists(path)
@@ -98,9 +98,9 @@ class AISFile(AbstractBufferedFile):
             self._parts = 0
 
     @staticmethod
-    def _exists(fs: AISFileSystem, path: str) -> bool:
+    def _exists(fs: BaseFileSystem, path: str) -> bool:
         try:
-            fs.head(path)
+            fs.describe(path)
         except ErrObjNotFound:
             return False
         return True
@@ -120,7 +120,7 @@ class AISFile(AbstractBufferedFile):
             self._reader.read(memoryview(buffer), start)
         except (AISChunkedEncodingError, ErrRangeNotSatisfiable):
             # Another length than that of the version being read?
-            now = self.fs.head(self.path)
+            now = self.fs.describe(self.path)
             identity_of(self.details).check(identity_of(now), self.path)
             raise
         return bytes(buffer)

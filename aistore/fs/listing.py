@@ -66,7 +66,7 @@ class Listing(BaseFileSystem):
                 if entry["name"] == path:
                     return dict(entry)
         try:
-            return await self.run(partial(self.head, path))
+            return await self.run(partial(self.describe, path))
         except ErrPathNotFound:
             if await self.run(partial(tree.has_any, self.bucket_of(location), location)):
                 return of_directory(path)
@@ -257,10 +257,7 @@ class Listing(BaseFileSystem):
 
     async def _ls_prefix(self, path: str, prefix: str) -> list[Details]:
         """List those in a directory whose names start with `prefix`; nothing when it is no directory."""
-        location = self.locate(path)
         listed = self.cached_listing(path)
-        if listed is None and prefix and location.bucket:
-            return await self.run(partial(tree.list_level, self.bucket_of(location), location, prefix))
         if listed is None:
             listed = await self._level(path)
         start = f"{path}/{prefix}" if path else prefix

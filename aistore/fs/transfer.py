@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback, NoOpCallback
 from fsspec.core import get_compression
@@ -22,6 +22,8 @@ from aistore.sdk.obj.identity import ObjectIdentity
 
 if TYPE_CHECKING:
     from aistore.sdk.obj.object import Object
+
+T = TypeVar("T")
 
 _TEXT = ("encoding", "errors", "newline")
 
@@ -45,14 +47,14 @@ class Transfer(BaseFileSystem):
             ErrPathNotFound: There is no such object (also a `FileNotFoundError`).
         """
         if start is None and end is None:
-            reader = partial(self._object(path).get_reader, validate_checksum=self.validate_checksum)
-            return await self._on_object(path, lambda: bytes(reader().read_all()))
+            read = partial(content.read_whole, self._object(path), validate=self.validate_checksum)
+            return await self._on_object(path, read)
         return (await self._range(path, start, end))[0]
 
     async def _range(self, path: str, start: int | None, end: int | None) -> tuple[bytes, ObjectIdentity]:
         first = start or 0
         if (end is not None and end < 0) or (first < 0 and end is not None):
-            size = (await self.run(partial(self.head, self._strip_protocol(path))))["size"]
+            size = (await self.run(partial(self.describe, self._strip_protocol(path))))["size"]
             first, end, _ = slice(start, end).indices(size)
         location = self.locate(path)
         read = partial(content.read_range, self.bucket_of(location), location.key, first, end)
@@ -141,7 +143,7 @@ class Transfer(BaseFileSystem):
         target = os.fspath(lpath)
         obj = self._object(rpath)
         if not isinstance(callback, NoOpCallback):
-            callback.set_size((await self.run(partial(self.head, self._strip_protocol(rpath))))["size"])
+            callback.set_size((await self.run(partial(self.describe, self._strip_protocol(rpath))))["size"])
         work = partial(content.download, obj, target, _progress(callback), validate=self.validate_checksum)
         try:
             await self._on_object(rpath, work)
@@ -154,8 +156,8 @@ class Transfer(BaseFileSystem):
         self,
         lpath: Any,
         rpath: str,
-        callback: Callback = DEFAULT_CALLBACK,
         mode: str = "overwrite",
+        callback: Callback = DEFAULT_CALLBACK,
         **_kwargs: Any,
     ) -> None:
         """Copy a local file to an object, in one request; within a transaction it appears at its end.
@@ -163,8 +165,8 @@ class Transfer(BaseFileSystem):
         Args:
             lpath: Path of the file; of a directory there is nothing to copy.
             rpath: Path of the object.
-            callback: Told of size and progress. Default: nobody is.
             mode: `overwrite`, or `create` to fail when there is one. Default: `overwrite`.
+            callback: Told of size and progress. Default: nobody is.
         """
         source = os.fspath(lpath)
         size = await self.run(partial(content.file_size, source))
@@ -236,7 +238,8 @@ class Transfer(BaseFileSystem):
         if compression is not None:
             from fsspec.compression import compr
 
-            file = CompressedFile(compr[compression](file, mode=kind), file)
+            compressors: dict[Any, Any] = compr
+            file = CompressedFile(compressors[compression](file, mode=kind), file)
         return file if text is None else AISTextFile(file, **text)
 
     def _open(
@@ -270,7 +273,7 @@ class Transfer(BaseFileSystem):
             raise ErrIsADirectory(self._strip_protocol(path), "a bucket")
         return self.bucket_of(location).object(location.key)
 
-    async def _on_object(self, path: str, call: Callable[[], Any]) -> Any:
+    async def _on_object(self, path: str, call: Callable[[], T]) -> T:
         """Run a blocking call that reads an object; an error names the path."""
         try:
             return await self.run(call)
@@ -284,7 +287,7 @@ class Transfer(BaseFileSystem):
             raise InvalidArgument(f"mode must be 'overwrite' or 'create', not {mode!r}")
         if mode == "create":
             try:
-                await self.run(partial(self.head, self._strip_protocol(path)))
+                await self.run(partial(self.describe, self._strip_protocol(path)))
             except ErrPathNotFound:
                 return
             raise ErrPathExists(self._strip_protocol(path))

@@ -15,26 +15,24 @@ if TYPE_CHECKING:
 _PROPS = "name,size"
 
 
-def list_level(bucket: Bucket, location: Location, prefix: str = "") -> list[Details]:
+def list_level(bucket: Bucket, location: Location) -> list[Details]:
     """Return what is directly in a directory: objects and directories, by name.
 
     Args:
         bucket: The bucket.
         location: The directory, or the bucket itself.
-        prefix: Only names (within the directory) that start with it. Default: all.
 
     Raises:
         ErrBckNotFound: There is no such bucket.
     """
+    # A prefix that ends within a name is no use: a directory of just this name would be listed instead.
     start = _prefix(location)
     entries = bucket.list_objects_iter(
-        prefix=start + prefix, props=_PROPS, flags=[ListObjectFlag.NO_RECURSION], prefetch=True
+        prefix=start, props=_PROPS, flags=[ListObjectFlag.NO_RECURSION], prefetch=True
     )
     found: dict[str, Details] = {}
     for entry in entries:
         name = entry.n
-        if not name.startswith(start + prefix):  # a directory listed by its name without the slash
-            continue
         path = location.path_of(name.rstrip("/"))
         if name.endswith("/"):
             # A directory, or a marker of one that another program has put into a remote bucket. An object
