@@ -41,9 +41,13 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         setattr(session, param.name, value)
 
 
-def _common_options() -> list[click.Parameter]:
+def _common_options(own: Sequence[click.Parameter] = ()) -> list[click.Parameter]:
+    # A command's own option of the same name comes first, as `--timeout` of a command that waits.
+    taken = {name for param in own for name in param.opts}
     return [
-        CommonOption(names, expose_value=False, callback=_remember, **settings) for names, settings in _COMMON
+        CommonOption(names, expose_value=False, callback=_remember, **settings)
+        for names, settings in _COMMON
+        if taken.isdisjoint(names)
     ]
 
 
@@ -59,7 +63,12 @@ class Command(click.Command):
         settings.setdefault("no_args_is_help", False)
         super().__init__(*args, **settings)
         self.examples = tuple(examples)
-        self.params.extend(_common_options())
+        self.params.extend(_common_options(self.params))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, logging what the common options ask for."""
+        ctx.ensure_object(Session).start_logging()
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options, then the common ones."""

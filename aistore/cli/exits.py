@@ -86,4 +86,7 @@ def _explain_other(error: Exception) -> tuple[int, str]:
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         code = NOT_FOUND if isinstance(error, FileNotFoundError) else FAILURE
         return code, f"{os.fsdecode(error.filename)}: {error.strerror}"
-    return FAILURE, str(error) or type(error).__name__
+    from aistore.sdk.errors import SDKError
+
+    kind = "" if isinstance(error, SDKError) and str(error) else f"{type(error).__name__}: "
+    return FAILURE, f"{kind}{error}"

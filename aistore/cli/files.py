@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -98,12 +98,43 @@ class Folder:
             raise CliError(f"{path}: a link leads out of {self.root}")
         self._checked.add(parent)
 
+    def remove(self, paths: Iterable[Path]) -> None:
+        """Remove files, and the folders below the root that are empty for it."""
+        for path in paths:
+            path.unlink(missing_ok=True)
+            for folder in path.parents:
+                if folder == self.root:
+                    break
+                try:
+                    folder.rmdir()
+                except OSError:  # not empty
+                    break
 
-def regular_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the names, with slashes, and paths of the files below a folder, links to folders not entered."""
-    for folder, folders, names in os.walk(root):
+
+def regular_files(root: Path, skipped: Callable[[str], None]) -> Iterator[tuple[str, Path]]:
+    """Yield the names, with slashes, and paths of the files below a folder, links to folders not entered.
+
+    Args:
+        root: The folder.
+        skipped: Told of what is left out.
+
+    Raises:
+        CliError: A folder cannot be read.
+    """
+
+    def fail(error: OSError) -> None:
+        raise CliError(f"{error.filename}: {error.strerror}")
+
+    for folder, folders, names in os.walk(root, onerror=fail):
         folders.sort()
+        for name in folders:
+            if Path(folder, name).is_symlink():
+                skipped(f"left out: {Path(folder, name)} (a link to a folder)")
         for name in sorted(names):
             path = Path(folder, name)
-            if path.is_file() and not is_part(name):
+            if is_part(name):
+                continue
+            if path.is_file():
                 yield path.relative_to(root).as_posix(), path
+            else:
+                skipped(f"left out: {path} ({'a link to nothing' if path.is_symlink() else 'not a file'})")

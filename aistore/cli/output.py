@@ -87,7 +87,7 @@ class Output:
 
     def complain(self, text: str) -> None:
         """Write a line to standard error."""
-        harmless = neutralise(text, keep="\n")
+        harmless = neutralise(text)
         if self.live is not None:
             self.live.print(harmless, markup=False, highlight=False, soft_wrap=True)
         else:

@@ -76,7 +76,7 @@ def sync(
 
 def _look(session: Session, uri: Uri, root: Path, patterns: Patterns) -> Sides:
     objects = {one.relative: one for one in select(session, uri, patterns, "name,size,checksum")}
-    files = {name: path for name, path in regular_files(root) if patterns.match(name)}
+    files = {name: path for name, path in regular_files(root, session.out.note) if patterns.match(name)}
     return Sides(Folder(root), uri, files, objects)
 
 
@@ -150,7 +150,6 @@ def _carry_out(session: Session, sides: Sides, changes: list[Change], *, upload:
     if upload and gone:
         remove_objects(session, sides.uri, [sides.uri.folder + name for name in gone])
     elif gone:
-        for name in gone:
-            sides.files[name].unlink(missing_ok=True)
+        sides.folder.remove(sides.files[name] for name in gone)
     moved = f"{plural(len(uploads) + len(downloads), 'file')} ({human_size(total)})"
     session.out.note(f"{moved} transferred, {len(gone):,} removed")

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 def put_standard_input(session: Session, where: Uri) -> None:
     """Upload standard input as an object."""
     if not where.name or where.name.endswith("/"):
-        raise CliError(
-            f"standard input has no name: give the object one, as {where.folder or where}NAME", USAGE
-        )
+        example = where.below(f"{where.folder}NAME")
+        raise CliError(f"standard input has no name: give the object one, as {example}", USAGE)
     with Meter(session.out, f"put {where.name}", shown=not sys.stdin.isatty()) as meter:
         put_stream(where.object_of(session.client), sys.stdin.buffer, meter)
     session.out.note(f"standard input -> {where}")
@@ -68,7 +67,11 @@ def plan_uploads(
 
 
 def _folder(session: Session, root: Path, where: Uri, patterns: Patterns) -> list[tuple[Path, str]]:
-    found = [(path, where.folder + name) for name, path in regular_files(root) if patterns.match(name)]
+    found = [
+        (path, where.folder + name)
+        for name, path in regular_files(root, session.out.note)
+        if patterns.match(name)
+    ]
     if not found:
         session.out.note(f"{root}: no files")
     return found
