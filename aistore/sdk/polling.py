@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,6 +10,8 @@ from typing import TypeVar
 from aistore.sdk.errors import InvalidArgument, Timeout
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 _FIRST_INTERVAL = 0.02
 _GROWTH = 1.5
@@ -51,11 +54,15 @@ def poll(
     while True:
         result = check()
         if result is not None:
+            if slept:
+                logger.debug("%s: over after %.2f s", action, max(time.monotonic() - started, slept))
             return result
         # Time asleep counts even where a test has made sleeping free.
         left = timeout - max(time.monotonic() - started, slept)
         if left <= 0:
             raise Timeout(action, f"after {timeout:g}s. {detail()}".rstrip())
+        if not slept:
+            logger.debug("waiting for %s, at most %g s", action, timeout)
         pause = min(interval, left)
         time.sleep(pause)
         slept += pause

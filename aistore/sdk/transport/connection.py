@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import select
 import socket
@@ -29,6 +30,8 @@ RECV = 16 * 1024
 """How much is received at a time while a head is expected, in bytes."""
 MAX_INTERIM = 16
 """Most interim (1xx) answers skipped for one request."""
+
+log = logging.getLogger("aistore.sdk.transport")
 
 _live: weakref.WeakSet[Connection] = weakref.WeakSet()
 
@@ -275,7 +278,8 @@ def open_connection(
         AISSSLError: TLS failed.
         AISConnectionError: Anything else, an unknown host name included.
     """
-    deadline = None if connect is None else time.monotonic() + connect
+    started = time.monotonic()
+    deadline = None if connect is None else started + connect
     sock = _connect_any(origin, connect, deadline)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -283,6 +287,7 @@ def open_connection(
             sock.settimeout(_left(deadline))
             sock = context.wrap_socket(sock, server_hostname=origin.host)
         sock.settimeout(read)
+        log.debug("connected to %s in %.1f ms", origin.netloc, (time.monotonic() - started) * 1000)
         return Connection(origin, sock)
     except TimeoutError as err:
         sock.close()

@@ -96,9 +96,9 @@ class Transport:
             self.recorder.answered(call.method, 0, 0.0, 0, 0, call.attempt)
             if log.isEnabledFor(logging.DEBUG):
                 spent = (time.monotonic() - started) * 1000
-                log.debug(
-                    "%s failed: %s, %.1f ms, attempt %d", _name(call.method, hop), err, spent, call.attempt
-                )
+                # Not the text of the error: that has the URL with its query.
+                why = f"{type(err).__name__}: {err.args[0] if err.args else ''}"
+                log.debug("%s: %s, %.1f ms, attempt %d", _name(call.method, hop), why, spent, call.attempt)
             raise
         body = call.body
         sent = body.size or 0 if body is not None and body.touched else 0
@@ -262,9 +262,9 @@ class Transport:
                     content = reader.read()
                 reader = None
         if log.isEnabledFor(logging.DEBUG):
-            size = "stream" if reader is not None else len(content)
+            size = "body streamed" if reader is not None else f"{len(content)} bytes"
             log.debug(
-                "%s -> %d, %s bytes, %.1f ms, attempt %d",
+                "%s -> %d, %s, %.1f ms, attempt %d",
                 _name(call.method, hop), head.status, size, seconds * 1000, call.attempt,
             )  # fmt: skip
         sent = Sent(call.method, hop.url, dict(call.headers) if call.headers else None)
