@@ -6,6 +6,7 @@ What a target does not answer as it should is asked for again as any GET of the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -60,7 +61,7 @@ class _Answer(NamedTuple):
 class _Ask:
     """An entry, as it is asked for."""
 
-    __slots__ = ("entry", "params", "path", "place", "range", "target")
+    __slots__ = ("entry", "params", "path", "place", "range", "sent", "target")
 
     def __init__(self, entry: MossIn) -> None:
         self.entry = entry
@@ -69,6 +70,7 @@ class _Ask:
         self.path = object_path(entry.bck or "", entry.obj_name)
         self.params = _PARAMS
         self.range = None
+        self.sent = 0.0
         if entry.archpath:
             self.params = {**_PARAMS, QPARAM_ARCHPATH: entry.archpath.removeprefix("/")}
         elif entry.start or entry.length:
@@ -165,6 +167,7 @@ class _Window:
         self.heads: dict[Lane, list[str]] = {}
         self.current: dict[Base, Lane] = {}
         self._auth = auth
+        self._time = time.monotonic()
         self._ends: dict[tuple[Base, Permit, str | None], str] = {}
 
     def load(self, lane: Lane) -> int:
@@ -173,6 +176,7 @@ class _Window:
 
     def add(self, lane: Lane, ask: _Ask, owner: Base, permit: Permit) -> None:
         """Add a request."""
+        ask.sent = self._time
         key = (owner, permit, ask.range)
         end = self._ends.get(key)
         if end is None:
@@ -193,7 +197,8 @@ class _Exchange:
         assert client.router is not None
         self._client = client
         self._router: Router = client.router
-        self._pool = client.session_manager.transport.pool
+        self._transport = client.session_manager.transport
+        self._pool = self._transport.pool
         self._limits = client.limits(options)
         self._options = options
         self._asks = [_Ask(entry) for entry in entries]
@@ -311,6 +316,9 @@ class _Exchange:
             except LaneLostError:
                 self._drop(lane)
             else:
+                recorder = self._transport.recorder
+                recorder.answered(_GET, head.status, time.monotonic() - ask.sent, 0, 0, 1)
+                recorder.received(len(body))
                 if head.status in (STATUS_OK, STATUS_PARTIAL_CONTENT) and not is_coded(
                     head.fields.get("content-encoding")
                 ):

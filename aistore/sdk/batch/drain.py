@@ -1,26 +1,28 @@
 """What is left of an answer after its last entry: read behind the caller's back, to keep the connection.
 
 A cluster may hold an answer open long after its last member. The caller does not wait for that, and neither
-does anything wait without bounds.
+does anything wait without bounds. What is there already is read at once; for the rest of all answers there is
+one thread, which ends when nothing is left to wait for.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import selectors
+import socket
 import threading
+import time
 from typing import Any
 
+from aistore.sdk.errors import AISNetworkError
 from aistore.sdk.obj.stream_errors import STREAM_ERRORS
 
 logger = logging.getLogger(__name__)
 
 _MAX_SECONDS = 2.0
 _MAX_BYTES = 256 * 1024
-_PIECE = 16 * 1024
-
-# Each drain has a thread of its own for a tenth of a second; more than these at once are not worth a
-# connection.
-_slots = threading.BoundedSemaphore(8)
+_MAX_ANSWERS = 64  # waited for at a time; more are not worth their connections
 
 
 def settle(response: Any, *, is_complete: bool) -> None:
@@ -31,29 +33,112 @@ def settle(response: Any, *, is_complete: bool) -> None:
         is_complete: Whether everything that was wanted of it was read; if not, it is closed at once.
     """
     raw = response.raw
-    limit = getattr(raw, "limit", None)
-    if not is_complete or not callable(limit) or raw.isclosed() or not _slots.acquire(blocking=False):
+    if not is_complete or not callable(getattr(raw, "drain_ready", None)) or raw.isclosed():
         response.close()
         return
-    try:
-        threading.Thread(target=_drain, args=(response,), name="aistore-drain", daemon=True).start()
-    except RuntimeError:  # no more threads: the interpreter is shutting down, or the system is at its limit
-        _slots.release()
+    raw.limit(_MAX_SECONDS)
+    if _drain(response) or not _drainer.add(response):
         response.close()
 
 
-def _drain(response: Any) -> None:
+def _drain(response: Any) -> bool:
+    """Read what is there; return whether there is nothing to wait for, or too much."""
+    raw = response.raw
     try:
-        raw = response.raw
-        raw.limit(_MAX_SECONDS)
-        left = _MAX_BYTES
-        while left > 0:
-            piece = raw.read1(_PIECE)
-            if not piece:
-                break
-            left -= len(piece)
-    except STREAM_ERRORS as err:
+        start = raw.tell()
+        return bool(raw.drain_ready(_MAX_BYTES)) or raw.tell() - start >= _MAX_BYTES
+    except (AISNetworkError, *STREAM_ERRORS) as err:
         logger.debug("Connection of a Get-Batch answer is not used again: %s", err)
-    finally:
-        _slots.release()
+        return True
+
+
+class _Drainer:
+    """Waits for the rest of answers, in one thread.
+
+    Invariant: with the lock held, `_waker` is there if and only if the thread is, and it will look at `_new`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._new: list[Any] = []
+        self._count = 0
+        self._waker: socket.socket | None = None
+
+    def add(self, response: Any) -> bool:
+        """Take over an answer; return whether it was taken."""
+        with self._lock:
+            if self._count >= _MAX_ANSWERS:
+                return False
+            if self._waker is None and not self._start():
+                return False
+            assert self._waker is not None
+            self._count += 1
+            self._new.append(response)
+            self._waker.send(b"x")
+            return True
+
+    def _start(self) -> bool:
+        ours, theirs = socket.socketpair()
+        thread = threading.Thread(target=self._run, args=(theirs,), name="aistore-drain", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter is shutting down, or the system is at its limit
+            ours.close()
+            theirs.close()
+            return False
+        self._waker = ours
+        return True
+
+    def _run(self, wake: socket.socket) -> None:
+        with wake, selectors.DefaultSelector() as selector:
+            selector.register(wake, selectors.EVENT_READ)
+            deadlines: dict[Any, float] = {}
+            while self._take_new(wake, selector, deadlines):
+                left = min(deadlines.values(), default=0.0) - time.monotonic()
+                ready = {key.data for key, _ in selector.select(max(0.0, left))}
+                now = time.monotonic()
+                for response in [r for r in deadlines if r in ready or deadlines[r] <= now]:
+                    if _drain(response) or deadlines[response] <= now:
+                        self._give_up(response, selector, deadlines)
+
+    def _take_new(
+        self, wake: socket.socket, selector: selectors.BaseSelector, deadlines: dict[Any, float]
+    ) -> bool:
+        """Register what was added; return False when nothing is left to wait for."""
+        with self._lock:
+            if self._new:
+                wake.recv(_MAX_ANSWERS)
+            new, self._new = self._new, []
+            if not new and not deadlines:
+                assert self._waker is not None
+                self._waker.close()
+                self._waker = None
+                return False
+        for response in new:
+            deadlines[response] = time.monotonic() + _MAX_SECONDS
+            try:
+                selector.register(response.raw, selectors.EVENT_READ, response)
+            except (ValueError, KeyError):  # it was closed meanwhile
+                self._give_up(response, selector, deadlines)
+        return True
+
+    def _give_up(self, response: Any, selector: selectors.BaseSelector, deadlines: dict[Any, float]) -> None:
+        del deadlines[response]
+        for key in [key for key in selector.get_map().values() if key.data is response]:
+            selector.unregister(key.fileobj)
         response.close()
+        with self._lock:
+            self._count -= 1
+
+
+_drainer = _Drainer()
+
+
+def _start_anew() -> None:
+    # In the child of a fork there is no such thread, and every inherited connection is closed.
+    global _drainer
+    _drainer = _Drainer()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
+    os.register_at_fork(after_in_child=_start_anew)

@@ -72,6 +72,29 @@ class ChunkedDecoder:
                 self._on_line(line)
         return pos
 
+    def skip(self, data: bytes) -> tuple[int, int]:
+        """Pass over framing and payload.
+
+        Args:
+            data: What has arrived.
+
+        Returns:
+            Where the body ended, or `len(data)`, and how many bytes of payload there were.
+
+        Raises:
+            MalformedAnswerError: When the framing breaks the rules.
+        """
+        pos = payload = 0
+        while pos < len(data) and not self.done:
+            if self.remaining:
+                size = min(self.remaining, len(data) - pos)
+                self.consumed(size)
+                pos += size
+                payload += size
+            else:
+                pos = self.advance(data, pos)
+        return pos, payload
+
     def _take_line(self, data: bytes, pos: int) -> tuple[bytes, int]:
         limit = MAX_HEAD if self._state == _TRAILERS else MAX_SIZE_LINE
         end = data.find(b"\n", pos)

@@ -143,6 +143,33 @@ class BodyReader(io.RawIOBase):
         while self.read1(_SMALL):
             pass
 
+    def drain_ready(self, most: int) -> bool:
+        """Read and drop what is there, without waiting for more.
+
+        Args:
+            most: How much to read in bytes, about.
+
+        Returns:
+            Whether the body has ended, so that the connection can be used again.
+        """
+        while self._conn is not None and most > 0 and self._conn.wait_readable(0):
+            if self._decoder is None:
+                most -= len(self.read1(min(most, RECV)))
+            else:
+                most -= self._drop_chunks(self._conn, self._decoder)
+        return self._ended
+
+    def fileno(self) -> int:
+        """Return the descriptor of the connection's socket.
+
+        Raises:
+            ValueError: The connection is given up.
+        """
+        sock = self._conn.sock if self._conn is not None else None
+        if sock is None:
+            raise ValueError("the connection of this body is given up")
+        return sock.fileno()
+
     def limit(self, seconds: float) -> None:
         """Have the rest of the body within a time from now: reads after it fail.
 
@@ -306,6 +333,21 @@ class BodyReader(io.RawIOBase):
                 self._finish()
                 return 0
         return decoder.remaining
+
+    def _drop_chunks(self, conn: Connection, decoder: ChunkedDecoder) -> int:
+        """Receive once, and drop payload and framing; return how many bytes came."""
+        data = self._receive(conn.recv, RECV)
+        if not data:
+            self._cut_short()
+        try:
+            pos, payload = decoder.skip(data)
+        except MalformedAnswerError as err:
+            raise self._failed(AISProtocolError(str(err))) from err
+        self._pos += payload
+        if decoder.done:
+            conn.buffer = data[pos:]
+            self._finish()
+        return len(data)
 
     def _open(self) -> Connection:
         assert self._conn is not None

@@ -1,14 +1,12 @@
 """Get-Batch: damage and surprises that the other tests do not come by."""
 
 import tarfile
-import threading
 
 import lz4.frame
 import pytest
 from archives import Pieces, archive_of, read_all, tar_of
 from recording_client import RecordingClient, answer
 
-from aistore.sdk.batch import drain
 from aistore.sdk.batch.archive.compression import DecompressingSource
 from aistore.sdk.batch.archive.tar import TarReader, _parse_pax
 from aistore.sdk.batch.archive.zip import ZipReader
@@ -19,7 +17,7 @@ from aistore.sdk.batch.pairing import pair_members
 from aistore.sdk.batch.results import BatchResults
 from aistore.sdk.batch.types import MossIn, MossOut, MossReq, MossResp
 from aistore.sdk.bucket import Bucket
-from aistore.sdk.errors import AISChunkedEncodingError, InvalidArgument
+from aistore.sdk.errors import InvalidArgument
 
 
 def test_frames_of_lz4_follow_each_other():
@@ -71,44 +69,6 @@ def test_a_list_with_more_than_was_asked_for():
     entry = MossOut(obj_name="o", bucket="b", provider="ais")
     with pytest.raises(ErrBatchMismatch, match="lists 2 entries, 1 were asked for"):
         list(pair_members(None, MossReq(moss_in=[MossIn(obj_name="o")]), MossResp(out=[entry, entry])))
-
-
-class Answer:
-    """What `settle` uses of an answer."""
-
-    def __init__(self, error=None):
-        self.raw, self.error, self.closed = self, error, threading.Event()
-
-    def limit(self, seconds):
-        pass
-
-    def isclosed(self):
-        return False
-
-    def read1(self, size):
-        if self.error is not None:
-            raise self.error
-        return b""
-
-    def close(self):
-        self.closed.set()
-
-
-@pytest.mark.parametrize("error", [None, AISChunkedEncodingError("cut")])
-def test_the_rest_of_an_answer(error):
-    given = Answer(error)
-    drain.settle(given, is_complete=True)
-    assert given.closed.wait(20)
-
-
-def test_the_rest_of_an_answer_without_threads(monkeypatch):
-    def start(thread):
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", start)
-    given = Answer()
-    drain.settle(given, is_complete=True)
-    assert given.closed.is_set()
 
 
 def test_long_names_in_the_form_of_gnu():
