@@ -28,7 +28,7 @@ class AISBaseMapDataset(ABC, Dataset[Any]):
     """
 
     def __init__(self, ais_source_list: Sources, prefix_map: PrefixMap | None = None) -> None:
-        self._obj_list = Listing(ais_source_list, prefix_map).objects()
+        self._obj_list = list(Listing(ais_source_list, prefix_map).stream())
 
     def get_obj_list(self) -> list[Object]:
         """Return the objects, in the order of their indices."""

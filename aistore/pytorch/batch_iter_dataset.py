@@ -8,10 +8,11 @@ from contextlib import closing
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
-from aistore.pytorch.base_iter_dataset import AISBaseIterDataset, IterOptions, check_read_ahead
+from aistore.pytorch.base_iter_dataset import AISBaseIterDataset
 from aistore.pytorch.errors import ErrSampleUnreadable
 from aistore.pytorch.prefetch import prefetch
 from aistore.pytorch.progress import progress_bar
+from aistore.pytorch.split import IterOptions, check_read_ahead
 from aistore.sdk.batch.extractor.extractor_registry import get_extractor
 from aistore.sdk.client import Client
 from aistore.sdk.const import MIB

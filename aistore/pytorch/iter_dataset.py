@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from aistore.pytorch.base_iter_dataset import AISBaseIterDataset, IterOptions, check_read_ahead
+from aistore.pytorch.base_iter_dataset import AISBaseIterDataset
 from aistore.pytorch.prefetch import prefetch
 from aistore.pytorch.progress import progress_bar
+from aistore.pytorch.split import IterOptions, check_read_ahead
 from aistore.sdk.batch.fetch import Fetched, Fetcher, Wanted
 from aistore.sdk.const import MIB
 from aistore.sdk.etl.etl_config import ETLConfig

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from aistore.pytorch.manifest import Manifest, ManifestRow
+from aistore.pytorch.manifest import AnyManifest, ManifestRow
 from aistore.sdk.ais_source import AISSource
-from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.errors import InvalidArgument, UnsupportedOperation
+from aistore.sdk.models.listing import BucketEntry
 from aistore.sdk.multiobj import ObjectGroup
 
 if TYPE_CHECKING:
@@ -18,6 +19,29 @@ if TYPE_CHECKING:
 Sources: TypeAlias = AISSource | Sequence[AISSource]
 PrefixMap: TypeAlias = Mapping[Any, str | list[str] | None]
 """From a source to the prefix or prefixes of the names wanted of it; a source that is not in it: all."""
+
+
+class _Objects(Sequence["Object"]):
+    """The objects of a manifest, made when they are looked at: a worker looks at its share only."""
+
+    def __init__(self, buckets: list[BucketBase], rows: list[ManifestRow]) -> None:
+        self._buckets = buckets
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Object: ...
+    @overload
+    def __getitem__(self, index: slice) -> _Objects: ...
+
+    def __getitem__(self, index: int | slice) -> Object | _Objects:
+        if isinstance(index, slice):
+            return _Objects(self._buckets, self._rows[index])
+        row = self._rows[index]
+        props = BucketEntry(row.name, s=row.size) if row.size >= 0 else None
+        return self._buckets[row.source].object(row.name, props)
 
 
 class Listing:
@@ -42,7 +66,7 @@ class Listing:
             raise InvalidArgument("ais_source_list must name at least one source, such as a bucket")
         self.prefix_map = dict(prefix_map or {})
         self._kept: dict[int, list[Object]] = {}
-        self._all: list[Object] | None = None
+        self._all: Sequence[Object] | None = None
 
     @property
     def is_known(self) -> bool:
@@ -78,20 +102,36 @@ class Listing:
         """Yield all objects, as they become known."""
         return chain.from_iterable(self.source_objects(index) for index in range(len(self.sources)))
 
-    def objects(self, manifest: Manifest | None = None) -> list[Object]:
+    def objects(self, manifest: AnyManifest | None = None, is_first: bool = True) -> Sequence[Object]:
         """Return all objects.
 
         Args:
             manifest: Where other processes find them too. Default: `None`.
+            is_first: Whether this is the first worker of rank 0. Default: `True`.
         """
         if self._all is None:
-            buckets = [_bucket_of(source) for source in self.sources]
-            if manifest is not None and all(bucket is not None for bucket in buckets):
-                rows = manifest.read(self._describe(), self._rows)
-                self._all = [buckets[row.source].object(row.name) for row in rows]  # type: ignore[union-attr]  # none is None
+            buckets = self._buckets() if manifest is not None else None
+            if manifest is not None and buckets is not None:
+                self._all = _Objects(buckets, manifest.read(self._describe(), self._rows, is_first))
             else:
                 self._all = list(self.stream())
         return self._all
+
+    def save(self, manifest: AnyManifest) -> None:
+        """Write all objects to a manifest, whatever it has.
+
+        Args:
+            manifest: The manifest.
+
+        Raises:
+            UnsupportedOperation: A source is of the program's own kind, which names no bucket (also a
+                `NotImplementedError`).
+        """
+        if self._buckets() is None:
+            raise UnsupportedOperation(
+                "a manifest names objects of buckets and groups of objects, not others"
+            )
+        manifest.write(self._describe(), self._rows())
 
     def count(self, indices: Sequence[int]) -> int:
         """Return how many objects some of the sources have.
@@ -108,10 +148,16 @@ class Listing:
 
     def _rows(self) -> list[ManifestRow]:
         return [
-            ManifestRow(index, obj.name)
+            ManifestRow(index, obj.name, -1 if obj.size_cached is None else obj.size_cached)
             for index in range(len(self.sources))
             for obj in self.source_objects(index)
         ]
+
+    def _buckets(self) -> list[BucketBase] | None:
+        """Return the buckets of the sources, if they are known."""
+        buckets = [_bucket_of(source) for source in self.sources]
+        known = [bucket for bucket in buckets if bucket is not None]
+        return known if len(known) == len(buckets) else None
 
     def _describe(self) -> list[str]:
         return [f"{source!r} {self.prefixes(source)}" for source in self.sources]

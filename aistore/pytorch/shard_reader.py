@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from aistore.pytorch.base_iter_dataset import AISBaseIterDataset, IterOptions
+from aistore.pytorch.base_iter_dataset import AISBaseIterDataset
 from aistore.pytorch.errors import ErrNotATar
 from aistore.pytorch.progress import progress_bar
+from aistore.pytorch.split import IterOptions
 from aistore.pytorch.utils import get_basename, get_extension
 from aistore.sdk.batch.archive.source import as_source
 from aistore.sdk.batch.archive.tar import TarReader

@@ -121,7 +121,7 @@ class AISDatasource(Datasource):
     def _entries(self) -> list[_Entry]:
         if self._listed is None:
             self._listed = [
-                _Entry(number, obj.name, obj.props_cached.size if obj.props_cached is not None else 0)
+                _Entry(number, obj.name, obj.size_cached or 0)
                 for number, (source, prefix) in enumerate(self._sources)
                 for obj in source.list_all_objects_iter(prefix=prefix)
             ]

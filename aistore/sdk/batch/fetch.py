@@ -130,8 +130,8 @@ def _suits_get_batch(wanted: Wanted) -> bool:
     # Exactly an Object: what stands in for one in a program's tests has no address to ask a cluster for.
     if wanted.etl is not None or type(obj) is not Object or not obj.bucket_path.startswith(_OWN):
         return False
-    known = None if wanted.archpath else obj.props_cached
-    return known is None or known.size < _LARGE
+    size = None if wanted.archpath else obj.size_cached
+    return size is None or size < _LARGE
 
 
 def _get(wanted: Wanted) -> bytes:

@@ -34,6 +34,7 @@ from aistore.sdk.const import (
     QPARAM_SYNC,
 )
 from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.names import bucket_objects_path, check_object_name, object_path
 from aistore.sdk.obj.byte_range import Bounds, parse_byte_range
 from aistore.sdk.obj.multipart_upload import MultipartUpload
@@ -147,6 +148,11 @@ class Object:
             known = self._props = known.generate_object_props()
         return known
 
+    @property
+    def size_cached(self) -> int | None:
+        """Size in bytes as `props_cached` has it, which costs more to look at; else `None`."""
+        return None if self._props is None else self._props.size
+
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_props": self.props_cached}
 
@@ -242,7 +248,7 @@ class Object:
             InvalidArgument: A range that cannot be, or options that exclude each other (also a `ValueError`).
         """
         if byte_range and blob_download_config:
-            raise InvalidArgument("byte_range and blob_download_config exclude each other")
+            raise InvalidArgument("Cannot use `byte_range` with `blob_download_config`")
         if num_workers is not None:
             others = {
                 "byte_range": byte_range,
@@ -252,7 +258,7 @@ class Object:
             }
             for option, value in others.items():
                 if value:
-                    raise InvalidArgument(f"num_workers and {option} exclude each other")
+                    raise InvalidArgument(f"Cannot use `num_workers` with `{option}`")
         params, headers = dict(self.query_params), dict[str, str]()
         bounds: Bounds = (None, None)
         if archive_config:
@@ -408,3 +414,7 @@ def _blob_headers(config: BlobDownloadConfig) -> dict[str, str]:
     if config.num_workers is not None:
         headers[HEADER_OBJECT_BLOB_WORKERS] = config.num_workers
     return headers
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "ETLConfig", "ObjectAttributes", "RequestClient", "Response", "os")
