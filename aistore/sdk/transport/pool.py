@@ -27,11 +27,13 @@ class Pool:
     Args:
         size: How many connections to one server stay when they are no longer used.
         tls: TLS settings.
+        max_idle: How long an idle connection is used again, in seconds; None for no limit.
     """
 
-    def __init__(self, size: int, tls: TLSConfig) -> None:
+    def __init__(self, size: int, tls: TLSConfig, max_idle: float | None = None) -> None:
         self.size = size
         self.tls = tls
+        self._max_idle = max_idle
         self._idle: dict[tuple[str, str, int], deque[Connection]] = {}
         # Sockets of a pool that is dropped without `close` are closed with it, without a warning.
         self._finalizer = weakref.finalize(self, _close_all, self._idle)
@@ -54,13 +56,16 @@ class Pool:
                 conn = idle.pop()
             except IndexError:  # another thread took it
                 break
-            if conn.is_stale():
+            if conn.is_stale() or self._is_old(conn):
                 conn.close()
                 continue
             conn.set_timeout(read)
             return conn
         context = context_for(self.tls) if origin.scheme == "https" else None
         return open_connection(origin, context, connect, read)
+
+    def _is_old(self, conn: Connection) -> bool:
+        return self._max_idle is not None and time.monotonic() - conn.idle_since > self._max_idle
 
     def give(self, conn: Connection) -> None:
         """Give back a connection whose answer was read to its end.

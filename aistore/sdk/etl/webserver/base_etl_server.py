@@ -12,21 +12,19 @@ from urllib.parse import unquote
 import requests
 import requests.exceptions as rex
 
-from aistore.sdk.const import (
-    HEADER_DIRECT_PUT_LENGTH,
-    HEADER_ETL_RETRY_REASON,
-    STATUS_FORBIDDEN,
-    STATUS_SERVICE_UNAVAILABLE,
-)
+from aistore.sdk.const import HEADER_DIRECT_PUT_LENGTH
 from aistore.sdk.errors import ETLDirectPutTransientError, InvalidArgumentType
 from aistore.sdk.etl.webserver.destinations import DestinationGuard
-from aistore.sdk.etl.webserver.exchange import HopAnswer, RequestFailed, interpret_hop, is_object_fqn
+from aistore.sdk.etl.webserver.exchange import interpret_hop
+from aistore.sdk.etl.webserver.files import FileRules
 from aistore.sdk.etl.webserver.flow import RETRY_BACKOFF_BASE, RETRY_BACKOFF_MAX
-from aistore.sdk.etl.webserver.outgoing import make_session
-from aistore.sdk.etl.webserver.settings import ENV_FQN, ENV_FQN_ROOTS, ServerSettings
+from aistore.sdk.etl.webserver.outgoing import Courier, SessionCourier, hop_answer, make_session
+from aistore.sdk.etl.webserver.settings import ServerSettings
 
 if TYPE_CHECKING:
     import socket
+
+    from aistore.sdk.etl.webserver.blocking import Carrier
 
 __all__ = [
     "DRAIN_CHUNK_BYTES",
@@ -104,6 +102,8 @@ class ETLServer(ABC):
         self.logger = logging.getLogger(own.__name__)
         self.on_started: Callable[[], None] | None = None
         self._session: requests.Session | None = None
+        self._courier: Courier | None = None
+        self._files = FileRules(settings)
 
     # ---- what a user overrides
 
@@ -166,7 +166,11 @@ class ETLServer(ABC):
 
     @property
     def session(self) -> requests.Session:
-        """The `requests.Session` of blocking calls: token, TLS and pool from the environment."""
+        """A `requests.Session` with token, TLS and pool from the environment.
+
+        Once a program has asked for it, or set one of its own, requests are made by it; before that they
+        travel by the SDK's own transport.
+        """
         if self._session is None:
             self._session = make_session(self.settings)
         return self._session
@@ -174,6 +178,21 @@ class ETLServer(ABC):
     @session.setter
     def session(self, session: requests.Session) -> None:
         self._session = session
+
+    @session.deleter
+    def session(self) -> None:
+        self._session = None
+
+    def carrier(self) -> Carrier:
+        """Return what fetches objects and delivers results."""
+        if self._session is not None or type(self).client_put is not ETLServer.client_put:
+            return SessionCourier(self)
+        return self._own_courier()
+
+    def _own_courier(self) -> Courier:
+        if self._courier is None:
+            self._courier = Courier(self.settings)
+        return self._courier
 
     def client_put(
         self, url: str, data: Any, headers: dict[str, str], timeout: float | None = None
@@ -234,22 +253,18 @@ class ETLServer(ABC):
         Raises:
             RequestFailed: With 403 when the file may not be read.
         """
-        if not self.settings.fqn:
-            raise RequestFailed(STATUS_FORBIDDEN, f"etl_fqn is turned off here ({ENV_FQN}=false)")
         path = self.sanitize_fqn(fqn)
-        real = os.path.realpath(path)
-        roots = self.settings.fqn_roots
-        if roots:
-            if any(os.path.commonpath((root, real)) == root for root in roots):
-                return path
-            raise RequestFailed(STATUS_FORBIDDEN, f"etl_fqn {path!r} is outside {ENV_FQN_ROOTS}")
-        if is_object_fqn(real):
-            return path
-        raise RequestFailed(
-            STATUS_FORBIDDEN,
-            f"etl_fqn {path!r} is not an object's file below a target's mount path; "
-            f"set {ENV_FQN_ROOTS} to the folders that may be read",
-        )
+        self._files.check(path)
+        return path
+
+    def open_fqn(self, fqn: str) -> int:
+        """Open a file that a request names, with the same rules, and return its descriptor.
+
+        Raises:
+            RequestFailed: With 403 when the file may not be read.
+            OSError: It cannot be.
+        """
+        return self._files.open(self.sanitize_fqn(fqn))
 
     # ---- readers
 
@@ -268,13 +283,3 @@ class ETLServer(ABC):
         finally:
             ETLServer.close_reader(output_iter)
             ETLServer.close_reader(reader)
-
-
-def hop_answer(status: int, body: bytes, headers: Any) -> HopAnswer:
-    """Take what matters from the next hop's answer; a length that is no number counts as none."""
-    try:
-        length = int(headers.get(HEADER_DIRECT_PUT_LENGTH, 0))
-    except (TypeError, ValueError):
-        length = 0
-    retry = status == STATUS_SERVICE_UNAVAILABLE and bool(headers.get(HEADER_ETL_RETRY_REASON))
-    return HopAnswer(status, body, max(length, 0), str(headers.get("Content-Type") or ""), retry)

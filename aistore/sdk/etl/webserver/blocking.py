@@ -1,119 +1,153 @@
-"""Performs the steps of a flow with blocking calls: what Flask and the multi-threaded server share."""
+"""What handling a request reads and sends: its body, files, the target, the next hop."""
 
 from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from collections.abc import Iterable, Mapping
+from typing import BinaryIO, Protocol
 
-from aistore.sdk.const import HEADER_CONTENT_LENGTH, STATUS_OK
-from aistore.sdk.etl.webserver import flow, steps
-from aistore.sdk.etl.webserver.base_etl_server import CountingIterator, ETLServer, hop_answer
-from aistore.sdk.etl.webserver.blocking_stream import (
-    ResponseReader,
-    call_transform,
-    close_output,
-    read_whole,
-    start_stream,
-    transform_file,
-    whole,
-)
-from aistore.sdk.etl.webserver.exchange import HopAnswer, Output, Reply
+from aistore.sdk.etl.webserver import files, flow
+from aistore.sdk.etl.webserver.base_etl_server import CountingIterator, ETLServer
+from aistore.sdk.etl.webserver.blocking_stream import close_output, read_whole, start_stream, whole
+from aistore.sdk.etl.webserver.exchange import HopAnswer, Output, Reply, TransformRequest, check_size
 from aistore.sdk.etl.webserver.stage_put import needs_both_ways, put_to_stage
 
-if TYPE_CHECKING:
-    import requests
+
+class Carrier(Protocol):
+    """Fetches objects and delivers results: `outgoing.Courier`, or what obeys a program's own client."""
+
+    def fetch(self, url: str) -> bytes | HopAnswer:
+        """Get an object whole; a `HopAnswer` is a refusal."""
+
+    def open(self, url: str) -> BinaryIO | HopAnswer:
+        """Start to get an object; a `HopAnswer` is a refusal."""
+
+    def put(self, url: str, data: bytes | Iterable[bytes], headers: Mapping[str, str]) -> HopAnswer:
+        """Deliver a result."""
 
 
-class BlockingSteps:
-    """Performs steps for one request.
+class RequestBody(Protocol):
+    """The body of a request, which ends at its last byte."""
+
+    def read_whole(self, limit: int) -> bytes:
+        """Return it; an `ObjectTooLarge` when it has more bytes than the limit."""
+
+    def open(self) -> BinaryIO:
+        """Return it as a file."""
+
+
+class BytesBody:
+    """A body that has been received.
 
     Args:
-        server: The server.
-        body: The request's body, ending at its last byte.
+        data: The body.
+    """
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def read_whole(self, limit: int) -> bytes:
+        """Return it."""
+        check_size(limit, len(self._data))
+        return self._data
+
+    def open(self) -> BinaryIO:
+        """Return it as a file."""
+        return io.BytesIO(self._data)
+
+
+class FileBody:
+    """A body that a web framework gives as a file.
+
+    Args:
+        file: The body.
         announced: How many bytes the request says it has, or None.
     """
 
-    def __init__(self, server: ETLServer, body: BinaryIO, announced: str | None = None) -> None:
+    __slots__ = ("_announced", "_file")
+
+    def __init__(self, file: BinaryIO, announced: str | None) -> None:
+        self._file = file
+        self._announced = announced
+
+    def read_whole(self, limit: int) -> bytes:
+        """Read it."""
+        return read_whole(self._file, limit, self._announced)
+
+    def open(self) -> BinaryIO:
+        """Return the file."""
+        return self._file
+
+
+class RequestIO:
+    """Reads and sends for one request, with blocking calls.
+
+    Args:
+        server: The server.
+        body: The request's body.
+    """
+
+    __slots__ = ("_body", "_server")
+
+    def __init__(self, server: ETLServer, body: RequestBody) -> None:
         self._server = server
         self._body = body
-        self._announced = announced
 
     def run(self, method: str, path: str, query: str, pipeline: str) -> Reply:
         """Handle a request."""
-        return flow.drive(flow.handle(self._server, method, path, query, pipeline), self._perform)
+        return flow.handle(self._server, self, method, path, query, pipeline)
 
-    def _perform(self, step: steps.Step) -> Any:
-        return self._performers[type(step)](self, step)
+    def run_parsed(self, request: TransformRequest) -> Reply:
+        """Handle a request that has been parsed."""
+        return flow.transform(self._server, self, request)
 
-    def _read_body(self, _step: steps.ReadBody) -> bytes:
-        return read_whole(self._body, self._server.settings.max_buffered, self._announced)
+    def read_body(self) -> bytes:
+        """Read the request's body whole."""
+        return self._body.read_whole(self._server.settings.max_buffered)
 
-    def _fetch(self, step: steps.Fetch) -> bytes | HopAnswer:
-        with self._get(step.url) as resp:
-            if resp.status_code != STATUS_OK:
-                return HopAnswer(resp.status_code)
-            announced = resp.headers.get(HEADER_CONTENT_LENGTH)
-            source = io.BufferedReader(ResponseReader(resp))
-            return read_whole(source, self._server.settings.max_buffered, announced)
+    def open_body(self) -> BinaryIO:
+        """Open the request's body."""
+        return self._body.open()
 
-    def _call_transform(self, step: steps.CallTransform) -> Any:
-        return call_transform(self._server, step)
-
-    def _transform_file(self, step: steps.TransformFile) -> Any:
-        return transform_file(self._server, step)
-
-    def _open_body(self, _step: steps.OpenBody) -> BinaryIO:
-        return self._body
-
-    def _open_file(self, step: steps.OpenFile) -> BinaryIO:
-        return Path(step.path).open("rb")
-
-    def _open_fetch(self, step: steps.OpenFetch) -> BinaryIO | HopAnswer:
-        resp = self._get(step.url)
-        if resp.status_code != STATUS_OK:
-            resp.close()
-            return HopAnswer(resp.status_code)
-        return io.BufferedReader(ResponseReader(resp), 1 << 16)
-
-    def _start_stream(self, step: steps.StartStream) -> Output:
-        return start_stream(self._server, step)
-
-    def _check_destination(self, step: steps.CheckDestination) -> None:
-        step.guard.check(step.url)
-
-    def _put(self, step: steps.Put) -> tuple[HopAnswer, int]:
-        if step.stage and needs_both_ways(step.data):
-            return put_to_stage(step.url, step.data, step.headers, self._server.settings)
-        if isinstance(step.data, bytes):
-            resp = self._server.client_put(step.url, step.data, step.headers)
-            return hop_answer(resp.status_code, resp.content, resp.headers), len(step.data)
-        chunks = CountingIterator(whole(step.data))
-        try:
-            resp = self._server.client_put(step.url, chunks, step.headers)
-        finally:
-            close_output(step.data)
-        return hop_answer(resp.status_code, resp.content, resp.headers), chunks.bytes_sent
-
-    def _pause(self, step: steps.Pause) -> None:
-        time.sleep(step.seconds)
-
-    def _get(self, url: str) -> requests.Response:
+    def read_file(self, fqn: str) -> bytes:
+        """Read the file that the request names whole."""
         server = self._server
-        return server.session.get(url, timeout=server.settings.timeout, stream=True, allow_redirects=False)
+        return files.read_whole_file(server.open_fqn(fqn), server.settings.max_buffered)
 
-    _performers: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
-        steps.ReadBody: _read_body,
-        steps.Fetch: _fetch,
-        steps.CallTransform: _call_transform,
-        steps.TransformFile: _transform_file,
-        steps.OpenBody: _open_body,
-        steps.OpenFile: _open_file,
-        steps.OpenFetch: _open_fetch,
-        steps.StartStream: _start_stream,
-        steps.CheckDestination: _check_destination,
-        steps.Put: _put,
-        steps.Pause: _pause,
-    }
+    def open_file(self, fqn: str) -> BinaryIO:
+        """Open the file that the request names."""
+        return files.open_whole_file(self._server.open_fqn(fqn))
+
+    def fetch(self, url: str) -> bytes | HopAnswer:
+        """Get an object from the target whole."""
+        return self._server.carrier().fetch(url)
+
+    def open_fetch(self, url: str) -> BinaryIO | HopAnswer:
+        """Start to get an object from the target."""
+        return self._server.carrier().open(url)
+
+    def start_stream(self, reader: BinaryIO, request: TransformRequest) -> Output:
+        """Call `transform_stream` and take the first chunk."""
+        return start_stream(self._server, reader, request)
+
+    def put(
+        self, url: str, data: bytes | Output, headers: Mapping[str, str], *, stage: bool
+    ) -> tuple[HopAnswer, int]:
+        """Put a result to the next hop."""
+        if stage and needs_both_ways(data):
+            return put_to_stage(url, data, dict(headers), self._server.settings)
+        if isinstance(data, bytes):
+            return self._server.carrier().put(url, data, headers), len(data)
+        chunks = CountingIterator(whole(data))
+        try:
+            answer = self._server.carrier().put(url, chunks, headers)
+        finally:
+            close_output(data)
+        return answer, chunks.bytes_sent
+
+    def pause(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)

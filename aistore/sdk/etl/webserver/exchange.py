@@ -10,9 +10,10 @@ import html
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import parse_qs, quote, unquote
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote, unquote_plus
 
 from aistore.sdk.const import (
     ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT,
@@ -41,8 +42,10 @@ _OBJECT_FQN = re.compile(r"/@[a-z0-9]+/(?:[@#][^/]*/)*(?P<bucket>[^/]+)/%ob/.+",
 _ERROR_PAGE = re.compile(r"<p>Message: (?P<message>.*?)\.?</p>", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class TransformRequest:
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class TransformRequest(NamedTuple):
     """One request to transform an object.
 
     Attributes:
@@ -87,18 +90,20 @@ def parse_request(method: str, path: str, query: str, pipeline: str) -> Transfor
     Raises:
         InvalidPipelineError: The pipeline has an empty entry.
     """
-    values = parse_qs(query, keep_blank_values=True)
     uname = path.removeprefix("/")
-    next_url, rest = parse_etl_pipeline(pipeline)
-    return TransformRequest(
-        method=method,
-        path=plain_path(uname),
-        uname=uname,
-        etl_args=values.get(QPARAM_ETL_ARGS, [""])[0].strip(),
-        fqn=values.get(QPARAM_ETL_FQN, [""])[0].strip(),
-        next_url=next_url,
-        rest=rest,
-    )
+    next_url, rest = parse_etl_pipeline(pipeline) if pipeline else ("", "")
+    etl_args = query_value(query, QPARAM_ETL_ARGS) if query else ""
+    fqn = query_value(query, QPARAM_ETL_FQN) if query else ""
+    return TransformRequest(method, plain_path(uname), uname, etl_args, fqn, next_url, rest)
+
+
+def query_value(query: str, name: str) -> str:
+    """Return the first value of a query parameter, decoded and stripped; "" when it is not there."""
+    for pair in query.split("&"):
+        key, _, value = pair.partition("=")
+        if key == name or (("%" in key or "+" in key) and unquote_plus(key) == name):
+            return unquote_plus(value).strip()
+    return ""
 
 
 def parse_ws_control(control: Mapping[str, Any]) -> TransformRequest:
@@ -153,8 +158,7 @@ class Output:
     length: int | None = None
 
 
-@dataclass(frozen=True)
-class HopAnswer:
+class HopAnswer(NamedTuple):
     """What the next stage or the destination answered.
 
     Attributes:
@@ -191,8 +195,7 @@ def interpret_hop(answer: HopAnswer, sent: int, *, stage: bool) -> HopAnswer:
     return HopAnswer(answer.status, answer.body, 0, answer.content_type, answer.retry)
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """What to answer.
 
     Attributes:
@@ -207,7 +210,7 @@ class Reply:
     status: int
     body: bytes | Output = b""
     content_type: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NO_HEADERS
     error: str = ""
     transform_failed: bool = False
 

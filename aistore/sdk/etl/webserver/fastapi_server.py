@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator
+import sys
 from typing import TYPE_CHECKING, Any
 
-from aistore.sdk.const import HEADER_CONTENT_LENGTH, HEADER_NODE_URL, STATUS_NO_CONTENT
-from aistore.sdk.errors import ETLDirectPutTransientError, InvalidPipelineError, SDKError
-from aistore.sdk.etl.webserver.asyncio_steps import AsyncSteps
+from aistore.sdk.const import STATUS_NO_CONTENT
+from aistore.sdk.errors import InvalidPipelineError, SDKError
 from aistore.sdk.etl.webserver.base_etl_server import ETLServer
+from aistore.sdk.etl.webserver.blocking import BytesBody, RequestIO
 from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
-from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply, message_of, parse_ws_control
-from aistore.sdk.etl.webserver.fastapi_streaming import (
-    RequestChunks,
-    _DeferredStartStreamingResponse,
-    iterate_in_thread,
-)
+from aistore.sdk.etl.webserver.client_courier import ClientCourier
+from aistore.sdk.etl.webserver.exchange import Output, message_of, parse_ws_control
+from aistore.sdk.etl.webserver.handoff import Handoff
+from aistore.sdk.etl.webserver.memory import keep_freed_memory
 from aistore.sdk.etl.webserver.outgoing import auth_headers, own_ssl_context
 from aistore.sdk.etl.webserver.requirements import require
 from aistore.sdk.etl.webserver.settings import ServerSettings
@@ -26,9 +25,9 @@ from aistore.sdk.etl.webserver.settings import ServerSettings
 if TYPE_CHECKING:
     import httpx
     from fastapi import FastAPI
-    from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.websockets import WebSocket
+
+    from aistore.sdk.etl.webserver.blocking import Carrier
 
 # Longer than the idle time of the targets' connection pools, so that it is they who close.
 IDLE_SECONDS = 120
@@ -79,6 +78,7 @@ class FastAPIServer(ETLServer):
         self.chunk_size = self.settings.chunk_size
         self.active_connections: list[WebSocket] = []
         self._client: httpx.AsyncClient | None = None
+        self._handoff: Handoff | None = None
         self.app = self._make_app()
 
     # ---- life
@@ -92,6 +92,7 @@ class FastAPIServer(ETLServer):
         self._run_uvicorn(self._uvicorn_config(), [listener])
 
     def _run_uvicorn(self, config: Any, sockets: list[socket.socket] | None = None) -> None:
+        keep_freed_memory()
         server = require("uvicorn", "FastAPIServer").Server(config)
         # uvicorn exits with a status of its own when the start fails.
         with contextlib.suppress(SystemExit):
@@ -107,10 +108,18 @@ class FastAPIServer(ETLServer):
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
+        if self._handoff is not None:
+            self._handoff.close()
+        if self._courier is not None:
+            self._courier.close()
 
     @property
     def client(self) -> httpx.AsyncClient:
-        """The `httpx.AsyncClient` of outgoing requests: token, TLS and limits from the environment."""
+        """An `httpx.AsyncClient` with token, TLS and limits from the environment.
+
+        Once a program has asked for it, or set one of its own, requests are made by it; before that they
+        travel by the SDK's own transport.
+        """
         if self._client is None:
             self._client = self._make_client()
         return self._client
@@ -119,13 +128,19 @@ class FastAPIServer(ETLServer):
     def client(self, client: httpx.AsyncClient | None) -> None:
         self._client = client
 
+    @client.deleter
+    def client(self) -> None:
+        self._client = None
+
     def is_transient(self, exc: Exception) -> bool:
         """Say whether a failed direct put may succeed when it is tried again."""
-        httpx = require("httpx", "FastAPIServer")
+        httpx = sys.modules.get("httpx")
+        if httpx is None or not isinstance(exc, httpx.HTTPError):
+            return super().is_transient(exc)
         if isinstance(exc, httpx.ConnectError) and "CERTIFICATE_VERIFY_FAILED" in str(exc):
             return False
         passing = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.TimeoutException)
-        return isinstance(exc, (*passing, ETLDirectPutTransientError))
+        return isinstance(exc, passing)
 
     def _make_client(self) -> httpx.AsyncClient:
         module = require("httpx", "FastAPIServer")
@@ -145,6 +160,7 @@ class FastAPIServer(ETLServer):
             self.app,
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
             ws_max_size=WS_MESSAGE_MAX,
@@ -153,70 +169,32 @@ class FastAPIServer(ETLServer):
         )
 
     def _make_app(self) -> FastAPI:
-        fastapi = require("fastapi", "FastAPIServer")
-        routing = require("starlette.routing", "FastAPIServer")
+        require("fastapi", "FastAPIServer")
+        from aistore.sdk.etl.webserver.fastapi_app import make_app
 
-        @contextlib.asynccontextmanager
-        async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-            await self.startup_event()
-            if self.on_started is not None:
-                self.on_started()
-            try:
-                yield
-            finally:
-                await self.shutdown_event()
+        return make_app(self)
 
-        # Any path may be an object's: no documentation pages in between.
-        app: FastAPI = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-        app.state.etl_server = self
-        app.router.redirect_slashes = False
-        app.router.routes += [
-            routing.Route("/health", self._health, methods=["GET"]),
-            routing.Route("/{path:path}", self._handle, methods=["GET", "PUT"]),
-            routing.WebSocketRoute("/ws", self._websocket),
-        ]
-        return app
+    def handoff(self) -> Handoff:
+        """Return the threads that work for the running loop."""
+        loop = asyncio.get_running_loop()
+        handoff = self._handoff
+        if handoff is None or handoff.loop is not loop:
+            if handoff is not None:
+                handoff.close()
+            handoff = self._handoff = Handoff(loop, self.settings.max_conn)
+        return handoff
 
-    # ---- HTTP
-
-    async def _health(self, _request: Request) -> Response:
-        response: Response = require("starlette.responses", "FastAPIServer").Response(HEALTH_BODY)
-        return response
-
-    async def _handle(self, request: Request) -> Any:
-        # The router takes HEAD for a GET, but nobody wants a transform without its result.
-        if request.method == "HEAD":
-            return self._respond(
-                Reply(405, error="only GET and PUT transform", headers={"Allow": "GET, PUT"})
-            )
-        scope = request.scope
-        body = RequestChunks(request.receive, request.headers.get(HEADER_CONTENT_LENGTH))
-        query = scope["query_string"].decode("latin-1")
-        pipeline = request.headers.get(HEADER_NODE_URL, "")
-        reply = await AsyncSteps(self, body).run(request.method, scope["path"], query, pipeline)
-        if isinstance(reply.body, Output):
-            return _DeferredStartStreamingResponse(reply, body)
-        return self._respond(reply)
-
-    @staticmethod
-    def _respond(reply: Reply) -> Response:
-        responses = require("starlette.responses", "FastAPIServer")
-        response: Response
-        if reply.error:
-            detail = f"Processing error: {reply.error}" if reply.transform_failed else reply.error
-            response = responses.JSONResponse({"detail": detail}, reply.status)
-        else:
-            response = responses.Response(reply.body, reply.status)
-            if reply.content_type:
-                response.headers["Content-Type"] = reply.content_type
-            if reply.status == STATUS_NO_CONTENT:
-                del response.headers["Content-Length"]
-        response.headers.update(dict(reply.headers))
-        return response
+    def carrier(self) -> Carrier:
+        """Return what fetches objects and delivers results."""
+        replaced = type(self).client is not FastAPIServer.client
+        if self._handoff is not None and (self._client is not None or replaced):
+            return ClientCourier(self, self._handoff.loop)
+        return super().carrier()
 
     # ---- websocket
 
-    async def _websocket(self, websocket: WebSocket) -> None:
+    async def answer_websocket(self, websocket: WebSocket) -> None:
+        """Answer the requests of one websocket."""
         disconnected = require("starlette.websockets", "FastAPIServer").WebSocketDisconnect
         await websocket.accept()
         self.active_connections.append(websocket)
@@ -254,7 +232,9 @@ class FastAPIServer(ETLServer):
             if data is None:
                 await websocket.close(_WS_NORMAL)
                 return False
-        reply = await AsyncSteps(self, data or b"").run_parsed(request)
+        blocks = bool(request.next_url)
+        work = RequestIO(self, BytesBody(data or b"")).run_parsed
+        reply = await self.handoff().run(work, request, blocks=blocks)
         if reply.error or reply.status not in {200, STATUS_NO_CONTENT}:
             prefix = "Transform error: " if reply.transform_failed else ""
             text = reply.error or message_of(reply.body) or f"the next hop answered {reply.status}"
@@ -262,7 +242,10 @@ class FastAPIServer(ETLServer):
         if reply.status == STATUS_NO_CONTENT:
             await websocket.send_text(next(iter(reply.headers.values()), "0"))
         else:
-            await websocket.send_bytes(await _in_memory(reply.body))
+            body = reply.body
+            if isinstance(body, Output):
+                body = await self.handoff().run(_in_memory, body, blocks=True)
+            await websocket.send_bytes(body)
         return True
 
     async def _refuse(self, websocket: WebSocket, reason: str) -> bool:
@@ -272,14 +255,12 @@ class FastAPIServer(ETLServer):
         return False
 
 
-async def _in_memory(body: bytes | Output) -> bytes:
+def _in_memory(output: Output) -> bytes:
     """Return a result in one piece, which is how a websocket message goes."""
-    if isinstance(body, bytes):
-        return body
     try:
-        return b"".join([chunk async for chunk in iterate_in_thread(whole(body))])
+        return b"".join(whole(output))
     finally:
-        close_output(body)
+        close_output(output)
 
 
 async def _receive_bytes(websocket: WebSocket) -> bytes | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import collections
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
-from typing import Any
+import queue
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, BinaryIO, cast
 
-from aistore.sdk.etl.webserver.exchange import Gatherer, Output, Reply
+from aistore.sdk.etl.webserver.exchange import Gatherer, Reply, check_size
 
 ASGI_HTTP_RESPONSE_BODY = "http.response.body"
 ASGI_HTTP_RESPONSE_START = "http.response.start"
@@ -18,7 +20,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 READ_BUFFER = 1 << 16
-# How long to wait for the next piece of a request's body.
+# Bytes that wait between the loop and a thread, in each direction; one chunk may be beyond that.
+WINDOW_BYTES = 1 << 18
+# How long to wait for the next piece of a request's body, or for the client to take one of the answer's.
 RECEIVE_SECONDS = 120.0
 
 
@@ -34,14 +38,14 @@ class RequestChunks:
         announced: How many bytes the request says it has, or None.
 
     Attributes:
-        finished: Set when the body has been received whole, or the caller is gone.
+        finished: Whether the body has been received whole, or the caller is gone.
     """
 
     def __init__(self, receive: Receive, announced: str | None = None) -> None:
         self._receive = receive
         self._announced = announced
-        self._wanted = False
-        self.finished = asyncio.Event()
+        self._expired = False
+        self.finished = False
 
     async def pull(self) -> bytes:
         """Return the next chunk, b"" at the end.
@@ -49,25 +53,38 @@ class RequestChunks:
         Raises:
             ClientGone: The body ended early.
         """
-        self._wanted = True
-        while not self.finished.is_set():
+        while not self.finished:
             message = await self._next_message()
             if message["type"] == "http.disconnect":
-                self.finished.set()
+                self.finished = True
                 raise ClientGone("the caller closed the connection in the middle of the request's body")
             if not message.get("more_body", False):
-                self.finished.set()
+                self.finished = True
             chunk: bytes = message.get("body", b"")
             if chunk:
                 return chunk
         return b""
 
     async def _next_message(self) -> Message:
+        # Not `asyncio.wait_for`: before Python 3.12 that makes a task of each message.
+        task = asyncio.current_task()
+        assert task is not None
+        timer = asyncio.get_running_loop().call_later(RECEIVE_SECONDS, self._expire, task)
         try:
-            return await asyncio.wait_for(self._receive(), RECEIVE_SECONDS)
-        except asyncio.TimeoutError:
-            self.finished.set()
+            return await self._receive()
+        except asyncio.CancelledError:
+            if not self._expired:
+                raise
+            if hasattr(task, "uncancel"):
+                task.uncancel()
+            self.finished = True
             raise ClientGone(f"nothing of the request's body came for {RECEIVE_SECONDS:g} s") from None
+        finally:
+            timer.cancel()
+
+    def _expire(self, task: asyncio.Task[Any]) -> None:
+        self._expired = True
+        task.cancel()
 
     async def read_all(self, limit: int) -> bytes:
         """Return the whole body.
@@ -75,36 +92,103 @@ class RequestChunks:
         Raises:
             ObjectTooLarge: It has more bytes than the limit.
         """
-        gatherer = Gatherer(limit, self._announced)
-        while chunk := await self.pull():
+        check_size(limit, self._announced)
+        chunk = await self.pull()
+        if self.finished and len(chunk) <= limit:
+            return chunk
+        gatherer = Gatherer(limit)
+        while chunk:
             gatherer.add(chunk)
+            chunk = await self.pull()
         return gatherer.joined()
 
     async def wait_for_disconnect(self) -> None:
         """Return when the caller has closed its connection; a body that nobody reads is skipped."""
-        if not self._wanted:
-            with contextlib.suppress(ClientGone):
-                while await self.pull():
-                    pass
-        await self.finished.wait()
+        try:
+            while await self.pull():
+                pass
+        except ClientGone:
+            return
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
 
-class _RequestStreamReader(io.RawIOBase):
-    """A binary file over an asynchronous source of chunks, for code that runs in any thread but the loop's.
+class BodyPipe:
+    """Brings a request's body from the loop to the thread that reads it.
 
     Args:
-        pull: Returns the next chunk, b"" at the end.
-        release: Called on the loop when the reader is closed.
+        chunks: The body.
+        first: What of it has been received.
     """
 
-    def __init__(
-        self, pull: Callable[[], Awaitable[bytes]], release: Callable[[], Awaitable[None]] | None = None
-    ) -> None:
+    def __init__(self, chunks: RequestChunks, first: bytes) -> None:
+        self._chunks = chunks
         self._loop = asyncio.get_running_loop()
-        self._pull = pull
-        self._release = release
+        self._queue: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
+        self._resume = asyncio.Event()
+        self._waiting = False
+        # Each is written by one side only.
+        self._put = len(first)
+        self._taken = 0
+        if first:
+            self._queue.put(first)
+
+    async def pump(self) -> None:
+        """Receive the body as fast as it is read."""
+        try:
+            while True:
+                chunk = await self._chunks.pull()
+                self._put += len(chunk)
+                self._queue.put(chunk)
+                if not chunk:
+                    return
+                while self._put - self._taken > WINDOW_BYTES:
+                    self._resume.clear()
+                    self._waiting = True
+                    if self._put - self._taken > WINDOW_BYTES:
+                        await self._resume.wait()
+                    self._waiting = False
+        except ClientGone as exc:
+            self._queue.put(exc)
+            raise
+
+    def close(self) -> None:
+        """Have whoever still reads get an error."""
+        self._queue.put(ClientGone("the request is over"))
+
+    # ---- in the thread
+
+    def read_whole(self, limit: int) -> bytes:
+        """Return the whole body."""
+        gatherer = Gatherer(limit)
+        while chunk := self.get():
+            gatherer.add(chunk)
+        return gatherer.joined()
+
+    def open(self) -> BinaryIO:
+        """Return the body as a file."""
+        return cast("BinaryIO", io.BufferedReader(_PipeReader(self), READ_BUFFER))
+
+    def get(self) -> bytes:
+        """Return the next chunk, waiting for it; b"" at the end."""
+        try:
+            chunk = self._queue.get(timeout=2 * RECEIVE_SECONDS)
+        except queue.Empty:
+            raise ClientGone("nothing of the request's body came") from None
+        if isinstance(chunk, BaseException):
+            raise chunk
+        self._taken += len(chunk)
+        if self._waiting and self._put - self._taken <= WINDOW_BYTES // 2:
+            self._waiting = False
+            self._loop.call_soon_threadsafe(self._resume.set)
+        return chunk
+
+
+class _PipeReader(io.RawIOBase):
+    """A binary file over a `BodyPipe`."""
+
+    def __init__(self, pipe: BodyPipe) -> None:
+        self._pipe = pipe
         self._rest = memoryview(b"")
         self._ended = False
 
@@ -117,104 +201,78 @@ class _RequestStreamReader(io.RawIOBase):
         if self.closed:
             raise ValueError("read of a closed reader")
         if not len(self._rest) and not self._ended:
-            self._rest = memoryview(self._on_loop(self._pull()))
+            self._rest = memoryview(self._pipe.get())
             self._ended = not len(self._rest)
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
 
-    def close(self) -> None:
-        """Give up what was not read."""
-        if self.closed:
-            return
-        super().close()
-        self._ended = True
-        self._rest = memoryview(b"")
-        if self._release is not None and not self._loop.is_closed():
-            self._on_loop(self._release())
 
-    def _on_loop(self, awaitable: Awaitable[Any]) -> Any:
-        async def wait() -> Any:
-            return await awaitable
+class OutputPipe:
+    """Brings a reply from the thread that makes it to the loop: the reply, then the chunks of its body."""
 
-        return asyncio.run_coroutine_threadsafe(wait(), self._loop).result()
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._items: collections.deque[bytes | Reply | BaseException | None] = collections.deque()
+        self._news = asyncio.Event()
+        self._told = False
+        self._room = threading.Event()
+        self._gone = False
+        # Each is written by one side only.
+        self._put = 0
+        self._sent = 0
 
+    # ---- in the thread
 
-def buffered_reader(
-    pull: Callable[[], Awaitable[bytes]], release: Callable[[], Awaitable[None]] | None = None
-) -> io.BufferedReader:
-    """Make the reader that `transform_stream` gets."""
-    return io.BufferedReader(_RequestStreamReader(pull, release), READ_BUFFER)
+    def put(self, item: bytes | Reply | BaseException | None) -> None:
+        """Hand over the reply, a chunk, the failure of the next one, or None at the end.
 
+        Raises:
+            ClientGone: Nobody takes it any more.
+        """
+        if self._gone:
+            raise ClientGone("the caller closed the connection before it had the whole answer")
+        self._items.append(item)
+        if not self._told:
+            self._told = True
+            self._loop.call_soon_threadsafe(self._news.set)
+        if isinstance(item, bytes):
+            self._put += len(item)
+            while self._put - self._sent > WINDOW_BYTES and not self._gone:
+                self._room.clear()
+                if self._put - self._sent <= WINDOW_BYTES or self._gone:
+                    break
+                if not self._room.wait(RECEIVE_SECONDS):
+                    raise ClientGone(f"the caller took nothing of the answer for {RECEIVE_SECONDS:g} s")
 
-async def iterate_in_thread(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Take each chunk of a blocking iterator in a worker thread."""
-    from anyio.to_thread import run_sync
+    # ---- on the loop
 
-    while chunk := await run_sync(next, chunks, b""):
-        yield chunk
+    @property
+    def has_items(self) -> bool:
+        """Whether something has been handed over and not been taken."""
+        return bool(self._items)
 
+    async def take(self) -> list[bytes | Reply | BaseException | None]:
+        """Return what has been handed over, waiting until there is something."""
+        while not self._items:
+            self._told = False
+            if self._items:
+                break
+            await self._news.wait()
+            self._news.clear()
+        self._told = False
+        items = []
+        while self._items:
+            items.append(self._items.popleft())
+        return items
 
-class _DeferredStartStreamingResponse:
-    """An ASGI response whose status line is sent together with the first chunk.
+    def sent(self, size: int) -> None:
+        """Note that bytes have been sent: there is room for more."""
+        self._sent += size
+        self._room.set()
 
-    When a chunk cannot be made after that, the exception ends the application's call: the server then closes
-    the connection without the terminating chunk, and the receiver knows that the answer is incomplete.
-
-    Args:
-        reply: Status, headers and an `Output` as body.
-        body: The request's body, to know when the caller is gone.
-    """
-
-    def __init__(self, reply: Reply, body: RequestChunks) -> None:
-        assert isinstance(reply.body, Output)
-        self._reply = reply
-        self._output = reply.body
-        self._body = body
-
-    async def __call__(self, _scope: Mapping[str, Any], _receive: Receive, send: Send) -> None:
-        import anyio
-        from anyio.to_thread import run_sync
-
-        from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
-
-        async def stream_then_cancel(scope: anyio.CancelScope) -> None:
-            await self._stream(send, whole(self._output))
-            scope.cancel()
-
-        async def cancel_when_gone(scope: anyio.CancelScope) -> None:
-            await self._body.wait_for_disconnect()
-            scope.cancel()
-
-        failure: BaseException | None = None
-        try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(cancel_when_gone, group.cancel_scope)
-                try:
-                    await stream_then_cancel(group.cancel_scope)
-                except Exception as exc:  # noqa: BLE001 - raised again outside, not wrapped in a group
-                    failure = exc
-                    group.cancel_scope.cancel()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await run_sync(close_output, self._output)
-        if failure is not None:
-            raise failure
-
-    async def _stream(self, send: Send, chunks: Iterator[bytes]) -> None:
-        reply = self._reply
-        headers = [(b"content-type", reply.content_type.encode("latin-1"))]
-        if self._output.length is not None:
-            headers.append((b"content-length", b"%d" % self._output.length))
-        headers += [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in reply.headers.items()]
-        start = {"type": ASGI_HTTP_RESPONSE_START, "status": reply.status, "headers": headers}
-        started = False
-        async for chunk in iterate_in_thread(chunks):
-            if not started:
-                started = True
-                await send(start)
-            await send({"type": ASGI_HTTP_RESPONSE_BODY, "body": chunk, "more_body": True})
-        if not started:
-            await send(start)
-        await send({"type": ASGI_HTTP_RESPONSE_BODY, "body": b"", "more_body": False})
+    def abandon(self) -> None:
+        """Have whoever still puts get an error."""
+        self._gone = True
+        self._room.set()

@@ -15,10 +15,13 @@ from aistore.sdk.const import (
     STATUS_OK,
 )
 from aistore.sdk.etl.webserver.base_etl_server import DRAIN_CHUNK_BYTES, ETLServer
-from aistore.sdk.etl.webserver.blocking import BlockingSteps
+from aistore.sdk.etl.webserver.blocking import FileBody, RequestIO
 from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
 from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply
+from aistore.sdk.etl.webserver.flask_handler import TEXT, FlaskRequestHandler, extent_of
+from aistore.sdk.etl.webserver.memory import keep_freed_memory
 from aistore.sdk.etl.webserver.requirements import require
+from aistore.sdk.etl.webserver.threaded_http import ThreadedHTTPServer, serve_until_signalled
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -45,15 +48,27 @@ class FlaskServer(ETLServer):
         self.host = host
         self.port = port
         self.app = self._make_app()
+        self._extent = extent_of(self.app)
 
     def start(self) -> None:
-        """Serve with Flask's own threaded server until stopped."""
-        self._run(self.host, self.port)
+        """Serve until stopped."""
+        if self._is_plain():
+            address = (self.host, self.port)
+            serve_until_signalled(ThreadedHTTPServer(address, FlaskRequestHandler, self))
+        else:
+            self._run(self.host, self.port)
 
     def serve_on(self, listener: socket.socket) -> None:
-        """Serve on a bound socket with Flask's own threaded server until stopped."""
+        """Serve on a bound socket until stopped."""
         host, port = listener.getsockname()[:2]
-        self._run(host, port, listener.fileno())
+        if self._is_plain():
+            serve_until_signalled(ThreadedHTTPServer((host, port), FlaskRequestHandler, self, listener))
+        else:
+            self._run(host, port, listener.fileno())
+
+    def _is_plain(self) -> bool:
+        """Say whether nobody has added anything to the application: then requests need not pass through it."""
+        return extent_of(self.app) == self._extent
 
     def _run(self, host: str, port: int, fd: int | None = None) -> None:
         serving = require("werkzeug.serving", "FlaskServer")
@@ -64,6 +79,7 @@ class FlaskServer(ETLServer):
             def log_request(self, code: object = "-", size: object = "-") -> None:
                 """Do not log requests."""
 
+        keep_freed_memory()
         server = serving.make_server(host, port, self.app, threaded=True, request_handler=Handler, fd=fd)
         server.daemon_threads = True
         self.logger.info("serving on %s:%d", host, port)
@@ -90,7 +106,7 @@ class FlaskServer(ETLServer):
         return app
 
     def _health(self) -> Response:
-        return self._respond(Reply(STATUS_OK, HEALTH_BODY, "text/html; charset=utf-8"))
+        return self._respond(Reply(STATUS_OK, HEALTH_BODY, TEXT))
 
     def _handle_request(self, _path: str = "") -> Response:
         request = require("flask", "FlaskServer").request
@@ -106,7 +122,7 @@ class FlaskServer(ETLServer):
         pipeline = request.headers.get(HEADER_NODE_URL, "")
         query = request.query_string.decode("latin-1")
         announced = request.headers.get(HEADER_CONTENT_LENGTH)
-        reply = BlockingSteps(self, body, announced).run(request.method, request.path, query, pipeline)
+        reply = RequestIO(self, FileBody(body, announced)).run(request.method, request.path, query, pipeline)
         if not isinstance(reply.body, Output):
             _drain(body)
         return self._respond(reply)

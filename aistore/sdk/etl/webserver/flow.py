@@ -1,15 +1,14 @@
-"""How an ETL server handles a request: one source of the logic for all servers, blocking or not.
+"""How an ETL server handles a request: one source of the logic for all servers.
 
-A flow is a generator that yields what is to be done (read the body, fetch, transform, put, ...) and is sent
-the outcome; it does no I/O itself. `drive` runs it with blocking calls (Flask, multi-threaded),
-`drive_async` on an event loop (FastAPI). What differs between servers is only how a step is performed.
+What differs between servers is how a request's body is received, which its `RequestIO` knows, and how the
+reply is written. Everything here blocks: servers run it in a thread, never on an event loop.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from aistore.sdk.const import (
     ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT,
@@ -23,7 +22,6 @@ from aistore.sdk.const import (
     STATUS_OK,
 )
 from aistore.sdk.errors import ETLDirectPutTransientError, InvalidPipelineError
-from aistore.sdk.etl.webserver.destinations import DestinationGuard
 from aistore.sdk.etl.webserver.exchange import (
     HopAnswer,
     Output,
@@ -36,29 +34,15 @@ from aistore.sdk.etl.webserver.exchange import (
     is_refused,
     parse_request,
 )
-from aistore.sdk.etl.webserver.steps import (
-    CallTransform,
-    CheckDestination,
-    Fetch,
-    OpenBody,
-    OpenFetch,
-    OpenFile,
-    Pause,
-    Put,
-    ReadBody,
-    StartStream,
-    Step,
-    TransformFile,
-)
 from aistore.sdk.etl.webserver.utils import compose_etl_direct_put_url, is_stage_url
+
+if TYPE_CHECKING:
+    from aistore.sdk.etl.webserver.destinations import DestinationGuard
 
 STATUS_NOT_FOUND = 404
 
 RETRY_BACKOFF_BASE = 2.0
 RETRY_BACKOFF_MAX = 30.0
-
-
-Flow: TypeAlias = Generator[Step, Any, Reply]
 
 
 class TransformFailed(Exception):  # noqa: N818 - private to the servers, always turned into an answer
@@ -83,8 +67,11 @@ class FlowHost(Protocol):
     guard: DestinationGuard
     logger: logging.Logger
 
+    def transform(self, data: Any, path: str, etl_args: str) -> bytes:
+        """Run the user's code."""
+
     def resolve_fqn(self, fqn: str) -> str:
-        """Turn a file's name, as the request gave it, into the path to read."""
+        """Turn a file's name, as the request gave it, into the path to hand out."""
 
     def get_mime_type(self) -> str:
         """Return the media type of results."""
@@ -93,25 +80,60 @@ class FlowHost(Protocol):
         """Say whether a failed put may succeed when it is tried again."""
 
 
+class FlowIO(Protocol):
+    """What a flow does with the world for one request."""
+
+    def read_body(self) -> bytes:
+        """Read the request's body whole."""
+
+    def open_body(self) -> BinaryIO:
+        """Open the request's body."""
+
+    def read_file(self, fqn: str) -> bytes:
+        """Read the file that the request names whole."""
+
+    def open_file(self, fqn: str) -> BinaryIO:
+        """Open the file that the request names."""
+
+    def fetch(self, url: str) -> bytes | HopAnswer:
+        """Get an object from the target whole; a `HopAnswer` is its refusal."""
+
+    def open_fetch(self, url: str) -> BinaryIO | HopAnswer:
+        """Start to get an object from the target; a `HopAnswer` is its refusal."""
+
+    def start_stream(self, reader: BinaryIO, request: TransformRequest) -> Output:
+        """Call `transform_stream` and take the first chunk; the output's end closes the reader."""
+
+    def put(
+        self, url: str, data: bytes | Output, headers: Mapping[str, str], *, stage: bool
+    ) -> tuple[HopAnswer, int]:
+        """Put a result to the next hop; return its answer and the bytes sent."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait."""
+
+
 # ---------------------------------------------------------------- flows
 
 
-def handle(host: FlowHost, method: str, path: str, query: str, pipeline: str) -> Flow:
+def handle(host: FlowHost, io: FlowIO, method: str, path: str, query: str, pipeline: str) -> Reply:
     """Handle a GET or PUT of any path but the health check's."""
     try:
         request = parse_request(method, path, query, pipeline)
     except InvalidPipelineError as exc:
-        message = f"Invalid pipeline header: {exc}"
-        return Reply(STATUS_BAD_REQUEST, error=message)
-    return (yield from transform(host, request))
+        return invalid_pipeline(exc)
+    return transform(host, io, request)
 
 
-def transform(host: FlowHost, request: TransformRequest) -> Flow:
+def invalid_pipeline(exc: InvalidPipelineError) -> Reply:
+    """Make the answer to a request whose pipeline cannot be read."""
+    return Reply(STATUS_BAD_REQUEST, error=f"Invalid pipeline header: {exc}")
+
+
+def transform(host: FlowHost, io: FlowIO, request: TransformRequest) -> Reply:
     """Transform one object and deliver the result; never raises an `Exception`."""
     try:
-        if host.use_streaming:
-            return (yield from _streamed(host, request))
-        return (yield from _buffered(host, request))
+        return _streamed(host, io, request) if host.use_streaming else _buffered(host, io, request)
     except RequestFailed as exc:
         host.logger.warning("%s %s: %d %s", request.method, request.path, exc.status, exc.message)
         return Reply(exc.status, error=exc.message, headers=exc.headers)
@@ -123,39 +145,39 @@ def transform(host: FlowHost, request: TransformRequest) -> Flow:
         return Reply(STATUS_INTERNAL_SERVER_ERROR, error=describe(exc))
 
 
-def _buffered(host: FlowHost, request: TransformRequest) -> Flow:
-    url = yield from _destination(host, request)
-    result = as_bytes((yield from _transformed(host, request)))
+def _buffered(host: FlowHost, io: FlowIO, request: TransformRequest) -> Reply:
+    url = _destination(host, request) if request.next_url else ""
+    result = _transformed(host, io, request)
     if not url:
         return Reply(STATUS_OK, result, host.get_mime_type())
     attempt = 0
     while True:
-        reply = yield from _deliver(host, request, url, result, attempt)
+        reply = _deliver(host, io, request, url, result, attempt)
         if reply is not None:
             return reply
         attempt += 1
 
 
-def _streamed(host: FlowHost, request: TransformRequest) -> Flow:
-    url = yield from _destination(host, request)
+def _streamed(host: FlowHost, io: FlowIO, request: TransformRequest) -> Reply:
+    url = _destination(host, request) if request.next_url else ""
     attempt = 0
     while True:
-        reader = yield from _open(host, request)
-        output = yield StartStream(reader, request)
+        output = io.start_stream(_open(host, io, request), request)
         if not url:
             return Reply(STATUS_OK, output, host.get_mime_type())
-        reply = yield from _deliver(host, request, url, output, attempt)
+        reply = _deliver(host, io, request, url, output, attempt)
         if reply is not None:
             return reply
         attempt += 1
 
 
 def _deliver(
-    host: FlowHost, request: TransformRequest, url: str, result: bytes | Output, attempt: int
-) -> Generator[Step, Any, Reply | None]:
+    host: FlowHost, io: FlowIO, request: TransformRequest, url: str, result: bytes | Output, attempt: int
+) -> Reply | None:
     """Put the result to the next hop; after a failure that may pass, wait and return None."""
+    headers = {HEADER_NODE_URL: request.rest} if request.rest else {}
     try:
-        answer, sent = yield Put(url, result, _node_header(request), is_stage_url(request.next_url))
+        answer, sent = io.put(url, result, headers, stage=is_stage_url(request.next_url))
     except TransformFailed:
         raise
     except Exception as exc:  # noqa: BLE001 - judged there
@@ -163,7 +185,7 @@ def _deliver(
     else:
         if not answer.retry or not _may_retry(host, request, attempt):
             return _delivered(host, request, answer, sent)
-    yield Pause(backoff(attempt))
+    io.pause(backoff(attempt))
     return None
 
 
@@ -172,43 +194,44 @@ def _may_retry(host: FlowHost, request: TransformRequest, attempt: int) -> bool:
     return attempt < host.direct_put_retries and (request.replayable or not host.use_streaming)
 
 
-def _destination(host: FlowHost, request: TransformRequest) -> Generator[Step, Any, str]:
+def _destination(host: FlowHost, request: TransformRequest) -> str:
     """Check where the result is to go before any work; the next stage checks what follows it."""
-    if not request.next_url:
-        return ""
     try:
-        yield CheckDestination(host.guard, request.next_url)
+        host.guard.check(request.next_url)
     except InvalidPipelineError as exc:
         raise RequestFailed(STATUS_FORBIDDEN, str(exc)) from None
     return compose_etl_direct_put_url(request.next_url, host.host_target, request.path, request.etl_args)
 
 
-def _transformed(host: FlowHost, request: TransformRequest) -> Generator[Step, Any, Any]:
+def _transformed(host: FlowHost, io: FlowIO, request: TransformRequest) -> bytes:
+    data: bytes | str
     if not request.fqn:
-        data = yield from _load(request, host.host_target)
-        return (yield CallTransform(data, request))
-    path = host.resolve_fqn(request.fqn)
-    if host.direct_fqn:
-        return (yield CallTransform(path, request))
+        data = _load(io, request, host.host_target)
+    elif host.direct_fqn:
+        data = host.resolve_fqn(request.fqn)
+    else:
+        try:
+            data = io.read_file(request.fqn)
+        except OSError as exc:
+            raise _unreadable(request, exc) from None
     try:
-        return (yield TransformFile(path, request))
-    except OSError as exc:
-        raise _unreadable(request, exc) from None
+        result = host.transform(data, request.path, request.etl_args)
+    except Exception as exc:
+        raise TransformFailed(exc) from exc
+    return as_bytes(result)
 
 
-def _load(request: TransformRequest, host_target: str) -> Generator[Step, Any, bytes]:
+def _load(io: FlowIO, request: TransformRequest, host_target: str) -> bytes:
     if request.method != "GET":
         try:
-            body: bytes = yield ReadBody()
+            return io.read_body()
         except RequestFailed:
             raise
         except Exception as exc:
-            raise RequestFailed(
-                STATUS_BAD_REQUEST, f"Cannot read the request's body: {describe(exc)}"
-            ) from exc
-        return body
+            message = f"Cannot read the request's body: {describe(exc)}"
+            raise RequestFailed(STATUS_BAD_REQUEST, message) from exc
     try:
-        fetched: bytes | HopAnswer = yield Fetch(f"{host_target}/{request.fetch_path}")
+        fetched = io.fetch(f"{host_target}/{request.fetch_path}")
     except RequestFailed:
         raise
     except Exception as exc:
@@ -218,16 +241,16 @@ def _load(request: TransformRequest, host_target: str) -> Generator[Step, Any, b
     return fetched
 
 
-def _open(host: FlowHost, request: TransformRequest) -> Generator[Step, Any, Any]:
+def _open(host: FlowHost, io: FlowIO, request: TransformRequest) -> BinaryIO:
     if request.fqn:
         try:
-            return (yield OpenFile(host.resolve_fqn(request.fqn)))
+            return io.open_file(request.fqn)
         except OSError as exc:
             raise _unreadable(request, exc) from None
     if request.method != "GET":
-        return (yield OpenBody())
+        return io.open_body()
     try:
-        reader = yield OpenFetch(f"{host.host_target}/{request.fetch_path}")
+        reader = io.open_fetch(f"{host.host_target}/{request.fetch_path}")
     except Exception as exc:
         raise _unreachable(request, exc) from exc
     if isinstance(reader, HopAnswer):
@@ -248,10 +271,6 @@ def _unreachable(request: TransformRequest, exc: Exception) -> RequestFailed:
 def _target_refused(answer: HopAnswer) -> RequestFailed:
     status = answer.status if answer.status >= 400 else STATUS_BAD_GATEWAY
     return RequestFailed(status, "Target request failed")
-
-
-def _node_header(request: TransformRequest) -> dict[str, str]:
-    return {HEADER_NODE_URL: request.rest} if request.rest else {}
 
 
 def _check_put_error(host: FlowHost, request: TransformRequest, exc: Exception, attempt: int) -> None:
@@ -307,41 +326,3 @@ def as_bytes(result: Any) -> bytes:
     if isinstance(result, str):
         return result.encode()
     raise TransformFailed(TypeError(f"transform returned {type(result).__name__}, expected bytes"))
-
-
-# ---------------------------------------------------------------- drivers
-
-
-def drive(flow: Flow, perform: Callable[[Step], Any]) -> Reply:
-    """Run a flow with blocking calls."""
-    try:
-        step = next(flow)
-        while True:
-            try:
-                outcome = perform(step)
-            except Exception as exc:  # noqa: BLE001 - the flow decides
-                step = flow.throw(exc)
-            else:
-                step = flow.send(outcome)
-    except StopIteration as stop:
-        reply: Reply = stop.value
-        return reply
-
-
-async def drive_async(flow: Flow, perform: Callable[[Step], Awaitable[Any]]) -> Reply:
-    """Run a flow on an event loop."""
-    try:
-        step = next(flow)
-        while True:
-            try:
-                outcome = await perform(step)
-            except Exception as exc:  # noqa: BLE001 - the flow decides
-                step = flow.throw(exc)
-            else:
-                step = flow.send(outcome)
-    except StopIteration as stop:
-        reply: Reply = stop.value
-        return reply
-
-
-__all__ = ["Output", "backoff", "drive", "drive_async", "handle", "transform"]

@@ -6,14 +6,17 @@ import io
 import re
 from collections.abc import Mapping
 from email.message import Message
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from aistore.sdk.const import HEADER_CONTENT_LENGTH, HEADER_TRANSFER_ENCODING
+from aistore.sdk.etl.webserver.exchange import Gatherer, check_size
+from aistore.sdk.etl.webserver.http_head import Fields
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(;[^\r\n]*)?\r\n")
 _LINE_MAX = 8192
 _TRAILERS_MAX = 64
+_BUFFER_BYTES = 1 << 16
 
 
 class BadBody(ConnectionError):  # noqa: N818 - an OSError, as a reader of a file expects
@@ -54,6 +57,8 @@ def body_of(headers: Mapping[str, str] | Message, stream: BinaryIO) -> RequestBo
 
 def _all(headers: Mapping[str, str] | Message, name: str) -> list[str]:
     """Return every value of a header: iterating gives repeated ones too."""
+    if isinstance(headers, Fields):
+        return headers.get_all(name)
     return [str(value) for key, value in headers.items() if key.lower() == name.lower()]
 
 
@@ -87,17 +92,48 @@ class RequestBody(io.RawIOBase):
         try:
             if self._chunked and self._left == 0 and not self._next_chunk():
                 return 0
-            data = self._stream.read1(min(len(buffer), self._left))  # type: ignore[attr-defined]  # a BufferedReader
-            if not data:
+            view = memoryview(buffer)[: self._left]
+            count: int = self._stream.readinto1(view)  # type: ignore[attr-defined]  # a BufferedReader
+            if not count:
                 raise BadBody("the connection ended in the middle of the request's body")
-            buffer[: len(data)] = data
-            self._left -= len(data)
+            self._left -= count
             if self._left == 0:
                 self._end_piece()
-            return len(data)
+            return count
         except OSError:
             self.broken = self.done = True
             raise
+
+    def read_whole(self, limit: int) -> bytes:
+        """Read the rest of it into memory.
+
+        Args:
+            limit: Bytes it may have.
+
+        Raises:
+            ObjectTooLarge: It has more.
+            BadBody: As for `readinto`.
+        """
+        if self._chunked:
+            gatherer = Gatherer(limit)
+            while chunk := self.read(_BUFFER_BYTES):
+                gatherer.add(chunk)
+            return gatherer.joined()
+        check_size(limit, self._left)
+        try:
+            data = self._stream.read(self._left) if self._left else b""
+            if len(data) < self._left:
+                raise BadBody("the connection ended in the middle of the request's body")
+        except OSError:
+            self.broken = self.done = True
+            raise
+        self._left = 0
+        self.done = True
+        return data
+
+    def open(self) -> BinaryIO:
+        """Return it as a buffered file."""
+        return cast("BinaryIO", io.BufferedReader(self, _BUFFER_BYTES))
 
     def _end_piece(self) -> None:
         if not self._chunked:

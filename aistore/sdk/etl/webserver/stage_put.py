@@ -26,10 +26,10 @@ from urllib.parse import urlsplit
 
 from aistore.sdk.const import HEADER_CONTENT_LENGTH, HEADER_TRANSFER_ENCODING, STATUS_OK
 from aistore.sdk.errors import ETLDirectPutTransientError
-from aistore.sdk.etl.webserver.base_etl_server import CountingIterator, hop_answer
+from aistore.sdk.etl.webserver.base_etl_server import CountingIterator
 from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
 from aistore.sdk.etl.webserver.exchange import HopAnswer, Output, is_refused
-from aistore.sdk.etl.webserver.outgoing import auth_headers, own_ssl_context
+from aistore.sdk.etl.webserver.outgoing import auth_headers, hop_answer, own_ssl_context
 
 if TYPE_CHECKING:
     import socket

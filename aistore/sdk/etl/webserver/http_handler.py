@@ -1,0 +1,262 @@
+"""Handles the requests of one connection of the multi-threaded servers."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import socket
+import time
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import unquote
+
+from aistore.sdk.const import (
+    HEADER_CONTENT_LENGTH,
+    HEADER_CONTENT_TYPE,
+    HEADER_NODE_URL,
+    HEADER_TRANSFER_ENCODING,
+    STATUS_NO_CONTENT,
+    STATUS_OK,
+)
+from aistore.sdk.etl.webserver.base_etl_server import DRAIN_CHUNK_BYTES
+from aistore.sdk.etl.webserver.blocking import RequestIO
+from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
+from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply
+from aistore.sdk.etl.webserver.http_body import BadFraming, RequestBody, body_of
+from aistore.sdk.etl.webserver.http_head import BadHead
+from aistore.sdk.etl.webserver.http_source import Sink, Source, limit_waits
+from aistore.sdk.etl.webserver.threaded_http import ThreadedHTTPServer
+
+if TYPE_CHECKING:
+    from aistore.sdk.etl.webserver.base_etl_server import ETLServer
+
+# Longer than the idle time of the targets' connection pools, so that it is they who close.
+IDLE_SECONDS = 120.0
+# More unread bytes of a body than these are not worth reading to keep the connection.
+DRAIN_MAX_BYTES = 1 << 20
+# How long a client may go on sending a body that was refused, before it is cut off.
+LINGER_SECONDS = 5.0
+_REASON_MAX = 200
+
+
+class ETLRequestHandler(BaseHTTPRequestHandler):
+    """Handles the requests of one connection."""
+
+    protocol_version = "HTTP/1.1"
+    _expects = False
+    _date = (0, "")
+
+    # ---- connection
+
+    def setup(self) -> None:
+        """Take the connection over; heads are received and parsed by `Source`, replies sent by `Sink`."""
+        self.connection = self.request
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        limit_waits(self.connection, IDLE_SECONDS)
+        self._source = Source(self.connection)
+        self.rfile = cast("Any", self._source)
+        self.wfile = cast("Any", Sink(self.connection))
+
+    def handle(self) -> None:
+        """Handle requests until the connection or the server ends."""
+        server = cast("ThreadedHTTPServer", self.server)
+        claim = server.claim_of(self.connection)
+        # Only from its first byte on is there a request that a stop has to wait for.
+        while self._has_request() and claim.take():
+            self.handle_one_request()
+            if self.close_connection:
+                return
+            claim.offer()
+            if server.stopping and claim.take():
+                return
+
+    def _has_request(self) -> bool:
+        try:
+            return self._source.has_data()
+        except OSError:
+            return False
+
+    def handle_one_request(self) -> None:
+        """Receive one request and answer it."""
+        self.close_connection = True
+        self.command, self.path, self.request_version = "", "", "HTTP/1.1"
+        try:
+            head = self._source.read_head()
+        except BadHead as exc:
+            self._send(Reply(exc.status, error=str(exc)))
+            self._linger(RequestBody(cast("BinaryIO", self.rfile), None))
+            return
+        if head is None:
+            return
+        self.command, self.path, self.request_version = head.method, head.target, head.version
+        self.headers = cast("Any", head.fields)
+        self.close_connection = not head.keep_alive
+        self._expects = head.fields.lower("expect").lower() == "100-continue"
+        method = getattr(self, f"do_{self.command}", None)
+        if method is None:
+            self.close_connection = True  # what it has for a body is not known
+            self._send(Reply(501, error=f"Unsupported method ({self.command!r})"))
+            return
+        method()
+        self.wfile.flush()
+
+    # ---- methods
+
+    def do_GET(self) -> None:
+        """Answer the health check, or transform an object of the target (hpull)."""
+        if self.path.partition("?")[0] == "/health":
+            self._send(self._health())
+            return
+        self._transform()
+
+    def do_PUT(self) -> None:
+        """Transform the body, or the file that the request names (hpush)."""
+        self._transform()
+
+    def do_HEAD(self) -> None:
+        """Answer the health check without a body."""
+        if self.path.partition("?")[0] == "/health":
+            self._send(self._health())
+        else:
+            self._send(Reply(405, error="only GET and PUT transform", headers={"Allow": "GET, PUT"}))
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Do not log requests."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Send messages to the server's logger."""
+        self._etl.logger.debug(format, *args)
+
+    @property
+    def _etl(self) -> ETLServer:
+        return cast("ThreadedHTTPServer", self.server).etl_server
+
+    def _health(self) -> Reply:
+        return Reply(STATUS_OK, HEALTH_BODY, self._etl.get_mime_type())
+
+    def _transform(self) -> None:
+        try:
+            body = body_of(self.headers, cast("BinaryIO", self.rfile))
+        except BadFraming as exc:
+            self.close_connection = True
+            self._send(Reply(exc.status, error=str(exc)))
+            return
+        if self._expects:
+            self._invite_body()
+        path, _, query = self.path.partition("?")
+        pipeline = self.headers.get(HEADER_NODE_URL, "") or ""
+        reply = RequestIO(self._etl, body).run(self.command, unquote(path), query, pipeline)
+        if isinstance(reply.body, Output):
+            if not self._send_stream(reply, reply.body):
+                return  # to be reset, and so nothing may end the connection in an orderly way
+            self._drain(body)
+        else:
+            if not body.done or body.broken:
+                self._drain(body)
+            self._send(reply)
+        if not body.done:
+            self._linger(body)
+
+    def _invite_body(self) -> None:
+        self._expects = False
+        self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.wfile.flush()
+
+    def _drain(self, body: RequestBody) -> None:
+        """Read what is left of a body, so that the connection can be used again, or give it up."""
+        budget = DRAIN_MAX_BYTES
+        try:
+            while not body.done and budget > 0:
+                budget -= len(body.read(DRAIN_CHUNK_BYTES) or b"")
+        except (OSError, ValueError):
+            self.close_connection = True
+        if not body.done or body.broken:
+            self.close_connection = True
+
+    def _linger(self, body: RequestBody) -> None:
+        """Let a client that is still sending come to read the answer: a reset would take it away."""
+        deadline = time.monotonic() + LINGER_SECONDS
+        with contextlib.suppress(OSError, ValueError):
+            self.connection.shutdown(socket.SHUT_WR)
+            limit_waits(self.connection, LINGER_SECONDS)
+            while time.monotonic() < deadline and body.read(DRAIN_MAX_BYTES):
+                pass
+
+    # ---- replies
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Begin a reply with its status line, `Server` and `Date`."""
+        self.send_response_only(code, message)
+        now = int(time.time())
+        if self._date[0] != now:
+            # Shared by all connections: it changes once a second.
+            ETLRequestHandler._date = (now, formatdate(now, usegmt=True))
+        self.send_header("Server", self.version_string())
+        self.send_header("Date", self._date[1])
+
+    def _send(self, reply: Reply) -> None:
+        reason = None
+        if reply.error:
+            reply, reason = self._error_reply(reply)
+        assert isinstance(reply.body, bytes)
+        self._send_head(reply, len(reply.body), reason)
+        if reply.body and self.command != "HEAD" and reply.status != STATUS_NO_CONTENT:
+            self.wfile.write(reply.body)
+        self.wfile.flush()
+
+    def _send_head(self, reply: Reply, length: int | None, reason: str | None = None) -> None:
+        """Send status and headers; without a length the body goes in chunks, or ends the connection."""
+        self.send_response(reply.status, reason)
+        if reply.content_type:
+            self.send_header(HEADER_CONTENT_TYPE, reply.content_type)
+        if length is not None and reply.status != STATUS_NO_CONTENT:
+            self.send_header(HEADER_CONTENT_LENGTH, str(length))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        if length is None and self.request_version != "HTTP/1.0":
+            self.send_header(HEADER_TRANSFER_ENCODING, "chunked")
+        self.end_headers()
+
+    def _error_reply(self, reply: Reply) -> tuple[Reply, str | None]:
+        """Make the page of an error, and the reason for its status line."""
+        message = f"Unhandled error: {reply.error}" if reply.transform_failed else reply.error
+        short, long = self.responses.get(reply.status, ("Error", "Error"))
+        page = self.error_message_format % {
+            "code": reply.status,
+            "message": html.escape(message, quote=False),
+            "explain": html.escape(long, quote=False),
+        }
+        # The message may hold anything; a status line may not.
+        reason = "".join(c for c in message.split("\n")[0] if " " <= c <= "~")[:_REASON_MAX] or short
+        body = page.encode("utf-8", "replace")
+        return Reply(reply.status, body, self.error_content_type, reply.headers), reason
+
+    def _send_stream(self, reply: Reply, output: Output) -> bool:
+        """Send chunks as they come; False when it failed, and the receiver sees an incomplete answer."""
+        chunked = output.length is None and self.request_version != "HTTP/1.0"
+        if output.length is None and not chunked:
+            self.close_connection = True  # which is the end of the answer
+        try:
+            self._send_head(reply, output.length)
+            for chunk in whole(output):
+                if chunked:
+                    self.wfile.write(b"%x\r\n" % len(chunk))
+                self.wfile.write(chunk)
+                if chunked:
+                    self.wfile.write(b"\r\n")
+                self.wfile.flush()
+            if chunked:
+                self.wfile.write(b"0\r\n\r\n")
+            self.wfile.flush()
+        except Exception:
+            self._etl.logger.exception("%s %s cut short", self.command, self.path)
+            self.close_connection = True
+            cast("ThreadedHTTPServer", self.server).abort(self.connection)
+            return False
+        else:
+            return True
+        finally:
+            close_output(output)
