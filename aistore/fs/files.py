@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from fsspec.spec import AbstractBufferedFile
 
 from aistore.fs.details import Details, identity_of
-from aistore.fs.errors import ErrIsADirectory, ErrPathExists
-from aistore.sdk.errors import AISChunkedEncodingError, ErrObjNotFound, ErrRangeNotSatisfiable, SDKError
+from aistore.fs.errors import ErrIsADirectory, ErrPathExists, ErrPathNotFound
+from aistore.sdk.errors import AISChunkedEncodingError, ErrRangeNotSatisfiable
 from aistore.sdk.names import object_path
 from aistore.sdk.obj.content_iterator.range_reader import RangeReader
 from aistore.sdk.obj.object_client import ObjectClient
@@ -56,7 +56,7 @@ class AISFile(AbstractBufferedFile):
         **kwargs: Kept in `kwargs`.
 
     Raises:
-        ErrObjNotFound: There is no such object to read (also a `FileNotFoundError`).
+        ErrPathNotFound: There is no such object to read (also a `FileNotFoundError`).
         ErrPathExists: There is one, in mode `xb` (also a `FileExistsError`).
         ErrIsADirectory: The path is a bucket.
     """
@@ -101,7 +101,7 @@ class AISFile(AbstractBufferedFile):
     def _exists(fs: BaseFileSystem, path: str) -> bool:
         try:
             fs.describe(path)
-        except ErrObjNotFound:
+        except ErrPathNotFound:
             return False
         return True
 
@@ -237,16 +237,16 @@ class AISFile(AbstractBufferedFile):
         # Not close(): the file may be going because of an error, and half of it must not become the object.
         if self.closed:
             return
-        if self._sink is not None and not (self._given_up or self._committed):
+        is_lost = self._sink is not None and not (self._given_up or self._committed)
+        try:
+            self.give_up()
+        finally:
+            self.closed = True
+        if is_lost:
+            # Programs see no ResourceWarning unless they ask for it.
             logger.error("%s was dropped without being closed: what was written to it is lost", self.path)
-            warnings.warn(
-                f"unclosed {self!r}: what was written is lost", ResourceWarning, stacklevel=2, source=self
-            )
-            try:
-                self.give_up()
-            except SDKError:
-                logger.debug("Cannot abort the upload of %s", self.path, exc_info=True)
-        self.close()
+            text = f"unclosed {self!r}: what was written is lost"
+            warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
 
 
 def _with_block_failed() -> bool:

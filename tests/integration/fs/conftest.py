@@ -1,11 +1,18 @@
 """A filesystem on the test cluster, and a bucket of the test's own in it."""
 
+import os
 import uuid
 
 import fsspec
 import pytest
 
 from aistore.fs import AISFileSystem
+
+# Read when Hugging Face's packages are imported. A hub that cannot be reached instead of their offline mode, in
+# which `ais://` is offline, too.
+os.environ.update(
+    HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_DISABLE_TELEMETRY="1", HF_UPDATE_DOWNLOAD_COUNTS="0"
+)
 
 
 @pytest.fixture(autouse=True)
