@@ -18,6 +18,10 @@ def __getattr__(name: str) -> Any:
         from aistore.sdk.client import Client
 
         return Client
+    if name == "sdk":
+        from importlib import import_module
+
+        return import_module("aistore.sdk")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from aistore.sdk.lazy import lazy_modules
+
 if TYPE_CHECKING:
     from aistore.sdk.ais_source import AISSource
     from aistore.sdk.archive_config import ArchiveConfig
@@ -66,11 +68,13 @@ __all__ = [
     "WaitResult",
 ]
 
+_submodule = lazy_modules(__name__)
+
 
 def __getattr__(name: str) -> Any:
     module = _MODULES.get(name)
     if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return _submodule(name)
     value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
     globals()[name] = value
     return value

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from aistore.sdk.lazy import lazy_names
+
 if TYPE_CHECKING:
     from aistore.sdk.etl import ETLConfig
     from aistore.sdk.obj.object import Object
@@ -37,3 +39,7 @@ class AISSource(ABC):
             prefix: Only names that start with it. Default: all.
             etl: Transform the objects when the URLs are read. Default: no.
         """
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "ETLConfig", "Object", "RequestClient")

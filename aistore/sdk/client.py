@@ -373,7 +373,7 @@ def _pool_size_from_env() -> int:
         return DEFAULT_POOL_SIZE
     try:
         size = int(text)
-        if size < 1:
+        if size < 0:
             raise ValueError(text)
     except ValueError:
         warnings.warn(
@@ -386,16 +386,4 @@ def _pool_size_from_env() -> int:
 
 
 # Importable from here, too, since the 2.0.0 package.
-__getattr__ = lazy_names(
-    __name__,
-    {
-        "Batch": "batch.batch",
-        "Bucket": "bucket",
-        "Cluster": "cluster",
-        "Dsort": "dsort",
-        "Etl": "etl.etl",
-        "Job": "job",
-        "Namespace": "types",
-        "Object": "obj.object",
-    },
-)
+__getattr__ = lazy_names(__name__, "Batch", "Bucket", "Cluster", "Dsort", "Etl", "Job", "Namespace", "Object")

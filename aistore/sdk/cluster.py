@@ -32,6 +32,7 @@ from aistore.sdk.const import (
 from aistore.sdk.enums import LogSeverity, NodeFilter
 from aistore.sdk.errors import APIRequestError, ErrInvalidResponse, InvalidArgument
 from aistore.sdk.etl.etl_const import ETL_STAGE_RUNNING
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.parallel import ordered_map
 from aistore.sdk.provider import Provider
 from aistore.sdk.types import ActionMsg, BucketModel, ETLInfo, JobQuery, JobStatus, Smap
@@ -273,3 +274,7 @@ def _is_unknown_host(err: BaseException) -> bool:
             return True
         seen = seen.__cause__ or seen.__context__
     return False
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "RequestClient", "logger", "logging")

@@ -22,6 +22,7 @@ from aistore.sdk.const import (
 )
 from aistore.sdk.errors import AISError, InvalidArgument, JobInfoNotFound
 from aistore.sdk.gotime import from_nanoseconds, parse_go_time
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.polling import check_wait_timeout, poll
 from aistore.sdk.progress import ProgressCallback, ProgressUpdate
 from aistore.sdk.types import ActionMsg, AggregatedJobSnap, JobArgs, JobSnap, JobStatus
@@ -360,3 +361,9 @@ def _within(snap: JobSnap, start_time: datetime, end_time: datetime | None) -> b
         return True
     ended = parse_go_time(snap.end_time)
     return ended is not None and ended <= end_time
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(
+    __name__, "Bucket", "BucketModel", "RequestClient", "Timeout", "get_logger", "is_valid_kind"
+)

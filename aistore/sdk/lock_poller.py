@@ -23,6 +23,7 @@ from aistore.sdk.const import (
 )
 from aistore.sdk.enums import FLTPresence
 from aistore.sdk.errors import SDKError, Timeout
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.types import ActionMsg
 
 if TYPE_CHECKING:
@@ -89,3 +90,9 @@ class LockPoller:
             return int(answer.headers.get(HEADER_CONTENT_LENGTH, 0)) if answer.ok else 0
         except (SDKError, requests.exceptions.RequestException, ValueError):
             return 0
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(
+    __name__, "ColdGetConf", "ObjectAttributes", "RequestExecutor", "Retrying", "get_logger", "logger"
+)

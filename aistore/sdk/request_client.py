@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aistore.sdk.const import HTTP_METHOD_GET, QPARAM_WHAT, STATUS_UNAUTHORIZED, URL_PATH_DAEMON, WHAT_SMAP
 from aistore.sdk.credentials import Credentials
 from aistore.sdk.errors import AISUnrewindableBodyError
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.request_executor import RequestExecutor
 from aistore.sdk.response_handler import AISResponseHandler, ResponseHandler
 from aistore.sdk.retry_config import RetryConfig
@@ -241,3 +242,7 @@ class RequestClient:
 
     def __repr__(self) -> str:
         return f"RequestClient(base_url={self.base_url!r})"
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "Response", "SessionManager", "Smap", "get_logger", "logger", "os")

@@ -10,6 +10,7 @@ import msgspec
 from aistore.sdk.const import HEADER_AUTHORIZATION, HEADER_CONTENT_TYPE, HEADER_USER_AGENT, JSON_CONTENT_TYPE
 from aistore.sdk.credentials import Credentials
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.session_manager import SessionManager
 from aistore.sdk.transport.body import Body
 from aistore.sdk.transport.call import Call
@@ -266,3 +267,7 @@ def encode_json(value: Any) -> bytes:
         return msgspec.json.encode(value)
     except TypeError as err:
         raise InvalidArgumentType(f"cannot be sent as JSON: {err}") from err
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "Response")

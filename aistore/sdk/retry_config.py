@@ -12,6 +12,7 @@ from urllib3 import Retry
 
 from aistore.sdk.const import DEFAULT_COLD_GET_EST_BPS, DEFAULT_COLD_GET_MAX_WAIT
 from aistore.sdk.errors import AISRetryableError
+from aistore.sdk.lazy import lazy_names
 
 if TYPE_CHECKING:
     from tenacity import Retrying
@@ -173,3 +174,7 @@ def _load_retrying(data: bytes | None) -> Any:
     # Part of the program's own pickle, never of an answer.
     cls, parts = pickle.loads(data)  # noqa: S301
     return cls(**parts)
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "ChunkedEncodingError", "ReadTimeout", "Retrying", "logging")

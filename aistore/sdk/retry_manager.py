@@ -15,6 +15,7 @@ import urllib3.exceptions
 from aistore.sdk import utils
 from aistore.sdk.const import HTTP_METHOD_GET, URL_PATH_OBJECTS
 from aistore.sdk.errors import AISNetworkError, SDKError
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.lock_poller import LockPoller
 from aistore.sdk.request_executor import RequestExecutor
 from aistore.sdk.retry_config import RetryConfig
@@ -279,3 +280,7 @@ def _cold_get(error: BaseException | None) -> requests.PreparedRequest | None:
         return request if utils.get_provider_from_request(request).is_remote() else None
     except ValueError:
         return None
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "Response", "logger")

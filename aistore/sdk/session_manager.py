@@ -19,6 +19,7 @@ from aistore.sdk.const import (
     HTTPS,
 )
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.transport.tls import TLSConfig
 from aistore.sdk.transport.transport import Transport
 from aistore.sdk.utils import parse_bool
@@ -219,3 +220,7 @@ def _hooks() -> tuple[Any, ...]:
 
 
 _HOOKS = _hooks()
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "Retry", "Session")

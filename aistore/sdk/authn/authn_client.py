@@ -17,6 +17,7 @@ from aistore.sdk.client import resolve_timeout, set_ones
 from aistore.sdk.closing import ClosesConnections
 from aistore.sdk.const import AIS_AUTHN_TOKEN, HTTP_METHOD_POST, URL_PATH_AUTHN_USERS
 from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.request_client import RequestClient
 from aistore.sdk.retry_config import RetryConfig
 from aistore.sdk.session_manager import UNSET_FALSE, SessionManager
@@ -140,3 +141,7 @@ class AuthNClient(ClosesConnections):
     def token_manager(self) -> TokenManager:
         """Return what revokes tokens."""
         return TokenManager(self._request_client)
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "Retry", "get_logger", "logger")

@@ -17,6 +17,7 @@ from aistore.sdk.const import (
     URL_PATH_AUTHN_CLUSTERS,
 )
 from aistore.sdk.errors import InvalidArgument, SDKError
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.response_handler import AISResponseHandler
 
 if TYPE_CHECKING:
@@ -138,3 +139,7 @@ def _checked_urls(urls: Sequence[str]) -> builtins.list[str]:
     if isinstance(urls, str):
         raise InvalidArgument(f"urls must be a list of URLs, such as [{urls!r}]")
     return [*urls]
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "RequestClient", "get_logger", "logger")

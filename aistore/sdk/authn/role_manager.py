@@ -20,6 +20,7 @@ from aistore.sdk.const import (
     URL_PATH_AUTHN_ROLES,
 )
 from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.namespace import Namespace
 from aistore.sdk.provider import Provider
 from aistore.sdk.types import BucketModel
@@ -158,3 +159,7 @@ class RoleManager:
 
 def _path(name: str) -> str:
     return resource(URL_PATH_AUTHN_ROLES, "a role", name)
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "RequestClient", "get_logger", "logger")

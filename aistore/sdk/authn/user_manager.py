@@ -17,6 +17,7 @@ from aistore.sdk.const import (
     URL_PATH_AUTHN_USERS,
 )
 from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.lazy import lazy_names
 
 if TYPE_CHECKING:
     from aistore.sdk.request_client import RequestClient
@@ -114,3 +115,7 @@ class UserManager:
 
 def _path(name: str) -> str:
     return resource(URL_PATH_AUTHN_USERS, "a user", name)
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "RequestClient", "get_logger", "logger")

@@ -1,1 +1,5 @@
 """Get-Batch: many objects, ranges and archive members in one answer."""
+
+from aistore.sdk.lazy import lazy_modules
+
+__getattr__ = lazy_modules(__name__)

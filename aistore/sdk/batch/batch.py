@@ -24,6 +24,7 @@ from aistore.sdk.const import (
 )
 from aistore.sdk.enums import Colocation
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType, UnsupportedOperation
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.names import check_object_name
 from aistore.sdk.namespace import Namespace
 from aistore.sdk.obj.object import Object
@@ -357,3 +358,16 @@ def _check_range(start: int | None, length: int | None) -> None:
 def _encode_opaque(opaque: bytes | None) -> str | None:
     # The standard alphabet: the cluster refuses the URL-safe one.
     return binascii.b2a_base64(opaque, newline=False).decode() if opaque else None
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(
+    __name__,
+    "Bucket",
+    "MossResp",
+    "MultipartDecoder",
+    "RequestClient",
+    "TarStreamExtractor",
+    "get_logger",
+    "logger",
+)

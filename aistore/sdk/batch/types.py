@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class _BatchModel(Model):
-    def dict(self, *args: Any, **kwargs: bool) -> dict[str, Any]:
+    def dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return the form on the wire: its names, without what is `None`.
 
         Args:

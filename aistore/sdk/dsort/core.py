@@ -23,6 +23,7 @@ from aistore.sdk.dsort.spec_file import read_spec
 from aistore.sdk.dsort.types import JobInfo
 from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.gotime import parse_go_time
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.polling import poll
 from aistore.sdk.utils import probing_frequency
 from aistore.sdk.wait_result import WaitResult
@@ -159,3 +160,7 @@ def _is_aborted(infos: Mapping[str, JobInfo]) -> bool:
 def _end_time(infos: Mapping[str, JobInfo]) -> Any:
     ends = [parse_go_time(info.finish_time or "") for info in infos.values()]
     return max((end for end in ends if end is not None), default=None)
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "Bucket", "RequestClient", "Timeout", "time", "validate_file")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from aistore.sdk.dsort.ekm import ExternalKeyMap
 from aistore.sdk.dsort.spec_file import read_spec
 from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.models.base import Model
 from aistore.sdk.multiobj.object_names import ObjectNames
 from aistore.sdk.multiobj.object_range import ObjectRange
@@ -204,3 +205,7 @@ def _output_format(data: dict[str, Any]) -> ObjectRange | ExternalKeyMap:
             f'"output_format" must be a range such as "out-{{0..9}}", or "" with "ekm_file", not {value!r}'
         )
     return ObjectRange.from_string(value)
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "json")

@@ -7,7 +7,7 @@ import binascii
 import re
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, List, TypeVar  # noqa: UP035 - see _LOGS
 
 from aistore.sdk.const import (
     HTTP_METHOD_DELETE,
@@ -29,6 +29,7 @@ from aistore.sdk.etl.etl_const import (
     ETL_COMM_WS,
     ETL_SUPPORTED_PYTHON_VERSIONS,
 )
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.types import EnvVar, ETLDetails, ETLNodeLogs, ETLRuntimeSpec, ETLSpecMsg, PodSpecMsg
 from aistore.sdk.utils import convert_to_seconds
 
@@ -52,6 +53,9 @@ class _ServerLimit(int):
 
 
 _Class = TypeVar("_Class", bound=type)
+
+# Programs' tests compare `res_model` with this, and `List[X]` differs from `list[X]`.
+_LOGS = List[ETLNodeLogs]  # noqa: UP006
 
 
 class Etl:
@@ -309,7 +313,7 @@ class Etl:
         nodes: list[ETLNodeLogs] = self._client.request_deserialize(
             HTTP_METHOD_GET,
             path=f"{path}/{target_id}" if target_id else path,
-            res_model=list[ETLNodeLogs],
+            res_model=_LOGS,
             timeout=convert_to_seconds(DEFAULT_ETL_TIMEOUT),
         )
         return [ETLNodeLogs(target_id=node.target_id, logs=_log_text(node.logs)) for node in nodes]
@@ -388,3 +392,7 @@ def _log_text(encoded: str) -> str:
         return base64.b64decode(encoded).decode("utf-8", "replace")
     except binascii.Error:
         return encoded
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "ETLServer")

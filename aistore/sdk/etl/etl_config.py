@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.const import QPARAM_ETL_ARGS, QPARAM_ETL_NAME, QPARAM_ETL_PIPELINE
 from aistore.sdk.errors import InvalidArgumentType
+from aistore.sdk.lazy import lazy_names
 
 if TYPE_CHECKING:
     from aistore.sdk.etl.etl import Etl
@@ -54,3 +55,7 @@ class ETLConfig:
             raise InvalidArgumentType(
                 f"ETLConfig.args must be a str or a dict, not {type(self.args).__name__}"
             )
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "Etl")

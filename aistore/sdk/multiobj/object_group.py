@@ -22,6 +22,7 @@ from aistore.sdk.const import (
 )
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
 from aistore.sdk.etl.etl_const import DEFAULT_ETL_TIMEOUT
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.multiobj.object_collection import ObjectCollection
 from aistore.sdk.multiobj.object_names import ObjectNames
 from aistore.sdk.multiobj.object_range import ObjectRange
@@ -370,3 +371,7 @@ def _job_ids(text: str) -> list[str]:
 
 def _shorten(text: str, limit: int = 200) -> str:
     return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "ETLConfig", "Object", "RequestClient")

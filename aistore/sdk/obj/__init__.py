@@ -1,1 +1,5 @@
 """Objects: reading, writing, multipart upload, attributes."""
+
+from aistore.sdk.lazy import lazy_modules
+
+__getattr__ = lazy_modules(__name__)

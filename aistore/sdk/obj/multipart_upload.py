@@ -15,6 +15,7 @@ from aistore.sdk.const import (
     QPARAM_MPT_UPLOAD_ID,
 )
 from aistore.sdk.errors import APIRequestError, InvalidArgument
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.obj.obj_file.sinks import PartSink, Sink
 from aistore.sdk.obj.object_writer import ObjectWriter
 from aistore.sdk.types import ActionMsg, MptCompletedPart
@@ -160,7 +161,7 @@ class MultipartUpload:
 
     def _require_created(self) -> None:
         if not self.upload_id:
-            raise InvalidArgument("multipart upload is not created: call create() first")
+            raise InvalidArgument("Multipart upload not created: call create() first")
 
 
 class _PartWriter(ObjectWriter):
@@ -190,3 +191,7 @@ class _PartWriter(ObjectWriter):
             raise
         self._upload.record_part(self._number)
         return response
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "RequestClient", "Response")

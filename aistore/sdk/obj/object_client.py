@@ -21,6 +21,7 @@ from aistore.sdk.const import (
     QPARAM_PROPS,
 )
 from aistore.sdk.errors import ErrInvalidResponse, ErrObjNotFound
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.obj.byte_range import Bounds, format_byte_range
 from aistore.sdk.obj.object_attributes import ObjectAttributes
 
@@ -151,11 +152,14 @@ class ObjectClient:
         return any(self._params.get(name) for name in _MADE_ON_THE_WAY)
 
     def _get(self, headers: dict[str, str], *, stream: bool) -> requests.Response:
-        return self._send(
+        response = self._send(
             lambda client: client.request(
                 HTTP_METHOD_GET, path=self._path, params=self._params, stream=stream, headers=headers
             )
         )
+        # A client of a program's own may leave that to its caller.
+        response.raise_for_status()
+        return response
 
     def _send(self, request: Callable[[RequestClient], T]) -> T:
         if self._uname is None:
@@ -177,3 +181,7 @@ class ObjectClient:
                 )
             self._target_client = self._request_client.clone(base_url=target.public_net.direct_url)
         return self._target_client
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "RequestClient", "requests")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.const import DEFAULT_CHUNK_SIZE, MIB
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.obj.checksum import ChecksumCheck
 from aistore.sdk.obj.content_iterator import (
     BaseContentIterProvider,
@@ -203,3 +204,7 @@ class ObjectReader:
             identity = ObjectIdentity.from_headers(self._object_client.head())
         kind, _, value = identity.checksum.partition(":")
         return ChecksumCheck(self._object_client.path, kind, value)
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "ObjectClient", "requests")

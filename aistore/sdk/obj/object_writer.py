@@ -14,6 +14,7 @@ from aistore.sdk.const import (
     QPARAM_OBJ_APPEND_HANDLE,
 )
 from aistore.sdk.errors import InvalidArgumentType
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.obj.obj_file.object_file import ObjectFileWriter
 from aistore.sdk.obj.obj_file.sinks import AppendSink, ReplaceSink, Sink
 from aistore.sdk.types import ActionMsg
@@ -168,3 +169,7 @@ def _to_body(content: Any) -> Any:
     if content is None:
         raise InvalidArgumentType("content must be bytes, not None")
     return content.encode() if isinstance(content, str) else content
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "RequestClient", "Response")

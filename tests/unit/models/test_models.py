@@ -352,3 +352,22 @@ def test_models_turn_into_dictionaries_and_copies_as_programs_do_it():
     assert model.model_copy(update={"name": "n"}) == ActionMsg(action="x", name="n", value={"a": [1]})
     assert model.model_copy().value is model.value
     assert model.model_copy(deep=True).value is not model.value
+
+
+def test_dumps_take_the_arguments_of_model_dump():
+    snap = types.JobSnap(id="a", kind="k")
+    assert snap.model_dump(include={"id", "kind"}) == {"id": "a", "kind": "k"}
+    assert snap.model_dump(include=["start_time"], by_alias=True) == {"start-time": snap.start_time}
+    assert "kind" not in snap.model_dump(exclude={"kind"})
+    assert snap.model_dump(exclude_defaults=True) == {"id": "a", "kind": "k"}
+    assert snap.model_dump(exclude_unset=True) == {"id": "a", "kind": "k"}
+    assert BucketModel(name="a", provider="ais").model_dump(mode="json") == {
+        "name": "a",
+        "provider": "ais",
+        "namespace": None,
+    }
+    assert BucketModel(name="a", provider="ais").model_dump_json(indent=2, exclude_none=True) == (
+        '{\n  "name": "a",\n  "provider": "ais"\n}'
+    )
+    assert BucketModel(name="a", provider="ais").copy(update={"name": "b"}).name == "b"
+    assert types.AggregatedJobSnap({}).model_dump_json(indent=1) == "{}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from aistore.sdk.const import DEFAULT_PARALLEL_CHUNK_SIZE, PROPS_CHUNKED
 from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.obj.byte_range import split_ranges
 from aistore.sdk.obj.content_iterator.base import BaseContentIterProvider, StreamBounds
 from aistore.sdk.obj.content_iterator.buffer import ParallelBuffer, RingBuffer
@@ -79,7 +80,7 @@ class ParallelContentIterProvider(BaseContentIterProvider):
 
     def __init__(self, client: ObjectClient, chunk_size: int | None, num_workers: int) -> None:
         if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 2:
-            raise InvalidArgument(f"num_workers must be an int of at least 2, not {num_workers!r}")
+            raise InvalidArgument(f"`num_workers` must be at least 2, and an int: {num_workers!r}")
         attributes = client.head(PROPS_CHUNKED)
         chunks = attributes.chunks
         stored = chunks.max_chunk_size if chunks else 0
@@ -187,3 +188,7 @@ class ParallelContentIterProvider(BaseContentIterProvider):
         finally:
             reader.cancel()
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "ChunkedEncodingError", "ObjectClient")

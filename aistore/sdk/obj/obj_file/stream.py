@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from aistore.sdk.errors import AISNetworkError
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.obj.content_iterator.base import BaseContentIterProvider, StreamBounds
 from aistore.sdk.obj.errors import ErrObjectChanged
 from aistore.sdk.obj.identity import ObjectIdentity
@@ -164,3 +165,7 @@ class ResumableStream:
             self._max_resume,
             err,
         )
+
+
+# Importable from here, too, since the 2.0.0 package.
+__getattr__ = lazy_names(__name__, "ChunkedEncodingError", "ReadTimeout", "get_logger")
