@@ -78,6 +78,17 @@ def _sdk_rows() -> list[Row]:
             (*CLIENTS, *S3),
             {"wall": 0.18, "cpu": 0.10},
         ),
+        Row(
+            "get",
+            "counting one request for client.stats()",
+            "count_request",
+            {},
+            (),
+            {},
+            baseline="",
+            origins=(),
+            floor=False,
+        ),
         Row("get", "GET 1 MiB", "get", {"size": MIB}, ("urllib3", "pycurl", "obstore"), {"wall": 0.28}),
         Row(
             "head",

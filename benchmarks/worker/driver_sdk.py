@@ -201,6 +201,19 @@ def make_client(op):
     return Operation(once)
 
 
+def count_request(op):
+    """What each request pays for being counted, the adding up included."""
+    from aistore.sdk.transport.recorder import Recorder
+
+    recorder = Recorder()
+
+    def once():
+        recorder.answered("GET", 200, 0.001, 0, 1, 1)
+        recorder.received(4096)
+
+    return Operation(once)
+
+
 def decode_tar(op):
     """Decode a tar that is in memory into its members, as the package's own Get-Batch decoder does."""
     import tarfile
@@ -235,7 +248,7 @@ def decode_tar(op):
     return Operation(once, check=lambda: digest(members()))
 
 
-LOCAL = {"make_client": make_client, "decode_tar": decode_tar}
+LOCAL = {"make_client": make_client, "count_request": count_request, "decode_tar": decode_tar}
 WORKS = {
     "get": get,
     "readinto": readinto,
