@@ -20,7 +20,7 @@ class ObjectIterator:
             the last entry of a page has been used.
 
     Raises:
-        ErrInvalidResponse: The listing doesn't advance: a page's token leads back to the same page.
+        ErrInvalidResponse: The listing doesn't advance: a page's token leads back to one that was read.
     """
 
     def __init__(self, list_objects: Callable[..., BucketList], prefetch: bool = False) -> None:
@@ -29,6 +29,7 @@ class ObjectIterator:
         self._entries: Iterator[BucketEntry] = iter(())
         self._uuid = ""
         self._token = ""
+        self._tokens: set[str] = set()  # as many as pages
         self._ended = False
         self._ahead: Future[BucketList] | None = None
 
@@ -48,8 +49,12 @@ class ObjectIterator:
         page = self._ahead.result() if self._ahead else self._fetch()
         self._ahead = None
         token = page.continuation_token
-        if token and token == self._token:
-            raise ErrInvalidResponse(f"the listing does not advance: page after page has the token {token!r}")
+        if token in self._tokens:
+            raise ErrInvalidResponse(
+                f"the listing does not advance: token {token!r} comes for the second time"
+            )
+        if token:
+            self._tokens.add(token)
         self._uuid, self._token, self._ended = page.uuid, token, not token
         self._entries = iter(page.entries)
         if self._prefetch and token:

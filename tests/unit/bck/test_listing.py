@@ -3,6 +3,7 @@
 import copy
 import pickle
 import threading
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -130,6 +131,48 @@ def test_start_after_of_a_remote_bucket_is_refused_when_called(method):
     with pytest.raises(NotImplementedError, match="aws"):
         getattr(Bucket("bck", client, "s3"), method)(start_after="a")
     assert client.calls == []
+
+
+@given(
+    names=NAMES,
+    page_size=st.integers(0, 12),
+    flags=st.lists(st.sampled_from(ListObjectFlag), max_size=4, unique=True),
+    props=st.sampled_from(["", "name", "name,size,custom"]),
+    start_after=st.sampled_from(["", "a", "b/"]),
+)
+def test_every_page_is_asked_for_alike(names, page_size, flags, props, start_after):
+    client = PagedClient(names)
+    listed = Bucket("bck", client).list_all_objects(
+        props=props, page_size=page_size, flags=flags, start_after=start_after
+    )
+    assert [entry.name for entry in listed] == sorted(name for name in names if name > start_after)
+    asked = [kwargs["json"]["value"] for _, kwargs in client.calls]
+    same = {(value["flags"], value["props"], value["pagesize"], value["prefix"]) for value in asked}
+    assert len(same) == 1
+    assert [value["uuid"] for value in asked] == ["", *["id"] * (len(asked) - 1)]
+    assert [bool(value["continuation_token"]) for value in asked] == [False, *[True] * (len(asked) - 1)]
+
+
+@given(
+    tokens=st.dictionaries(st.text("abcd", max_size=1), st.text("abcd", max_size=1)), prefetch=st.booleans()
+)
+def test_tokens_in_any_order_end_or_are_an_error(tokens, prefetch):
+    """Pages out of order and tokens that lead back must not make a listing go on for ever."""
+    asked = []
+
+    def fetch(uuid, token):
+        asked.append(token)
+        return page("x", "a", token=tokens.get(token, ""))
+
+    with suppress(ErrInvalidResponse):
+        assert len(list(ObjectIterator(fetch, prefetch=prefetch))) == 2 * len(asked)
+    assert len(asked) <= len(tokens) + 2
+
+
+def test_a_token_that_comes_again_is_an_error():
+    pages = {"": page("c", token="c"), "c": page("a", token="a"), "a": page("b", token="c")}
+    with pytest.raises(ErrInvalidResponse, match="does not advance: token 'c' comes for the second time"):
+        list(ObjectIterator(lambda uuid, token: pages[token]))
 
 
 class TestEntries:
