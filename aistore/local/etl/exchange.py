@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote, quote_plus, urlsplit
-
-import urllib3
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib.parse import quote, quote_plus
 
 from aistore.local.errors import LocalError
+from aistore.local.etl.http_client import Connections
 from aistore.local.etl.spec import HPULL, WS
 from aistore.local.etl.websocket import WebSockets
 from aistore.sdk.const import HEADER_NODE_URL
@@ -18,6 +16,7 @@ from aistore.sdk.const import HEADER_NODE_URL
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
+    from aistore.local.etl.http_client import Answer
     from aistore.local.etl.instance import Etl
     from aistore.local.etl.pod import Pod
     from aistore.local.store import ObjectReader
@@ -26,11 +25,10 @@ CONNECT_SECONDS = 5.0
 RETRIES = 10
 _BACKOFF_SECONDS = 0.1
 _MAX_BACKOFF_SECONDS = 1.0
-_RETRY_HEADER = "Ais-Etl-Retry-Reason"
+_RETRY_HEADER = "ais-etl-retry-reason"
 _RETRY_REASON = "direct-put-transient"
 _CHUNK = 256 << 10
 _MAX_MESSAGE = 64 << 10
-_POOL_SIZE = 256
 
 # What stays as it is in an escaped path element, and in a path.
 _ELEMENT = "$&+:=@"
@@ -115,35 +113,19 @@ class Exchange:
 
     def __init__(self, memory: int | None = None) -> None:
         self._memory = memory
-        self._lock = threading.Lock()
-        self._pools: dict[str, urllib3.HTTPConnectionPool] = {}
+        self._connections = Connections()
         self._sockets = WebSockets()
 
     def close(self) -> None:
         """Close every idle connection."""
-        self.forget(list(self._pools))
+        self._connections.close()
         self._sockets.close()
 
     def forget(self, urls: Iterable[str]) -> None:
         """Close the idle connections to servers that are gone."""
         for url in urls:
             self._sockets.forget(url)
-            with self._lock:
-                pool = self._pools.pop(url, None)
-            if pool is not None:
-                pool.close()
-
-    def _pool(self, url: str) -> urllib3.HTTPConnectionPool:
-        with self._lock:
-            pool = self._pools.get(url)
-            if pool is None:
-                parts = urlsplit(url)
-                assert parts.hostname is not None
-                pool = urllib3.HTTPConnectionPool(
-                    parts.hostname, parts.port, maxsize=_POOL_SIZE, retries=False
-                )
-                self._pools[url] = pool
-            return pool
+            self._connections.forget(url)
 
     def transform(self, call: TransformCall) -> Result:
         """Have an object transformed.
@@ -160,14 +142,14 @@ class Exchange:
             try:
                 if call.etl.spec.communication == WS:
                     return self._over_websocket(call, deadline)
-                response = self._request(call, deadline)
-                if not _is_transient(response) or attempt == RETRIES:
-                    return self._interpret(call, response, limit)
-                response.drain_conn()
+                answer = self._request(call, deadline)
+                if not _is_transient(answer) or attempt == RETRIES:
+                    return self._interpret(call, answer, limit)
+                answer.read(_MAX_MESSAGE, limit)
                 failure: Exception = EtlError(f"{_RETRY_HEADER}: {_RETRY_REASON}")
-            except ReadTimeoutError as err:
+            except TimeoutError as err:
                 raise self._too_slow(call) from err
-            except (HTTPError, OSError) as err:
+            except OSError as err:
                 failure = err
             self._before_retry(call, attempt, deadline, failure)
         raise AssertionError("the last attempt returns or raises")
@@ -181,7 +163,7 @@ class Exchange:
                 f"ETL error: {call.etl.name} can't be reached after {attempt + 1} attempts: {failure}"
             ) from failure
 
-    def _request(self, call: TransformCall, deadline: float) -> urllib3.BaseHTTPResponse:
+    def _request(self, call: TransformCall, deadline: float) -> Answer:
         headers = {"User-Agent": "aistore.local"}
         if call.pipeline:
             headers[HEADER_NODE_URL] = call.pipeline
@@ -192,54 +174,38 @@ class Exchange:
             headers["Content-Length"] = "0"
         else:
             headers["Content-Length"] = str(call.reader.meta.size)
-            body = call.reader.chunks(size=_CHUNK) if call.reader.meta.size else None
-        left = max(deadline - time.monotonic(), 0.01)
-        return self._pool(call.pod.url).request(
+            body = partial(call.reader.chunks, size=_CHUNK)
+        return self._connections.request(
+            call.pod.url,
             method,
             call.url().removeprefix(call.pod.url),
+            headers,
             body=body,
-            headers=headers,
-            preload_content=False,
-            redirect=False,
-            decode_content=False,
-            timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, left), read=left),
+            connect_seconds=min(CONNECT_SECONDS, max(deadline - time.monotonic(), 0.01)),
+            deadline=deadline,
         )
 
-    def _interpret(self, call: TransformCall, response: urllib3.BaseHTTPResponse, limit: float) -> Result:
-        if response.status >= 300:
-            message = response.read(_MAX_MESSAGE).decode("utf-8", "replace").strip()
-            response.drain_conn()
-            raise EtlError(self._explain(message), status=response.status if response.status >= 400 else 500)
-        length = response.headers.get("Content-Length", "")
+    def _interpret(self, call: TransformCall, answer: Answer, limit: float) -> Result:
+        if answer.status >= 300:
+            message = answer.read(_MAX_MESSAGE, limit).decode("utf-8", "replace").strip()
+            raise EtlError(self._explain(message), status=answer.status if answer.status >= 400 else 500)
+        length = answer.headers.get("content-length", "")
         return Result(
-            response.status,
+            answer.status,
             int(length) if length.isdigit() else None,
-            response.headers.get("Content-Type", ""),
-            self._pieces(call, response, limit),
+            answer.headers.get("content-type", ""),
+            self._pieces(call, answer, limit),
         )
 
-    def _pieces(
-        self, call: TransformCall, response: urllib3.BaseHTTPResponse, limit: float
-    ) -> Generator[bytes, None, None]:
-        waited = 0.0
+    def _pieces(self, call: TransformCall, answer: Answer, limit: float) -> Generator[bytes, None, None]:
         try:
-            while True:
-                begin = time.monotonic()
-                piece = response.read(_CHUNK)
-                waited += time.monotonic() - begin
-                if not piece:
-                    break
-                if waited > limit:
-                    raise self._too_slow(call)
-                yield piece
-        except ReadTimeoutError as err:
+            yield from answer.pieces(limit)
+        except TimeoutError as err:
             raise self._too_slow(call) from err
-        except (HTTPError, OSError) as err:
+        except OSError as err:
             raise EtlError(f"ETL error: the answer of {call.etl.name} broke off: {err}") from err
-        else:
-            response.release_conn()
         finally:
-            response.close()
+            answer.close()
 
     def _over_websocket(self, call: TransformCall, deadline: float) -> Result:
         control = {"path": f"{call.bucket}/{call.name}"}
@@ -279,5 +245,5 @@ def _whole(data: bytes) -> Generator[bytes, None, None]:
         yield data
 
 
-def _is_transient(response: urllib3.BaseHTTPResponse) -> bool:
-    return response.status == 503 and response.headers.get(_RETRY_HEADER) == _RETRY_REASON
+def _is_transient(answer: Answer) -> bool:
+    return answer.status == 503 and answer.headers.get(_RETRY_HEADER) == _RETRY_REASON

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from aistore.local.errors import LocalError, NotFound
 from aistore.local.etl.exchange import EtlError, Result, TransformCall, escape_element
 from aistore.local.etl.spec import WS
 from aistore.local.jobs import transfer
+from aistore.local.jobs.results import Results
 from aistore.local.jobs.selection import Selection
 from aistore.local.jobs.template import Template
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from aistore.local.catalog import Bucket
     from aistore.local.etl.instance import Etl
@@ -46,12 +48,13 @@ class EtlChain(NamedTuple):
 
 
 class _Sent(NamedTuple):
-    """How an object was sent: the pipeline header, whether it ends at a target, and what is stored where."""
+    """How an object was sent: the pipeline header, whether it ends at a target, its result, who is told."""
 
     pipeline: str
     delivers: bool
     key: tuple[str, str]
     to_name: str
+    report: Callable[[int, LocalError | None], None]
 
 
 def find_chain(room: EtlRoom, name: str, pipeline: Sequence[str]) -> EtlChain:
@@ -109,6 +112,8 @@ class _Transform:
         self._src = src
         self._destination: Destination = transfer.open_destination(state.catalog, to, src)
         self._selection = selection._replace(since=transfer.not_newer(src.bck, to))
+        self._results = Results(state.store)
+        self._failure: LocalError | None = None
 
     def start(self, kind: str) -> Job:
         src, dst = self._src.bck, self._destination.bucket.bck
@@ -121,23 +126,35 @@ class _Transform:
         wanted = self._options.workers
         each = {0: _AUTO_WORKERS, -1: 1}.get(wanted, wanted)
         with transfer.filling(self._catalog, self._destination):
-            self._jobs.each(job, names, lambda name: self._one(job, name), each * len(job.targets))
+            try:
+                self._jobs.each(job, names, lambda name: self._one(job, name), each * len(job.targets))
+            finally:
+                self._results.flush()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Raise what made storing a result fail, unless the job is to go on after failures."""
+        if self._failure is not None and not self._options.keep_going:
+            raise self._failure
 
     def _one(self, job: Job, name: str) -> None:
-        full_name = f"{self._src.bck}/{name}"
+        self._go_on()
         try:
             self._transform(job, name)
         except NotFound as err:
             if not self._selection.is_list:
                 return
-            job.failed("object not found", full_name=full_name, code=404)
+            self._failed(job, name, "object not found", 404)
             if not self._options.keep_going:
                 raise LocalError(err.message, status=404) from err
         except LocalError as err:
             job.check()
-            job.failed(err.message, full_name=full_name, code=err.status)
+            self._failed(job, name, err.message, err.status)
             if not self._options.keep_going:
                 raise
+
+    def _failed(self, job: Job, name: str, message: str, status: int) -> None:
+        job.failed(message, full_name=f"{self._src.bck}/{name}", code=status)
 
     def _transform(self, job: Job, name: str) -> None:
         dst = self._destination.bucket
@@ -150,14 +167,20 @@ class _Transform:
         if delivers:
             url = f"{self._nodes.targets[owner].url}/{escape_element(key[1])}"
             pipeline.append(f"{url}?owt={_OWT}&uuid={job.id}")
+
+        def report(size: int, failure: LocalError | None) -> None:
+            if failure is None:
+                job.moved(source, owner, size)
+            else:
+                self._failure = failure
+                self._failed(job, name, failure.message, failure.status)
+
         try:
-            call = _Sent(",".join(pipeline), delivers, key, to_name)
-            size = self._send(name, target, call)
+            self._send(name, target, _Sent(",".join(pipeline), delivers, key, to_name, report))
         finally:
             self._room.delivered.pop(key, None)
-        job.moved(source, owner, size)
 
-    def _send(self, name: str, target: str, sent: _Sent) -> int:
+    def _send(self, name: str, target: str, sent: _Sent) -> None:
         etl = self._chain.first
         for attempt in range(_CHANGED_TRIES):
             with self._store.open(self._src, name) as reader:
@@ -168,7 +191,8 @@ class _Transform:
                 by_path = not self._options.latest
                 call = TransformCall(etl, pod, reader, uname, self._src.bck.name, "", sent.pipeline, by_path)
                 try:
-                    return self._take(self._room.exchange.transform(call), sent)
+                    self._take(self._room.exchange.transform(call), sent)
+                    return
                 except EtlError as err:
                     if (
                         err.status != 404
@@ -176,32 +200,34 @@ class _Transform:
                         or not self._was_replaced(name, reader)
                     ):
                         raise
-        raise AssertionError("the last attempt returns or raises")
 
     def _was_replaced(self, name: str, reader: ObjectReader) -> bool:
         """Whether the object got other bytes, so that the file named to the ETL may be gone."""
         return self._store.head(self._src, name).file != reader.meta.file
 
-    def _take(self, result: Result, sent: _Sent) -> int:
-        """Store what came back; returns its size. A server that says it delivered must have done so."""
+    def _take(self, result: Result, sent: _Sent) -> None:
+        """Store what came back. A server that says it delivered must have done so."""
         if result.status == 204:
             for _ in result.pieces:
                 pass
             size = self._room.delivered.get(sent.key)
             if size is not None:
-                return size
+                sent.report(size, None)
+                return
             name = self._chain.first.name
             if sent.delivers or self._chain.first.spec.communication == WS:
                 raise EtlError(f"ETL error: {name} says that it delivered the result, but none arrived")
             # There was nowhere to deliver to: the result is empty.
         if self._options.dry_run:
-            return sum(len(piece) for piece in result.pieces)
-        size = 0
-        with self._store.writer(self._destination.bucket, sent.to_name) as writer:
+            sent.report(sum(len(piece) for piece in result.pieces), None)
+            return
+        writer = self._store.writer(self._destination.bucket, sent.to_name)
+        try:
             for piece in result.pieces:
                 writer.write(piece)
-                size += len(piece)
-            if result.length not in {None, size}:
-                raise EtlError(f"ETL error: the answer has {size} bytes instead of {result.length}")
-            writer.commit()
-        return size
+            if result.length not in {None, writer.size}:
+                raise EtlError(f"ETL error: the answer has {writer.size} bytes instead of {result.length}")
+        except BaseException:
+            writer.abort()
+            raise
+        self._results.add(writer, partial(sent.report, writer.size))

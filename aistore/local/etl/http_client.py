@@ -1,0 +1,293 @@
+"""HTTP/1.1 to ETL servers, over connections that are kept, at a fraction of a general client's cost."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Mapping
+
+    Body = Callable[[], Iterable[bytes]]
+
+_RECEIVE = 256 << 10
+_MAX_HEAD = 64 << 10
+_MAX_IDLE = 64
+
+
+class ExchangeError(OSError):
+    """The server can't be reached, or what it says is no answer."""
+
+
+class _Parser:
+    """What the parser of one connection has found so far; its methods are the parser's callbacks."""
+
+    def __init__(self) -> None:
+        from httptools import HttpResponseParser
+
+        self._parser = HttpResponseParser(self)
+        self.begin()
+
+    def begin(self) -> None:
+        """An answer is to come."""
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.pieces: list[bytes] = []
+        self.has_head = self.is_complete = False
+        self.is_reusable = True
+        self._head_size = 0
+
+    def feed(self, data: bytes) -> None:
+        from httptools import HttpParserError, HttpParserUpgrade
+
+        if not self.has_head:
+            self._head_size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as err:
+            raise ExchangeError(f"malformed answer: {err}") from err
+        if not self.has_head and self._head_size > _MAX_HEAD:
+            raise ExchangeError(f"the answer's head is longer than {_MAX_HEAD} bytes")
+
+    def end(self) -> None:
+        """The connection ended: so does an answer that is as long as its connection."""
+        self.is_reusable = False
+        framed = {"content-length", "transfer-encoding"} & self.headers.keys()
+        if not self.has_head or framed:
+            raise ExchangeError("the connection ended before the answer did")
+        self.is_complete = True
+
+    def on_message_begin(self) -> None:
+        if self.is_complete:  # more than was asked for
+            self.is_reusable = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        self.has_head = self.status >= 200
+        if self.has_head:
+            self.is_reusable = bool(self._parser.should_keep_alive())
+
+    def on_body(self, data: bytes) -> None:
+        self.pieces.append(data)
+
+    def on_message_complete(self) -> None:
+        if self.has_head:
+            self.is_complete = True
+        else:
+            self.headers.clear()  # of an interim answer
+
+
+class _Connection:
+    """One connection: a question, then its answer."""
+
+    def __init__(self, host: str, port: int, timeout: float) -> None:
+        try:
+            self._sock = socket.create_connection((host, port), timeout)
+        except OSError as err:
+            raise ExchangeError(f"can't connect to {host}:{port}: {err}") from err
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._poll = select.poll() if hasattr(select, "poll") else None
+        if self._poll is not None:
+            self._poll.register(self._sock, select.POLLIN)
+        self.parser = _Parser()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the server has closed it, or said something unasked."""
+        if self._poll is not None:
+            return bool(self._poll.poll(0))
+        return bool(select.select([self._sock], [], [], 0)[0])
+
+    def ask(self, head: bytes, body: Body | None, deadline: float) -> None:
+        """Send a request and receive the head of its answer."""
+        self.parser.begin()
+        try:
+            self._send(head, deadline)
+            for piece in body() if body is not None else ():
+                self._send(piece, deadline)
+        except ConnectionError:
+            # It may have answered without reading everything.
+            self.parser.is_reusable = False
+        sent_all = self.parser.is_reusable
+        while not self.parser.has_head:
+            self.receive(deadline - time.monotonic())
+        self.parser.is_reusable &= sent_all
+
+    def _send(self, data: bytes, deadline: float) -> None:
+        self._sock.settimeout(max(deadline - time.monotonic(), 0.01))
+        self._sock.sendall(data)
+
+    def receive(self, timeout: float) -> None:
+        """Take the next bytes there are."""
+        self._sock.settimeout(max(timeout, 0.01))
+        data = self._sock.recv(_RECEIVE)
+        if data:
+            self.parser.feed(data)
+        else:
+            self.parser.end()
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+class Answer:
+    """An answer whose body is still to be read; `pieces` must be run to its end, or `close` be called.
+
+    Attributes:
+        status: HTTP status.
+        headers: By lower-case name.
+    """
+
+    def __init__(self, connection: _Connection, keep: Callable[[_Connection], object]) -> None:
+        self._connection = connection
+        self._keep = keep
+        self._is_open = True
+        self.status = connection.parser.status
+        self.headers: Mapping[str, str] = connection.parser.headers
+
+    def pieces(self, patience: float) -> Generator[bytes, None, None]:
+        """The body as it arrives.
+
+        Args:
+            patience (float): Seconds to wait for it altogether; what the caller takes doesn't count.
+
+        Raises:
+            TimeoutError: It takes longer.
+            OSError: It breaks off.
+        """
+        parser = self._connection.parser
+        try:
+            while True:
+                yield from _taken(parser)
+                if parser.is_complete:
+                    break
+                begin = time.monotonic()
+                self._connection.receive(patience)
+                patience -= time.monotonic() - begin
+                if patience < 0:
+                    raise TimeoutError("the answer takes too long")
+        finally:
+            self.close()
+
+    def read(self, limit: int, patience: float) -> bytes:
+        """The body's first bytes; the connection is closed when there are more."""
+        found = b""
+        with contextlib.closing(self.pieces(patience)) as pieces:
+            for piece in pieces:
+                found += piece
+                if len(found) > limit:
+                    break
+        return found[:limit]
+
+    def close(self) -> None:
+        """Keep the connection if the answer was read to its end, else close it."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        parser = self._connection.parser
+        if parser.is_complete and parser.is_reusable:
+            self._keep(self._connection)
+        else:
+            self._connection.close()
+
+
+def _taken(parser: _Parser) -> list[bytes]:
+    taken, parser.pieces = parser.pieces, []
+    return taken
+
+
+class Connections:
+    """Idle connections by server."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: dict[str, list[_Connection]] = {}
+
+    def request(
+        self,
+        url: str,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        *,
+        body: Body | None = None,
+        connect_seconds: float,
+        deadline: float,
+    ) -> Answer:
+        """Send a request and receive the head of its answer.
+
+        Args:
+            url (str): The server's `http://host:port`.
+            method (str): Verb.
+            target (str): Path and query, escaped.
+            headers: In ASCII; the length of the body is among them.
+            body: Gives the body's pieces, anew at each call.
+            connect_seconds (float): For a new connection.
+            deadline (float): `time.monotonic()` by which the answer must begin.
+
+        Raises:
+            TimeoutError: No answer in time.
+            OSError: It can't be reached, or the connection broke.
+        """
+        parts = urlsplit(url)
+        fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"{method} {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n{fields}\r\n".encode("ascii")
+        kept = self._take(url)
+        if kept is not None:
+            try:
+                return self._ask(url, kept, head, body, deadline)
+            except TimeoutError:
+                raise
+            except OSError:
+                # Closed by the server in the moment that it was taken: that says nothing about the request.
+                if kept.parser.has_head:
+                    raise
+        fresh = _Connection(parts.hostname or "", parts.port or 80, connect_seconds)
+        return self._ask(url, fresh, head, body, deadline)
+
+    def _ask(
+        self, url: str, connection: _Connection, head: bytes, body: Body | None, deadline: float
+    ) -> Answer:
+        try:
+            connection.ask(head, body, deadline)
+        except BaseException:
+            connection.close()
+            raise
+        return Answer(connection, lambda kept: self._give_back(url, kept))
+
+    def _take(self, url: str) -> _Connection | None:
+        while True:
+            with self._lock:
+                idle = self._idle.get(url)
+                connection = idle.pop() if idle else None
+            if connection is None or not connection.is_stale:
+                return connection
+            connection.close()
+
+    def _give_back(self, url: str, connection: _Connection) -> None:
+        with self._lock:
+            idle = self._idle.setdefault(url, [])
+            if len(idle) < _MAX_IDLE:
+                idle.append(connection)
+                return
+        connection.close()
+
+    def forget(self, url: str) -> None:
+        """Close the idle connections to a server."""
+        with self._lock:
+            idle = self._idle.pop(url, [])
+        for connection in idle:
+            connection.close()
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        for url in list(self._idle):
+            self.forget(url)
