@@ -6,6 +6,8 @@ import pickle
 import subprocess
 import sys
 import tarfile
+import threading
+import time
 
 import pytest
 from shards import make_shard
@@ -20,6 +22,7 @@ from torch.utils.data import DataLoader  # noqa: E402
 
 from aistore.pytorch import AISBatchIterDataset, AISIterDataset, AISShardReader  # noqa: E402
 from aistore.pytorch.errors import ErrCannotResume, ErrSampleUnreadable  # noqa: E402
+from aistore.sdk.ais_source import AISSource  # noqa: E402
 from aistore.sdk.bucket import Bucket  # noqa: E402
 from aistore.sdk.errors import InvalidArgument, SDKError  # noqa: E402
 
@@ -235,6 +238,66 @@ def test_a_manifest_is_listed_once_for_all(samples, tmp_path, listings):
         names(AISIterDataset(samples, {samples: "0"}, manifest=path))
 
 
+def test_a_manifest_in_a_bucket_is_written_by_rank_0(client, samples, listings):
+    where = f"ais://{samples.name}/listings/1.json"
+    shares = {}
+
+    def share(rank):
+        shares[rank] = names(AISIterDataset(samples, rank=rank, world_size=3, manifest=where))
+
+    others = [threading.Thread(target=share, args=(rank,)) for rank in (1, 2)]
+    for thread in others:
+        thread.start()
+    assert not listings
+    share(0)
+    for thread in others:
+        thread.join(60)
+    assert shares == {rank: NAMES[rank::3] for rank in range(3)}
+    assert len(listings) == 1
+    dataset = AISIterDataset(samples, {samples: "0"}, manifest=where)
+    with pytest.raises(InvalidArgument, match=r"1\.json"):
+        names(dataset)
+    dataset.refresh()
+    assert names(dataset) == NAMES[:10]
+
+
+@pytest.mark.parametrize("place", ["file", "object"])
+def test_a_saved_manifest_keeps_the_listing(client, samples, tmp_path, listings, place):
+    where = tmp_path / "listing.json" if place == "file" else f"ais://{samples.name}-meta/listing.json"
+    meta = client.bucket(f"{samples.name}-meta").create()
+    AISIterDataset(samples).save_manifest(where)
+    assert len(listings) == 1
+    samples.object("99").get_writer().put_content(b"late")
+    dataset = AISBatchIterDataset(samples, client, manifest=where)
+    assert len(dataset) == len(NAMES)
+    assert sorted(read(dataset, 2, "fork")) == NAMES
+    assert [obj.size_cached for obj in dataset._all_items()][:2] == [20, 20]
+    assert len(listings) == 1
+    AISIterDataset(samples).save_manifest(where)
+    assert len(AISIterDataset(samples, manifest=where)) == len(NAMES) + 1
+    meta.delete()
+
+
+def test_what_is_no_manifest_is_refused(samples):
+    samples.object("listing").get_writer().put_content(b"something else")
+    with pytest.raises(InvalidArgument, match="no manifest"):
+        names(AISIterDataset(samples, manifest=f"ais://{samples.name}/listing"))
+    with pytest.raises(InvalidArgument, match="ais://bucket"):
+        AISIterDataset(samples, manifest="ais://bucket")
+    with pytest.raises(NotImplementedError, match="buckets"):
+        AISIterDataset(OwnSource()).save_manifest("nowhere")
+
+
+class OwnSource(AISSource):
+    client = None
+
+    def list_all_objects_iter(self, prefix="", props="name,size"):
+        return iter(())
+
+    def list_urls(self, prefix="", etl=None):
+        return iter(())
+
+
 def test_a_manifest_that_was_not_written_to_its_end_is_written_again(samples, tmp_path):
     path = tmp_path / "listing.json"
     assert names(AISIterDataset(samples, manifest=path)) == NAMES
@@ -243,8 +306,7 @@ def test_a_manifest_that_was_not_written_to_its_end_is_written_again(samples, tm
 
 
 def test_a_missing_object_is_named_or_left_out(client, samples, caplog):
-    group = samples.objects(obj_names=["00", "gone", "01"])
-    group.list_all_objects_iter = lambda prefix="": (samples.object(name) for name in ("00", "gone", "01"))
+    group = gone_one(samples)
     dataset = AISBatchIterDataset(group, client)
     with pytest.raises(RuntimeError, match="gone") as caught:
         list(dataset)
@@ -252,6 +314,54 @@ def test_a_missing_object_is_named_or_left_out(client, samples, caplog):
     assert isinstance(caught.value, SDKError)
     assert names(AISBatchIterDataset(group, client, cont_on_err=True)) == ["00", "01"]
     assert "gone" in caplog.text
+
+
+def gone_one(bucket):
+    """Give a source that names an object which is not there."""
+    group = bucket.objects(obj_names=["00", "gone", "01"])
+    group.list_all_objects_iter = lambda prefix="": (bucket.object(name) for name in ("00", "gone", "01"))
+    return group
+
+
+@pytest.mark.parametrize("max_batch_size", [1, 32])
+def test_a_missing_object_is_an_error_or_left_out(samples, caplog, max_batch_size):
+    options = {"max_batch_size": max_batch_size}
+    with pytest.raises(FileNotFoundError, match="gone"):
+        list(AISIterDataset(gone_one(samples), **options))
+    assert names(AISIterDataset(gone_one(samples), cont_on_err=True, **options)) == ["00", "01"]
+    assert "gone" in caplog.text
+
+
+@pytest.mark.parametrize("kind", [AISIterDataset, AISBatchIterDataset])
+def test_an_error_in_a_worker_names_the_object(kind, client, samples):
+    dataset = make(kind, client, gone_one(samples))
+    with pytest.raises(RuntimeError, match="gone"):
+        read(dataset, 1, "fork")
+
+
+def test_dropping_an_iterator_ends_its_threads(client, samples):
+    before = set(threading.enumerate())
+    iterator = iter(AISBatchIterDataset(samples, client, max_batch_size=2, read_ahead=4))
+    next(iterator)
+    assert set(threading.enumerate()) > before
+    del iterator
+    assert set(threading.enumerate()) == before
+
+
+def test_what_is_read_ahead_is_bounded(client, bucket):
+    for number in range(40):
+        bucket.object(f"{number:02}").get_writer().put_content(bytes(100_000))
+    dataset = AISBatchIterDataset(bucket, client, max_batch_size=40, max_buffer=300_000)
+    iterator = iter(dataset)
+    next(iterator)
+    (buffered,) = [
+        value for value in iterator.gi_frame.f_locals.values() if getattr(value, "__name__", "") == "prefetch"
+    ]
+    readers = buffered.gi_frame.f_locals["readers"]
+    for _ in range(200):
+        assert readers._held <= 300_000 + 2 * 100_000
+        time.sleep(0.001)
+    assert sum(1 for _ in iterator) == 39
 
 
 @pytest.mark.parametrize("options", [{"output_format": ".zip"}, {"streaming": False}])

@@ -20,6 +20,7 @@ from aistore.pytorch import (  # noqa: E402
     DynamicBatchSampler,
 )
 from aistore.sdk import DataShard  # noqa: E402
+from aistore.sdk.bucket import Bucket  # noqa: E402
 
 SIZES = {"a/0": 10, "a/1": 0, "a/2": 40, "b/3": 100, "b/4": 30, "b/5": 30}
 KEPT = [10, 40, 30, 30]  # that fit into a batch of 60
@@ -164,6 +165,68 @@ def test_streams_of_several_sources_end_with_the_shortest(bucket, endpoint):
     assert sorted(map(tuple, loader)) == [(b"j0", b"c0"), (b"j1", b"c1")]
     for source in sources:
         source.client.close()
+
+
+@pytest.fixture
+def streams(bucket, endpoint):
+    """Give two sources of the same 20 members in 4 shards each."""
+    for prefix in ("a", "b"):
+        for shard in range(4):
+            members = [(f"{number}.bin", f"{prefix}{shard}{number}".encode()) for number in range(5)]
+            bucket.object(f"{prefix}/{shard}.tar").get_writer().put_content(make_shard(".tar", members))
+    sources = [DataShard(endpoint, bucket.name, prefix=f"{prefix}/") for prefix in ("a", "b")]
+    yield sources
+    for source in sources:
+        source.client.close()
+
+
+EXPECTED = [
+    tuple(f"{prefix}{index // 5}{index % 5}".encode() for prefix in ("a", "b")) for index in range(20)
+]
+
+
+@pytest.mark.parametrize("max_batch_size", [1, 3, 32])
+def test_streams_are_read_many_at_a_time(streams, max_batch_size):
+    assert list(AISMultiShardStream(streams, max_batch_size=max_batch_size)) == EXPECTED
+
+
+def test_workers_of_a_stream_share_one_listing(streams, tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    original = Bucket.list_archive
+
+    def logged(self, name, *args, **options):
+        with log.open("a") as file:
+            file.write(f"{name}\n")
+        return original(self, name, *args, **options)
+
+    monkeypatch.setattr(Bucket, "list_archive", logged)
+    loader = DataLoader(
+        AISMultiShardStream(streams),
+        batch_size=None,
+        num_workers=3,
+        multiprocessing_context="fork",
+        timeout=60,
+    )
+    for _ in range(2):
+        assert sorted(map(tuple, loader)) == EXPECTED
+    assert sorted(log.read_text().split()) == sorted(f"{p}/{n}.tar" for p in ("a", "b") for n in range(4))
+
+
+def test_ranks_of_a_stream_share_a_manifest_and_shuffle(streams, tmp_path):
+    options = {"manifest": tmp_path / "m.json", "shuffle": True, "seed": 4}
+    shares = [list(AISMultiShardStream(streams, rank=rank, world_size=2, **options)) for rank in range(2)]
+    assert sorted(shares[0] + shares[1]) == EXPECTED
+    assert sorted(shares[0]) != shares[0]
+    with pytest.raises(ValueError, match=r"m\.json"):
+        list(AISMultiShardStream(streams[:1], manifest=tmp_path / "m.json"))
+
+
+def test_a_member_that_is_gone_is_named(streams, bucket, tmp_path):
+    manifest = tmp_path / "m.json"
+    list(AISMultiShardStream(streams, manifest=manifest))
+    bucket.object("b/2.tar").get_writer().put_content(make_shard(".tar", [("0.bin", b"b20")]))
+    with pytest.raises(FileNotFoundError, match=r"b/2\.tar"):
+        list(AISMultiShardStream(streams, manifest=manifest))
 
 
 def test_streams_need_a_source():
