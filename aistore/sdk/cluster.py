@@ -120,16 +120,8 @@ class Cluster:
             job_kind: Only jobs of this kind. Default: all.
             target_id: Only jobs on this target. Default: all.
         """
-        return (
-            self._client.request_deserialize(
-                HTTP_METHOD_GET,
-                path=URL_PATH_CLUSTER,
-                res_model=_STATUSES,
-                json=JobQuery(kind=job_kind, target=target_id).as_dict(),
-                params={QPARAM_WHAT: WHAT_ALL_XACT_STATUS},
-            )
-            or []
-        )
+        query = JobQuery(kind=job_kind, target=target_id)
+        return self._ask_about_jobs(WHAT_ALL_XACT_STATUS, query, _STATUSES)
 
     def list_running_jobs(self, job_kind: str = "", target_id: str = "") -> list[str]:
         """Return the jobs that are running, each as `kind[id]`.
@@ -138,16 +130,8 @@ class Cluster:
             job_kind: Only jobs of this kind. Default: all.
             target_id: Only jobs on this target. Default: all.
         """
-        return (
-            self._client.request_deserialize(
-                HTTP_METHOD_GET,
-                path=URL_PATH_CLUSTER,
-                res_model=_NAMES,
-                json=JobQuery(kind=job_kind, target=target_id, active=True).as_dict(),
-                params={QPARAM_WHAT: WHAT_ALL_RUNNING_STATUS},
-            )
-            or []
-        )
+        query = JobQuery(kind=job_kind, target=target_id, active=True)
+        return self._ask_about_jobs(WHAT_ALL_RUNNING_STATUS, query, _NAMES)
 
     def list_etls(self, stages: Sequence[str] | None = None) -> list[ETLInfo]:
         """Return the ETLs of the cluster.
@@ -238,6 +222,16 @@ class Cluster:
         targets = smap.tmap if role in {NodeFilter.TARGET, NodeFilter.ALL} else {}
         proxies = smap.pmap if role in {NodeFilter.PROXY, NodeFilter.ALL} else {}
         return _by_node(lambda node_id: self.get_node_log(node_id, severity), [*targets, *proxies])
+
+    def _ask_about_jobs(self, what: str, query: JobQuery, res_model: type[list[T]]) -> list[T]:
+        found: list[T] | None = self._client.request_deserialize(
+            HTTP_METHOD_GET,
+            path=URL_PATH_CLUSTER,
+            res_model=res_model,
+            json=query.as_dict(),
+            params={QPARAM_WHAT: what},
+        )
+        return found or []
 
     def _node_request(self, node_id: str, params: dict[str, str]) -> requests.Response:
         if not node_id or not isinstance(node_id, str):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aistore.sdk.bck.base import BucketBase, destination
-from aistore.sdk.bck.counts import check_num_workers, check_timeout
+from aistore.sdk.bck.counts import check_num_workers
+from aistore.sdk.bck.transfer_messages import new_extensions, transform_message
 from aistore.sdk.const import (
     ACT_COPY_BCK,
     ACT_ETL_BCK,
@@ -16,10 +17,9 @@ from aistore.sdk.const import (
     HTTP_METHOD_POST,
     QPARAM_KEEP_REMOTE,
 )
-from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.etl.etl_const import DEFAULT_ETL_TIMEOUT
 from aistore.sdk.names import check_bucket_name
-from aistore.sdk.types import BucketModel, CopyBckMsg, TCBckMsg, TransformBckMsg
+from aistore.sdk.types import BucketModel, CopyBckMsg, TCBckMsg
 
 if TYPE_CHECKING:
     from aistore.sdk.bucket import Bucket
@@ -57,7 +57,7 @@ class BucketTransfer(BucketBase):
             Id of the job, for `client.job(...)`.
         """
         message = TCBckMsg(
-            ext=_checked_ext(ext),
+            ext=new_extensions(ext),
             copy_msg=CopyBckMsg(
                 prefix=prefix_filter, prepend=prepend, dry_run=dry_run, force=force, latest=latest, sync=sync
             ),
@@ -102,15 +102,11 @@ class BucketTransfer(BucketBase):
             Id of the job, for `client.job(...)`.
         """
         message = TCBckMsg(
-            ext=_checked_ext(ext),
+            ext=new_extensions(ext),
             copy_msg=CopyBckMsg(
                 prefix=prefix_filter, prepend=prepend, force=force, dry_run=dry_run, latest=latest, sync=sync
             ),
-            transform_msg=TransformBckMsg(
-                etl_name=etl_name,
-                timeout=check_timeout(timeout),
-                etl_pipeline=list(etl_pipeline) if etl_pipeline else None,
-            ),
+            transform_msg=transform_message(etl_name, timeout, etl_pipeline),
             num_workers=check_num_workers(num_workers),
             cont_on_err=cont_on_err,
         )
@@ -132,19 +128,17 @@ class BucketTransfer(BucketBase):
         Returns:
             Id of the job, for `client.job(...)`.
         """
-        message = TCBckMsg(
-            copy_msg=CopyBckMsg(
-                prefix=prefix_filter, prepend="", dry_run=True, force=False, latest=latest, sync=False
-            ),
-            transform_msg=TransformBckMsg(
-                etl_name=etl_name,
-                timeout=check_timeout(timeout),
-                etl_pipeline=list(etl_pipeline) if etl_pipeline else None,
-            ),
-            num_workers=check_num_workers(num_workers),
+        return self.transform(
+            etl_name,
+            cast("Bucket", self),  # a bucket's part
+            timeout=timeout,
+            prefix_filter=prefix_filter,
+            dry_run=True,
+            latest=latest,
+            num_workers=num_workers,
             cont_on_err=True,
+            etl_pipeline=etl_pipeline,
         )
-        return self._start(ACT_ETL_BCK, self, message)
 
     def rename(self, to_bck_name: str) -> str:
         """Start a job that renames the bucket; this object has the new name at once.
@@ -184,13 +178,3 @@ class BucketTransfer(BucketBase):
         return self.make_request(
             HTTP_METHOD_POST, action, value=message.as_dict(), params=self._to_bucket(destination(to_bck))
         ).text
-
-
-def _checked_ext(ext: Mapping[str, str] | None) -> dict[str, str] | None:
-    if ext is None:
-        return None
-    if not isinstance(ext, Mapping):
-        raise InvalidArgument(
-            f"ext must map old extensions to new ones, such as {{'jpg': 'txt'}}, not {ext!r}"
-        )
-    return dict(ext)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.ais_source import AISSource
 from aistore.sdk.bck.base import destination
-from aistore.sdk.bck.counts import check_count, check_num_workers, check_timeout
+from aistore.sdk.bck.counts import check_count, check_num_workers
+from aistore.sdk.bck.transfer_messages import new_extensions, transform_message
 from aistore.sdk.const import (
     ACT_ARCHIVE_OBJECTS,
     ACT_COPY_OBJECTS,
@@ -29,7 +30,7 @@ from aistore.sdk.multiobj.object_range import ObjectRange
 from aistore.sdk.multiobj.object_template import ObjectTemplate
 from aistore.sdk.names import check_object_name
 from aistore.sdk.parallel import ordered_map
-from aistore.sdk.types import ArchiveMultiObj, CopyBckMsg, PrefetchMsg, TCBckMsg, TCMultiObj, TransformBckMsg
+from aistore.sdk.types import ArchiveMultiObj, CopyBckMsg, PrefetchMsg, TCBckMsg, TCMultiObj
 
 if TYPE_CHECKING:
     from aistore.sdk.bucket import Bucket
@@ -236,13 +237,9 @@ class ObjectGroup(AISSource):
         if dry_run:
             logger.info("Transform dry-run: running with dry_run=True. Selected: %s", self._obj_collection)
         message = TCBckMsg(
-            ext=None if ext is None else dict(ext),
+            ext=new_extensions(ext),
             copy_msg=CopyBckMsg(prepend=prepend, dry_run=dry_run, force=force, latest=latest, sync=sync),
-            transform_msg=TransformBckMsg(
-                etl_name=etl_name,
-                timeout=check_timeout(timeout),
-                etl_pipeline=list(etl_pipeline) if etl_pipeline else None,
-            ),
+            transform_msg=transform_message(etl_name, timeout, etl_pipeline),
         )
         return self._transfer(ACT_TRANSFORM_OBJECTS, to_bck, message, continue_on_error, num_workers)
 

@@ -17,31 +17,24 @@ from aistore.sdk.const import (
     AIS_BCK_NAME,
     AIS_BCK_PROVIDER,
     AIS_OBJ_NAME,
-    HEADER_OBJECT_BLOB_CHUNK_SIZE,
-    HEADER_OBJECT_BLOB_DOWNLOAD,
-    HEADER_OBJECT_BLOB_WORKERS,
-    HEADER_RANGE,
     HTTP_METHOD_DELETE,
     HTTP_METHOD_HEAD,
     HTTP_METHOD_POST,
     HTTP_METHOD_PUT,
-    QPARAM_ARCHMODE,
     QPARAM_ARCHPATH,
-    QPARAM_ARCHREGX,
     QPARAM_LATEST,
     QPARAM_OBJ_TO,
     QPARAM_PROPS,
     QPARAM_SYNC,
 )
-from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.names import bucket_objects_path, check_object_name, object_path
-from aistore.sdk.obj.byte_range import Bounds, parse_byte_range
 from aistore.sdk.obj.multipart_upload import MultipartUpload
 from aistore.sdk.obj.object_client import DEFAULT_PROPS, ObjectClient
 from aistore.sdk.obj.object_props import ObjectProps
 from aistore.sdk.obj.object_reader import ObjectReader
 from aistore.sdk.obj.object_writer import ObjectWriter
+from aistore.sdk.obj.read_request import ReadRequest, refuse_with_workers
 from aistore.sdk.provider import Provider
 from aistore.sdk.types import ActionMsg, BlobMsg, BucketEntry, PromoteAPIArgs
 
@@ -247,36 +240,13 @@ class Object:
         Raises:
             InvalidArgument: A range that cannot be, or options that exclude each other (also a `ValueError`).
         """
-        if byte_range and blob_download_config:
-            raise InvalidArgument("Cannot use `byte_range` with `blob_download_config`")
         if num_workers is not None:
-            others = {
-                "byte_range": byte_range,
-                "blob_download_config": blob_download_config,
-                "etl": etl,
-                "archive_config": archive_config,
-            }
-            for option, value in others.items():
-                if value:
-                    raise InvalidArgument(f"Cannot use `num_workers` with `{option}`")
-        params, headers = dict(self.query_params), dict[str, str]()
-        bounds: Bounds = (None, None)
-        if archive_config:
-            if archive_config.mode:
-                params[QPARAM_ARCHMODE] = archive_config.mode.value
-            params[QPARAM_ARCHPATH] = archive_config.archpath
-            params[QPARAM_ARCHREGX] = archive_config.regex
-        if blob_download_config:
-            headers.update(_blob_headers(blob_download_config))
-        if etl:
-            etl.update_qparams(params)
-        if latest:
-            params[QPARAM_LATEST] = "true"
-        if byte_range:
-            bounds = parse_byte_range(byte_range)
-            headers[HEADER_RANGE] = byte_range
+            refuse_with_workers(byte_range, blob_download_config, etl, archive_config)
+        request = ReadRequest.of(
+            self.query_params, archive_config, blob_download_config, etl, byte_range, latest=latest
+        )
         uname = self.uname if direct else None
-        client = ObjectClient(self._client, self._path(), params, headers, bounds, uname)
+        client = ObjectClient(self._client, self._path(), *request, uname)
         reader = ObjectReader(client, chunk_size, num_workers, validate_checksum=validate_checksum)
         if writer is not None:
             for piece in reader:
@@ -405,15 +375,6 @@ class Object:
         from aistore.sdk.notebook import card
 
         return card("Object", self.get_semantic_url())
-
-
-def _blob_headers(config: BlobDownloadConfig) -> dict[str, str]:
-    headers = {HEADER_OBJECT_BLOB_DOWNLOAD: "true"}
-    if config.chunk_size is not None:
-        headers[HEADER_OBJECT_BLOB_CHUNK_SIZE] = config.chunk_size
-    if config.num_workers is not None:
-        headers[HEADER_OBJECT_BLOB_WORKERS] = config.num_workers
-    return headers
 
 
 # Importable from here, too, since the 2.0.0 package.

@@ -28,9 +28,9 @@ from aistore.sdk.obj.obj_file.errors import (
     ObjectFileReaderStreamError,
     ObjectFileReaderUnexpectedEOF,
 )
-from aistore.sdk.obj.object import _blob_headers
 from aistore.sdk.obj.object_attributes import ChunksInfo, ECInfo, ObjectAttributes
 from aistore.sdk.obj.object_props import ObjectProps
+from aistore.sdk.obj.read_request import _blob_headers
 
 
 def test_uname_of_a_leading_slash_keeps_the_bucket():  # defect 3
