@@ -335,17 +335,22 @@ def test_a_missing_object_is_an_error_or_left_out(samples, caplog, max_batch_siz
 @pytest.mark.parametrize("kind", [AISIterDataset, AISBatchIterDataset])
 def test_an_error_in_a_worker_names_the_object(kind, client, samples):
     dataset = make(kind, client, gone_one(samples))
+    iterator = iter(DataLoader(dataset, batch_size=None, num_workers=1, timeout=60))
     with pytest.raises(RuntimeError, match="gone"):
-        read(dataset, 1, "fork")
+        list(iterator)
+    iterator._shutdown_workers()  # else when the traceback is collected, by whichever thread, for seconds
+
+
+def reading_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "ais-prefetch"]
 
 
 def test_dropping_an_iterator_ends_its_threads(client, samples):
-    before = set(threading.enumerate())
     iterator = iter(AISBatchIterDataset(samples, client, max_batch_size=2, read_ahead=4))
     next(iterator)
-    assert set(threading.enumerate()) > before
+    assert len(reading_threads()) == 4
     del iterator
-    assert set(threading.enumerate()) == before
+    assert not reading_threads()
 
 
 def test_what_is_read_ahead_is_bounded(client, bucket):
