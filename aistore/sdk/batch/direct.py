@@ -7,9 +7,10 @@ What a target does not answer as it should is asked for again as any GET of the 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aistore.sdk.batch.entries import BatchEntries
 from aistore.sdk.batch.errors import ErrBatchEntryNotFound, ErrBatchIncomplete
 from aistore.sdk.batch.pairing import full_name, missing_text, new_outcome, range_text
 from aistore.sdk.batch.types import MossIn, MossOut
@@ -33,8 +34,6 @@ from aistore.sdk.transport.routing import Place
 from aistore.sdk.transport.url import encode_params
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from aistore.sdk.request_client import RequestClient
     from aistore.sdk.transport.routing import Permit, Router
     from aistore.sdk.transport.url import Base
@@ -101,7 +100,7 @@ def can_read(entries: list[MossIn]) -> bool:
     return all(entry.uname is None and entry.provider in (_AIS, None, "") and entry.bck for entry in entries)
 
 
-class DirectResults(Iterator[tuple[MossOut, bytes]]):
+class DirectResults(BatchEntries):
     """Iterates over the entries of a batch. Closing or dropping it gives its connections up.
 
     Args:
@@ -114,9 +113,8 @@ class DirectResults(Iterator[tuple[MossOut, bytes]]):
     def __init__(
         self, client: RequestClient, entries: list[MossIn], cont_on_err: bool, options: dict[str, Any]
     ) -> None:
-        # Nothing that the exchange holds refers to this object: dropping it closes the connections at once.
-        self._exchange = _Exchange(client, entries, options)
-        self._entries = self._exchange.entries(cont_on_err)
+        self._direct = _Exchange(client, entries, options)
+        super().__init__(self._direct, self._direct.entries(cont_on_err))
 
     def begin(self) -> bool:
         """Read the first entry of each bucket, unless the proxy has let such requests pass a moment ago.
@@ -128,28 +126,7 @@ class DirectResults(Iterator[tuple[MossOut, bytes]]):
             ErrBckNotFound: There is no such bucket.
             APIRequestError: Another answer that is neither good nor says that the object is missing.
         """
-        return self._exchange.begin()
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> tuple[MossOut, bytes]:
-        return next(self._entries)
-
-    def close(self) -> None:
-        """Give the connections up; iteration ends."""
-        self._entries.close()
-        self._exchange.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if hasattr(self, "_entries"):
-            self.close()
+        return self._direct.begin()
 
 
 class _Window:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aistore.sdk.batch.entries import BatchEntries
 from aistore.sdk.batch.errors import ErrBatchFormat, ErrBatchIncomplete, MultipartDecodeError
 from aistore.sdk.batch.extractor.archive_stream_extractor import ArchiveStreamExtractor
 from aistore.sdk.batch.extractor.tar_stream_extractor import TarStreamExtractor
@@ -18,13 +19,12 @@ from aistore.sdk.obj.stream_errors import STREAM_ERRORS
 
 if TYPE_CHECKING:
     from requests import Response
-    from typing_extensions import Self
 
 # Each must have brought entries. A cluster ends an answer early after eight missing ones.
 _MAX_RESUMES = 20
 
 
-class BatchResults(Iterator[tuple[MossOut, bytes]]):
+class BatchResults(BatchEntries):
     """Iterates over the entries of an answer. Closing or dropping it gives the connection up.
 
     Args:
@@ -43,30 +43,8 @@ class BatchResults(Iterator[tuple[MossOut, bytes]]):
         extractor: ArchiveStreamExtractor,
         tar_buffer_size: int | None = None,
     ) -> None:
-        # Nothing that the exchange holds refers to this object: dropping it closes the answer at once.
-        self._exchange = _Exchange(request, response, send, extractor, tar_buffer_size)
-        self._entries = self._exchange.entries()
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> tuple[MossOut, bytes]:
-        return next(self._entries)
-
-    def close(self) -> None:
-        """Give the connection up; iteration ends."""
-        self._entries.close()
-        self._exchange.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if hasattr(self, "_entries"):
-            self.close()
+        exchange = _Exchange(request, response, send, extractor, tar_buffer_size)
+        super().__init__(exchange, exchange.entries())
 
 
 class _Exchange:
