@@ -54,6 +54,7 @@ def _explain_sdk(error: Exception) -> tuple[int, str] | None:
     from aistore.sdk.errors import (
         AISConnectionRefused,
         AISNetworkError,
+        AISUnauthorized,
         APIRequestError,
         InvalidArgument,
         InvalidArgumentType,
@@ -62,7 +63,7 @@ def _explain_sdk(error: Exception) -> tuple[int, str] | None:
     if isinstance(error, APIRequestError):
         codes = {401: REFUSED, 403: REFUSED, 404: NOT_FOUND}
         message = _server_message(error.message) or str(error)
-        if error.status_code == 401:
+        if isinstance(error, AISUnauthorized):
             message += " (log in with `aistore auth login`, or give --token-file)"
         return codes.get(error.status_code, FAILURE), message
     if isinstance(error, AISNetworkError):

@@ -112,7 +112,9 @@ class Folder:
 
 
 def regular_files(root: Path, skipped: Callable[[str], None]) -> Iterator[tuple[str, Path]]:
-    """Yield the names, with slashes, and paths of the files below a folder, links to folders not entered.
+    """Yield the names, with slashes, and paths of the files below a folder, if it is there.
+
+    Links to files are followed, those to folders are not.
 
     Args:
         root: The folder.
@@ -125,7 +127,7 @@ def regular_files(root: Path, skipped: Callable[[str], None]) -> Iterator[tuple[
     def fail(error: OSError) -> None:
         raise CliError(f"{error.filename}: {error.strerror}")
 
-    for folder, folders, names in os.walk(root, onerror=fail):
+    for folder, folders, names in os.walk(root, onerror=fail) if root.exists() else ():
         folders.sort()
         for name in folders:
             if Path(folder, name).is_symlink():

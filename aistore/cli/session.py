@@ -69,7 +69,9 @@ class Session:
 
         given = {**self.known_arguments, "token_file": self.token_file}
         client = Client(**client_arguments(self.chosen_profile, given))
-        click.get_current_context().find_root().call_on_close(client.close)
+        context = click.get_current_context(silent=True)  # there is none while a shell completes a word
+        if context is not None:
+            context.find_root().call_on_close(client.close)
         return client
 
     def start_logging(self) -> None:

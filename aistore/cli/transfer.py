@@ -15,6 +15,7 @@ from aistore.cli.progress import Meter
 
 if TYPE_CHECKING:
     from aistore.cli.output import Output
+    from aistore.sdk.obj.checksum import ChecksumCheck
     from aistore.sdk.obj.object import Object
     from aistore.sdk.obj.object_props import ObjectProps
     from aistore.sdk.obj.object_reader import ObjectReader
@@ -134,27 +135,37 @@ def resume_file(obj: Object, path: Path, out: Output) -> None:
     digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
     part = path.with_name(f"{PART_PREFIX}{digest[:24]}{PART_SUFFIX}")
     check = ChecksumCheck(obj.get_semantic_url(), props.checksum_type, props.checksum_value)
-    with Meter(out, f"get {obj.name}", total_bytes=props.size) as meter, part.open("a+b") as file:
-        file.seek(0)
-        done = 0
-        while piece := file.read(CHUNK):
-            interrupt.check()
-            check.update(piece)
-            done += len(piece)
-        meter.add_bytes(done)
-        if done:
-            out.note(f"going on at byte {done:,} of {props.size:,}")
+    try:
+        with Meter(out, f"get {obj.name}", total_bytes=props.size) as meter, part.open("a+b") as file:
+            done = _take_part(file, check, meter)
+            if done:
+                out.note(f"going on at byte {done:,} of {props.size:,}")
 
-        def write(data: memoryview) -> None:
-            file.write(data)
-            check.update(data)
+            def write(data: memoryview) -> None:
+                file.write(data)
+                check.update(data)
 
-        if done < props.size:
-            reader = obj.get_reader(chunk_size=CHUNK, byte_range=f"bytes={done}-" if done else None)
-            copy_out(reader, write, meter)
+            if done < props.size:
+                reader = obj.get_reader(chunk_size=CHUNK, byte_range=f"bytes={done}-" if done else None)
+                copy_out(reader, write, meter)
+    finally:
+        if props.size and part.exists() and not part.stat().st_size:
+            part.unlink()
     try:
         check.finish()
     except ErrChecksumMismatch:
         part.unlink()
         raise
     finish(part, path)
+
+
+def _take_part(file: BinaryIO, check: ChecksumCheck, meter: Meter) -> int:
+    """Read what an earlier download left, and return how much that is."""
+    file.seek(0)
+    done = 0
+    while piece := file.read(CHUNK):
+        interrupt.check()
+        check.update(piece)
+        meter.add_bytes(len(piece))
+        done += len(piece)
+    return done

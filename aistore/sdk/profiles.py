@@ -16,6 +16,7 @@ An argument comes before the environment, the environment before the profile, th
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import stat
@@ -27,6 +28,8 @@ from typing import Any, NamedTuple
 
 from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.token_files import StoredToken, read_token_file
+
+logger = logging.getLogger(__name__)
 
 ENV_PROFILE = "AIS_PROFILE"
 ENV_TOKEN_FILE = "AIS_AUTHN_TOKEN_FILE"  # noqa: S105 - the name of a variable, not a token
@@ -229,7 +232,10 @@ def _find_token(profile: Profile, kind: str, server: str, token_file: str | os.P
 
 def _usable(stored: StoredToken, kind: str, server: str) -> str:
     meant = getattr(stored, kind)
-    return stored.token if not meant or same_server(meant, server) else ""
+    if not meant or same_server(meant, server):
+        return stored.token
+    logger.info("the stored token is for %s and is not sent to %s", meant, server)
+    return ""
 
 
 # ---------------------------------------------------------------- the file

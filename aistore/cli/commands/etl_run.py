@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -34,7 +35,9 @@ def run(session: Session, source: str, data: str, etl_args: str, output: str | N
     """Run a class's transform here, on a file, an object, a URL or standard input (-)."""
     from aistore.sdk.etl.webserver.trial import try_transform
 
-    cls = load_class(source)
+    # What the class prints is no part of the result.
+    with contextlib.redirect_stdout(sys.stderr):
+        cls = load_class(source)
     path = ""
     content: bytes | str | Path
     if data == "-":
@@ -50,7 +53,8 @@ def run(session: Session, source: str, data: str, etl_args: str, output: str | N
         if not content.is_file():
             raise CliError(f"{data}: there is no such file", NOT_FOUND)
     try:
-        result = try_transform(cls, content, path, etl_args)
+        with contextlib.redirect_stdout(sys.stderr):
+            result = try_transform(cls, content, path, etl_args)
     except Exception as error:
         raise CliError(f"{cls.__name__}.transform raised {type(error).__name__}: {error}") from error
     if output is None:
