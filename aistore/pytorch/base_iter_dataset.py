@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from aistore.pytorch.listing import Listing, PrefixMap, Sources
+from aistore.pytorch.listing import Listing, PrefixMap, Sources, label_of
 from aistore.pytorch.manifest import AnyManifest, manifest_at
 from aistore.pytorch.split import SplitIterable
 
@@ -37,9 +37,12 @@ class AISBaseIterDataset(SplitIterable["Object"], ABC):
         manifest: Where the listing is kept that all processes which name it share, also in later runs: a file
             (the first process writes it) or the URL of an object (rank 0 does, the others wait). Default:
             none.
+        archive_members: Go through the members of archives instead of the objects. Default: `False`.
 
     Raises:
         InvalidArgument: There is no source, or `rank` and `world_size` do not fit (also a `ValueError`).
+        UnsupportedOperation: `archive_members` of a source of the program's own kind (also a
+            `NotImplementedError`).
     """
 
     def __init__(
@@ -53,8 +56,9 @@ class AISBaseIterDataset(SplitIterable["Object"], ABC):
         rank: int | None = None,
         world_size: int | None = None,
         manifest: str | os.PathLike[str] | None = None,
+        archive_members: bool = False,
     ) -> None:
-        self._listing = Listing(ais_source_list, prefix_map)
+        self._listing = Listing(ais_source_list, prefix_map, members=archive_members)
         self._partition = partition_sources_by_worker
         super().__init__(
             self._client,
@@ -104,7 +108,7 @@ class AISBaseIterDataset(SplitIterable["Object"], ABC):
         return self._listing.objects(manifest, is_first)
 
     def _name_of(self, item: Object) -> str:
-        return item.name
+        return label_of(item)
 
     def _share_of_items(self, offset: int, stride: int) -> Iterator[Object]:
         if not self._partition or stride == 1:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from aistore.pytorch.base_iter_dataset import AISBaseIterDataset
 from aistore.pytorch.errors import ErrSampleUnreadable
+from aistore.pytorch.listing import Member
 from aistore.pytorch.prefetch import prefetch
 from aistore.pytorch.progress import progress_bar
 from aistore.pytorch.split import IterOptions, check_read_ahead
@@ -32,6 +33,9 @@ logger = logging.getLogger(__name__)
 class AISBatchIterDataset(AISBaseIterDataset):
     """Samples are `(name, bytes)`; the next batches are read while one is used.
 
+    With `archive_members`, samples are members of archives, in whichever order: a shard need not be read as a
+    whole for them. Their names are `archive/member`.
+
     Args:
         ais_source_list: One source or several: buckets, groups of objects.
         client: Sends the batches.
@@ -43,6 +47,7 @@ class AISBatchIterDataset(AISBaseIterDataset):
         streaming: Have the archive sent while it is made. Default: `True`.
         colocation: What is known of where the objects are. Default: nothing.
         partition_sources_by_worker: See `AISBaseIterDataset`.
+        archive_members: Read the members of archives instead of the objects. Default: `False`.
         cont_on_err: Log an object that cannot be read, and go on without it. Default: `False`.
         read_ahead: How many batches to read at a time. Default: 2.
         max_buffer: How many bytes to hold at most that were read ahead, give or take a sample of each batch.
@@ -68,11 +73,18 @@ class AISBatchIterDataset(AISBaseIterDataset):
         *,
         read_ahead: int = 2,
         max_buffer: int = 256 * MIB,
+        archive_members: bool = False,
         **options: Unpack[IterOptions],
     ) -> None:
         check_read_ahead(max_batch_size=max_batch_size, read_ahead=read_ahead, max_buffer=max_buffer)
         get_extractor(output_format)
-        super().__init__(ais_source_list, prefix_map, partition_sources_by_worker, **options)
+        super().__init__(
+            ais_source_list,
+            prefix_map,
+            partition_sources_by_worker,
+            archive_members=archive_members,
+            **options,
+        )
         self.client = client
         self.max_batch_size = max_batch_size
         self.output_format = output_format
@@ -98,12 +110,16 @@ class AISBatchIterDataset(AISBaseIterDataset):
             closing(samples),
         ):
             for position, (info, content) in enumerate(samples, done + 1):
-                self._advance(info.obj_name, position)
+                name = f"{info.obj_name}/{info.archpath}" if info.archpath else info.obj_name
+                self._advance(name, position)
                 advance()
-                if info.err_msg:
-                    self._report(info)
+                if not info.err_msg:
+                    yield name, content
                     continue
-                yield info.obj_name, content
+                message = f"{info.bucket}/{name} could not be read: {info.err_msg}"
+                if not self.cont_on_err:
+                    raise ErrSampleUnreadable(message)
+                logger.warning("%s; it is left out", message)
 
     def _split(self, objects: Iterator[Object]) -> Iterator[list[Object]]:
         while batch := list(islice(objects, self.max_batch_size)):
@@ -111,20 +127,17 @@ class AISBatchIterDataset(AISBaseIterDataset):
 
     def _read(self, objects: list[Object]) -> Generator[tuple[MossOut, bytes], None, None]:
         # Always with the missing ones in their places: the error then names the object.
+        members = [obj for obj in objects if isinstance(obj, Member)]
         batch = self.client.batch(
-            objects,
+            None if members else objects,
             output_format=self.output_format,
             cont_on_err=True,
             streaming_get=self.streaming,
             colocation=self.colocation,
         )
+        for member in members:
+            batch.add(member, archpath=member.archpath)
         yield from cast("BatchResult", batch.get())
-
-    def _report(self, info: MossOut) -> None:
-        message = f"{info.bucket}/{info.obj_name} could not be read: {info.err_msg}"
-        if not self.cont_on_err:
-            raise ErrSampleUnreadable(message)
-        logger.warning("%s; it is left out", message)
 
 
 def _size(entry: tuple[MossOut, bytes]) -> int:

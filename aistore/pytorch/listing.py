@@ -9,22 +9,53 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 from aistore.pytorch.manifest import AnyManifest, ManifestRow
 from aistore.sdk.ais_source import AISSource
 from aistore.sdk.errors import InvalidArgument, UnsupportedOperation
+from aistore.sdk.list_object_flag import ListObjectFlag
 from aistore.sdk.models.listing import BucketEntry
 from aistore.sdk.multiobj import ObjectGroup
+from aistore.sdk.obj.object import BucketDetails, Object
 
 if TYPE_CHECKING:
-    from aistore.sdk.bck.base import BucketBase
-    from aistore.sdk.obj.object import Object
+    from aistore.sdk.bucket import Bucket
+    from aistore.sdk.request_client import RequestClient
+
+_ARCHIVES = (".tar", ".tgz", ".tar.gz", ".zip", ".tar.lz4")
 
 Sources: TypeAlias = AISSource | Sequence[AISSource]
 PrefixMap: TypeAlias = Mapping[Any, str | list[str] | None]
 """From a source to the prefix or prefixes of the names wanted of it; a source that is not in it: all."""
 
 
+class Member(Object):
+    """A member of an archive.
+
+    Args:
+        client: Sends the requests.
+        bck_details: The bucket.
+        name: Name of the archive.
+        archpath: Path of the member.
+        size: Its size in bytes; -1: not known.
+    """
+
+    def __init__(
+        self, client: RequestClient, bck_details: BucketDetails, name: str, archpath: str, size: int
+    ) -> None:
+        super().__init__(client, bck_details, name, None if size < 0 else BucketEntry(name, s=size))
+        self.archpath = archpath
+
+
+def label_of(obj: Object) -> str:
+    """Return the name of an object, or `archive/member`.
+
+    Args:
+        obj: The object.
+    """
+    return f"{obj.name}/{obj.archpath}" if isinstance(obj, Member) else obj.name
+
+
 class _Objects(Sequence["Object"]):
     """The objects of a manifest, made when they are looked at: a worker looks at its share only."""
 
-    def __init__(self, buckets: list[BucketBase], rows: list[ManifestRow]) -> None:
+    def __init__(self, buckets: list[Bucket], rows: list[ManifestRow]) -> None:
         self._buckets = buckets
         self._rows = rows
 
@@ -40,8 +71,11 @@ class _Objects(Sequence["Object"]):
         if isinstance(index, slice):
             return _Objects(self._buckets, self._rows[index])
         row = self._rows[index]
+        bucket = self._buckets[row.source]
+        if row.archpath:
+            return Member(bucket.client, _details(bucket), row.name, row.archpath, row.size)
         props = BucketEntry(row.name, s=row.size) if row.size >= 0 else None
-        return self._buckets[row.source].object(row.name, props)
+        return bucket.object(row.name, props)
 
 
 class Listing:
@@ -53,18 +87,25 @@ class Listing:
     Args:
         sources: One source or several.
         prefix_map: Which names of which source. Default: all of all.
+        members: List the members of archives instead of the objects. Default: `False`.
 
     Raises:
         InvalidArgument: There is no source (also a `ValueError`).
+        UnsupportedOperation: `members` of a source of the program's own kind (also a `NotImplementedError`).
     """
 
-    def __init__(self, sources: Sources | None, prefix_map: PrefixMap | None = None) -> None:
+    def __init__(
+        self, sources: Sources | None, prefix_map: PrefixMap | None = None, *, members: bool = False
+    ) -> None:
         self.sources: list[AISSource] = (
             list(sources) if isinstance(sources, (list, tuple)) else [sources] if sources else []  # type: ignore[list-item]  # one source
         )
         if not self.sources:
             raise InvalidArgument("ais_source_list must name at least one source, such as a bucket")
         self.prefix_map = dict(prefix_map or {})
+        self._members = members
+        if members and self._buckets() is None:
+            raise UnsupportedOperation("members are listed of buckets and groups of objects, not of others")
         self._kept: dict[int, list[Object]] = {}
         self._all: Sequence[Object] | None = None
 
@@ -93,7 +134,9 @@ class Listing:
         source = self.sources[index]
         found: list[Object] = []
         for prefix in self.prefixes(source):
-            for obj in source.list_all_objects_iter(prefix=prefix):
+            for obj in (
+                _members(source, prefix) if self._members else source.list_all_objects_iter(prefix=prefix)
+            ):
                 found.append(obj)
                 yield obj
         self._kept[index] = found
@@ -148,25 +191,55 @@ class Listing:
 
     def _rows(self) -> list[ManifestRow]:
         return [
-            ManifestRow(index, obj.name, -1 if obj.size_cached is None else obj.size_cached)
+            ManifestRow(
+                index,
+                obj.name,
+                -1 if obj.size_cached is None else obj.size_cached,
+                obj.archpath if isinstance(obj, Member) else "",
+            )
             for index in range(len(self.sources))
             for obj in self.source_objects(index)
         ]
 
-    def _buckets(self) -> list[BucketBase] | None:
+    def _buckets(self) -> list[Bucket] | None:
         """Return the buckets of the sources, if they are known."""
         buckets = [_bucket_of(source) for source in self.sources]
         known = [bucket for bucket in buckets if bucket is not None]
         return known if len(known) == len(buckets) else None
 
     def _describe(self) -> list[str]:
-        return [f"{source!r} {self.prefixes(source)}" for source in self.sources]
+        what = " members" if self._members else ""
+        return [f"{source!r} {self.prefixes(source)}{what}" for source in self.sources]
 
 
-def _bucket_of(source: AISSource) -> BucketBase | None:
+def _bucket_of(source: AISSource) -> Bucket | None:
     """Return the bucket of a source's objects; of a source of the user's own it is not known."""
     from aistore.sdk.bucket import Bucket
 
     if isinstance(source, ObjectGroup):
         return source.bck
     return source if isinstance(source, Bucket) else None
+
+
+def _details(bucket: Bucket) -> BucketDetails:
+    return BucketDetails(bucket.name, bucket.provider, bucket.qparam, bucket.get_path())
+
+
+def _members(source: AISSource, prefix: str) -> Iterator[Member]:
+    """Yield the members of archives, in the order of the archives and in them of their paths."""
+    bucket = _bucket_of(source)
+    assert bucket is not None
+    client, details = bucket.client, _details(bucket)
+    if isinstance(source, ObjectGroup):
+        for name in source.list_names():
+            if name.startswith(prefix):
+                for entry in bucket.list_archive(name, props="name,size"):
+                    yield Member(client, details, name, entry.name[len(name) + 1 :], entry.size)
+        return
+    archive = ""
+    for entry in bucket.list_objects_iter(prefix, "name,size", flags=[ListObjectFlag.ARCH_DIR]):
+        # Members come right after their archive.
+        if archive and entry.name.startswith(f"{archive}/"):
+            yield Member(client, details, archive, entry.name[len(archive) + 1 :], entry.size)
+        else:
+            archive = entry.name if entry.name.endswith(_ARCHIVES) else ""

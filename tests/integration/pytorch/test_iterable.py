@@ -417,6 +417,45 @@ def test_shards_are_read_as_samples(shards):
     assert [name for name, _ in AISShardReader(shards, {shards: "b"})] == ["2", "3"]
 
 
+MEMBERS = [(f"{shard}/{path}", content) for shard, members in SHARDS.items() for path, content in members]
+
+
+def test_members_of_archives_are_samples(client, shards, tmp_path):
+    shards.object("plain").get_writer().put_content(b"no archive")
+    dataset = AISBatchIterDataset(shards, client, archive_members=True, max_batch_size=3)
+    assert sorted(dataset) == sorted(MEMBERS)
+    assert len(dataset) == len(MEMBERS)
+    assert sorted(read(dataset, 2, "fork")) == sorted(name for name, _ in MEMBERS)
+    options = {"archive_members": True, "shuffle": True, "manifest": tmp_path / "m"}
+    shares = [AISBatchIterDataset(shards, client, rank=rank, world_size=2, **options) for rank in (0, 1)]
+    assert sorted(shares[0]) + sorted(shares[1]) != sorted(MEMBERS)
+    assert sorted([*shares[0], *shares[1]]) == sorted(MEMBERS)
+    group = AISBatchIterDataset(shards.objects(obj_names=["b.tar"]), client, archive_members=True)
+    assert list(group) == MEMBERS[4:]
+    with pytest.raises(InvalidArgument, match="members"):
+        names(AISBatchIterDataset(shards, client, manifest=tmp_path / "m"))
+    with pytest.raises(NotImplementedError, match="members"):
+        AISBatchIterDataset(OwnSource(), client, archive_members=True)
+
+
+def test_members_are_resumed_and_missed_by_name(client, shards):
+    def make():
+        return AISBatchIterDataset(shards, client, archive_members=True, shuffle=True, max_batch_size=2)
+
+    whole = names(make())
+    dataset = make()
+    iterator = iter(dataset)
+    first = [next(iterator)[0] for _ in range(3)]
+    resumed = make()
+    resumed.load_state_dict(dataset.state_dict())
+    assert first + names(resumed) == whole
+    dataset = make()
+    assert len(dataset) == len(MEMBERS)  # lists
+    shards.object("b.tar").get_writer().put_content(make_shard(".tar", [("2.cls", b"c2")]))
+    with pytest.raises(ErrSampleUnreadable, match=r"b\.tar/3\.seg\.png"):
+        list(dataset)
+
+
 def test_len_of_shard_reader_counts_samples(shards):  # defect 8
     assert len(AISShardReader(shards)) == 4
     assert [len(AISShardReader(shards, rank=rank, world_size=2)) for rank in range(2)] == [2, 2]
