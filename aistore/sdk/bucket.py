@@ -12,14 +12,16 @@ from aistore.sdk.bck.summary import BucketSummary
 from aistore.sdk.bck.transfer import BucketTransfer
 from aistore.sdk.bck.upload import BucketUpload, PutFilesError
 from aistore.sdk.const import ACT_CREATE_BCK, ACT_DESTROY_BCK, HTTP_METHOD_DELETE, HTTP_METHOD_POST
-from aistore.sdk.errors import ErrBckAlreadyExists, ErrBckNotFound
+from aistore.sdk.errors import ErrBckAlreadyExists, ErrBckNotFound, InvalidArgumentType
 from aistore.sdk.lazy import lazy_names
+from aistore.sdk.progress import ProgressUpdate
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from aistore.sdk.dataset.dataset_config import DatasetConfig
     from aistore.sdk.multiobj import ObjectGroup, ObjectRange
+    from aistore.sdk.progress import ProgressCallback
 
 __all__ = ["Bucket", "PutFilesError"]
 
@@ -107,7 +109,14 @@ class Bucket(BucketListing, BucketTransfer, BucketSummary, BucketInventory, Buck
 
         return ObjectGroup(self, obj_names, obj_range, obj_template)
 
-    def write_dataset(self, config: DatasetConfig, skip_missing: bool = True, **kwargs: Any) -> None:
+    def write_dataset(
+        self,
+        config: DatasetConfig,
+        skip_missing: bool = True,
+        *,
+        progress: ProgressCallback | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Pack the samples of a dataset into shards (webdataset's tar layout) and upload these.
 
         Needs the package `webdataset`.
@@ -115,18 +124,31 @@ class Bucket(BucketListing, BucketTransfer, BucketSummary, BucketInventory, Buck
         Args:
             config: Where the samples' parts come from.
             skip_missing: Leave out samples that lack a part. Default: `True`.
+            progress: Called with a `ProgressUpdate` after each shard that was uploaded; how many there will
+                be is not known. Default: `None`.
             **kwargs: For `webdataset.ShardWriter`: `pattern` (path of the shards without number and
                 extension; default `dataset`), `maxcount` (samples in a shard; default 100,000), `maxsize`
                 (bytes), `post` (called with the path of each shard before its upload).
+
+        Raises:
+            InvalidArgumentType: `config` is something else (also a `TypeError`).
         """
+        if not hasattr(config, "write_shards"):
+            raise InvalidArgumentType(f"config must be a DatasetConfig, not {type(config).__name__}")
         upload_first = kwargs.pop("post", None)
+        shards = uploaded = 0
 
         def post(path: str) -> None:
+            nonlocal shards, uploaded
             if upload_first is not None:
                 upload_first(path)
             name = Path(path).as_posix().lstrip("/")
+            size = Path(path).stat().st_size
             self.object(name).get_writer().put_file(path)
             Path(path).unlink()
+            shards, uploaded = shards + 1, uploaded + size
+            if progress is not None:
+                progress(ProgressUpdate(name, shards, None, uploaded, None))
 
         config.write_shards(skip_missing=skip_missing, post=post, **kwargs)
 

@@ -30,7 +30,7 @@ from aistore.sdk.const import (
     WHAT_SMAP,
 )
 from aistore.sdk.enums import LogSeverity, NodeFilter
-from aistore.sdk.errors import APIRequestError, ErrInvalidResponse, InvalidArgument
+from aistore.sdk.errors import APIRequestError, ErrInvalidResponse, InvalidArgument, InvalidArgumentType
 from aistore.sdk.etl.etl_const import ETL_STAGE_RUNNING
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.parallel import ordered_map
@@ -138,7 +138,12 @@ class Cluster:
 
         Args:
             stages: Only those in one of these (`Initializing`, `Running`, `Aborted`). Default: `Running`.
+
+        Raises:
+            InvalidArgumentType: `stages` is a text (also a `TypeError`).
         """
+        if isinstance(stages, str):
+            raise InvalidArgumentType(f"stages must be a list of stages, not the text {stages!r}")
         wanted = {ETL_STAGE_RUNNING} if stages is None else set(stages)
         etls = self._client.request_deserialize(HTTP_METHOD_GET, path=URL_PATH_ETL, res_model=_ETLS)
         return [etl for etl in etls or () if etl.stage in wanted]

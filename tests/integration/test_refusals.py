@@ -13,9 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SURFACE = ROOT / "tests" / "data" / "api" / "surface.json"
 # Of these, what the arguments may be is not for the SDK to say; or they have none.
 NOTHING_TO_REFUSE = {
-    "bucket.Bucket": "as_model get_path write_dataset",
+    "bucket.Bucket": "as_model get_path",
     "client.Client": "cluster dsort job",
-    "cluster.Cluster": "get_info get_performance get_primary_url get_uuid is_ready list_etls "
+    "cluster.Cluster": "get_info get_performance get_primary_url get_uuid is_ready "
     "list_jobs_status list_running_jobs",
     "multiobj.object_group.ObjectGroup": "list_urls",
     "obj.object.Object": "get_semantic_url get_writer",

@@ -31,6 +31,7 @@ from aistore.sdk.dsort import DsortAlgorithm, DsortFramework, DsortShardsGroup, 
 from aistore.sdk.etl import ETLConfig
 from aistore.sdk.etl.etl import Etl
 from aistore.sdk.multiobj import ObjectNames, ObjectRange, ObjectTemplate
+from aistore.sdk.provider import Provider
 from aistore.sdk.request_client import RequestClient
 from aistore.sdk.session_manager import SessionManager
 from aistore.sdk.transport.transport import Transport

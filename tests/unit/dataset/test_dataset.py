@@ -89,13 +89,22 @@ def webdataset(monkeypatch):
 def test_shards_are_uploaded_and_removed(config, tmp_path, monkeypatch, skip_missing, shards):
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    posted = []
+    posted, told = [], []
     with scripted(lambda request: Answer()) as (server, client):
         Bucket("bck", client).write_dataset(
-            config, skip_missing=skip_missing, pattern="train", maxcount=1, post=posted.append
+            config,
+            skip_missing=skip_missing,
+            pattern="train",
+            maxcount=1,
+            post=posted.append,
+            progress=told.append,
         )
     names = [f"train-{index}.tar" for index in range(shards)]
     assert posted == names
+    assert [(update.name, update.objects, update.total_objects) for update in told] == [
+        (name, number, None) for number, name in enumerate(names, 1)
+    ]
+    assert told[-1].bytes == sum(len(request.body) for request in server.requests)
     assert [request.path for request in server.requests if request.body] == [
         f"/v1/objects/bck/{n}" for n in names
     ]
