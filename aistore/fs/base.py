@@ -160,15 +160,20 @@ class BaseFileSystem(AsyncFileSystem, metaclass=CachedInstances):
         return paths.strip(path)
 
     def unstrip_protocol(self, name: str) -> str:
-        """Return the URL of a path, with the provider when it is not AIStore itself.
+        """Return the URL of a path, with provider and namespace unless they are AIStore and the global one.
 
         Args:
             name: The path.
         """
-        path = name
-        if self.provider is not Provider.AIS and "@" not in name.partition("/")[0] and "://" not in name:
-            path = f"{self.provider.value}@/{name}"
-        return paths.unstrip(path)
+        location = self.locate(name)
+        if location.place and not location.place.startswith("@"):
+            return paths.unstrip(paths.strip(name))
+        provider, namespace = self.place_of(location)
+        place = "" if provider is Provider.AIS else f"{provider.value}@"
+        if namespace is not None:
+            place = f"{place.rstrip('@')}@{namespace.uuid}" + (f"#{namespace.name}" if namespace.name else "")
+        rest = f"{location.bucket}/{location.key}" if location.key else location.bucket
+        return paths.unstrip(f"{place}/{rest}" if place and rest else place or rest)
 
     def locate(self, path: str) -> Location:
         """Return what a path addresses.

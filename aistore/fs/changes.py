@@ -19,6 +19,7 @@ from aistore.fs.errors import (
     ErrPathNotFound,
 )
 from aistore.fs.listing import Listing
+from aistore.fs.threads import one_operation
 from aistore.fs.transfer import Transfer
 from aistore.sdk.errors import ErrBckAlreadyExists, ErrBckNotFound, InvalidArgument
 
@@ -160,7 +161,8 @@ class Changes(Listing, Transfer):
                     objects.update(dict.fromkeys(below))
                 elif not is_directory:
                     objects[match] = None
-        await self._delete(list(objects), listed=recursive)
+        with one_operation():
+            await self._delete(list(objects), listed=recursive)
         for location in buckets:
             await self._remove_bucket(location, with_objects=True)
 

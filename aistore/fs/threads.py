@@ -6,11 +6,39 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+class _Operation:
+    """What several calls are parts of."""
+
+    failed = False
+
+
+_operation: ContextVar[_Operation | None] = ContextVar("_operation", default=None)
+
+
+@contextmanager
+def one_operation() -> Iterator[None]:
+    """Keep calls of the block, also those of its tasks, from beginning once it failed or was cancelled.
+
+    fsspec does not cancel the tasks of an operation that is cancelled.
+    """
+    operation = _Operation()
+    before = _operation.set(operation)
+    try:
+        yield
+    except BaseException:
+        operation.failed = True
+        raise
+    finally:
+        _operation.reset(before)
 
 
 class Threads:
@@ -43,10 +71,16 @@ class Threads:
 
         Args:
             call: Takes no arguments.
+
+        Raises:
+            asyncio.CancelledError: The operation that it is part of has failed.
         """
         loop = asyncio.get_running_loop()
         pool, turn = self._for(loop)
+        operation = _operation.get()
         async with turn:
+            if operation is not None and operation.failed:
+                raise asyncio.CancelledError
             return await loop.run_in_executor(pool, call)
 
     def _for(self, loop: asyncio.AbstractEventLoop) -> tuple[ThreadPoolExecutor, asyncio.Semaphore]:

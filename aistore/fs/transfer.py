@@ -16,6 +16,7 @@ from aistore.fs import content
 from aistore.fs.base import BaseFileSystem
 from aistore.fs.errors import ErrIsADirectory, ErrPathExists, ErrPathNotFound, is_missing
 from aistore.fs.files import AISFile
+from aistore.fs.threads import one_operation
 from aistore.fs.wrappers import AISTextFile, CompressedFile
 from aistore.sdk.errors import APIRequestError, InvalidArgument
 from aistore.sdk.obj.identity import ObjectIdentity
@@ -30,6 +31,28 @@ _TEXT = ("encoding", "errors", "newline")
 
 class Transfer(BaseFileSystem):
     """The part of `AISFileSystem` that moves bytes."""
+
+    # ------------------------------------------------------------ many at a time
+
+    async def _cat(self, *args: Any, **kwargs: Any) -> Any:
+        with one_operation():
+            return await super()._cat(*args, **kwargs)
+
+    async def _pipe(self, *args: Any, **kwargs: Any) -> Any:
+        with one_operation():
+            return await super()._pipe(*args, **kwargs)
+
+    async def _get(self, *args: Any, **kwargs: Any) -> Any:
+        with one_operation():
+            return await super()._get(*args, **kwargs)
+
+    async def _put(self, *args: Any, **kwargs: Any) -> Any:
+        with one_operation():
+            return await super()._put(*args, **kwargs)
+
+    async def _copy(self, *args: Any, **kwargs: Any) -> Any:
+        with one_operation():
+            return await super()._copy(*args, **kwargs)
 
     # ------------------------------------------------------------ bytes in memory
 

@@ -8,8 +8,8 @@ import pytest
 
 from aistore.fs import AISFileSystem
 
-# Read when Hugging Face's packages are imported. A hub that cannot be reached instead of their offline mode, in
-# which `ais://` is offline, too.
+# Read when Hugging Face's packages are imported. A hub that cannot be reached instead of their offline mode,
+# in which `ais://` is offline, too.
 os.environ.update(
     HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_DISABLE_TELEMETRY="1", HF_UPDATE_DOWNLOAD_COUNTS="0"
 )
