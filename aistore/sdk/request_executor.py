@@ -250,7 +250,8 @@ class RequestExecutor:
         if isinstance(rest.get("data"), Body):
             rest["data"].touched = True
             rest["data"] = rest["data"].source
-        rest.setdefault("timeout", self._timeout)
+        if self._timeout is not None:
+            rest.setdefault("timeout", self._timeout)
         return session.request(method, url, headers=fields, **rest)
 
 

@@ -11,7 +11,9 @@ from aistore.sdk.bucket import Bucket
 from aistore.sdk.client import Client
 from aistore.sdk.etl.etl import Etl
 from aistore.sdk.request_client import RequestClient
+from aistore.sdk.session_manager import SessionManager
 from aistore.sdk.types import ETLNodeLogs
+from aistore.version import __version__
 
 URL = "http://localhost:8080"
 
@@ -87,3 +89,17 @@ def test_without_a_pool_no_connection_is_kept_for_long(monkeypatch):
     monkeypatch.setenv("AIS_MAX_CONN_POOL", "0")
     assert Client(URL)._request_client.session_manager.transport.pool.size == 0
     assert Client(URL, max_pool_size=0)._request_client.session_manager.session.adapters
+
+
+@pytest.mark.parametrize("timeout", [None, (3, 4)])
+def test_a_session_gets_what_was_asked_for_and_no_more(timeout):
+    manager = Mock(spec=SessionManager, session=Mock(spec=requests.Session))
+    manager.session.request.return_value = Mock(spec=requests.Response, status_code=200)
+    RequestClient(URL, manager, timeout=timeout).request("get", path="daemon", params={"what": "smap"})
+    manager.session.request.assert_called_once_with(
+        "get",
+        f"{URL}/v1/daemon",
+        params={"what": "smap"},
+        headers={"User-Agent": f"ais/python/{__version__}"},
+        **({"timeout": timeout} if timeout else {}),
+    )
