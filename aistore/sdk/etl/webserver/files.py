@@ -21,8 +21,10 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0
 
 
 class FileRules:
-    """Which files requests may name: those below `AIS_ETL_FQN_ROOTS` where that is set, else objects' files
-    as targets lay out their disks (`.../@provider/bucket/%ob/object`).
+    """Which files requests may name.
+
+    Those below `AIS_ETL_FQN_ROOTS` where that is set, else objects' files as targets lay out their disks
+    (`.../@provider/bucket/%ob/object`).
 
     Args:
         settings: The server's settings.

@@ -26,6 +26,8 @@ from aistore.sdk.etl.webserver.threaded_http import ThreadedHTTPServer, serve_un
 if TYPE_CHECKING:
     from flask import Flask, Response
 
+# Where the application keeps its ETL server.
+EXTENSION = "aistore_etl"
 # More unread bytes of a body than these are not worth reading to keep the connection.
 DRAIN_MAX_BYTES = 1 << 20
 # How long to wait for the next piece of a request's body, or for the client to take one of the answer's.
@@ -52,23 +54,30 @@ class FlaskServer(ETLServer):
 
     def start(self) -> None:
         """Serve until stopped."""
-        if self._is_plain():
-            address = (self.host, self.port)
-            serve_until_signalled(ThreadedHTTPServer(address, FlaskRequestHandler, self))
+        if self.is_plain():
+            serve_until_signalled(self.make_http_server())
         else:
             self._run(self.host, self.port)
 
     def serve_on(self, listener: socket.socket) -> None:
         """Serve on a bound socket until stopped."""
-        host, port = listener.getsockname()[:2]
-        if self._is_plain():
-            serve_until_signalled(ThreadedHTTPServer((host, port), FlaskRequestHandler, self, listener))
+        if self.is_plain():
+            serve_until_signalled(self.make_http_server(listener))
         else:
+            host, port = listener.getsockname()[:2]
             self._run(host, port, listener.fileno())
 
-    def _is_plain(self) -> bool:
-        """Say whether nobody has added anything to the application: then requests need not pass through it."""
+    def is_plain(self) -> bool:
+        """Say whether nobody has added to the application: then requests need not pass through it."""
         return extent_of(self.app) == self._extent
+
+    def make_http_server(self, listener: socket.socket | None = None) -> ThreadedHTTPServer:
+        """Make the server that answers for a plain application.
+
+        Args:
+            listener: A bound socket. Default: one bound to `host` and `port`.
+        """
+        return ThreadedHTTPServer((self.host, self.port), FlaskRequestHandler, self, listener)
 
     def _run(self, host: str, port: int, fd: int | None = None) -> None:
         serving = require("werkzeug.serving", "FlaskServer")
@@ -91,6 +100,7 @@ class FlaskServer(ETLServer):
     def _make_app(self) -> Flask:
         flask = require("flask", "FlaskServer")
         app: Flask = flask.Flask(type(self).__name__)
+        app.extensions[EXTENSION] = self
         # An object's name may hold any slashes; the router must neither merge them nor redirect.
         app.url_map.merge_slashes = False
         app.url_map.strict_slashes = False

@@ -1,8 +1,8 @@
 """Parse the head of an HTTP/1.x request: pure functions over bytes.
 
-Invariant: any input either gives exactly one reading or raises `BadHead`. Line folding, bare line feeds, white
-space before a colon and repeated framing fields are refused, never guessed, because two parties that read a
-head differently is how requests are smuggled (RFC 9112, 11.2).
+Invariant: any input either gives exactly one reading or raises `BadHead`. Line folding, bare line feeds,
+white space before a colon and repeated framing fields are refused, never guessed, because two parties that
+read a head differently is how requests are smuggled (RFC 9112, 11.2).
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ MAX_HEAD = 64 * 1024
 """Longest head accepted, in bytes."""
 MAX_FIELDS = 200
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([0-9])\r\n")
+_REQUEST_LINE = re.compile(
+    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([0-9])\r\n"
+)
 _FIELD = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\r\n\0]*)\r\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 # Repeated, these would be read differently by different parties.

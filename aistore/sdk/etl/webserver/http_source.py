@@ -11,7 +11,7 @@ from typing import Any
 
 from aistore.sdk.etl.webserver.http_head import RequestHead, find_end, parse_head
 
-RECEIVE_BYTES = 1 << 16
+RECEIVE_BYTES = (1 << 16) + 8192  # an object of 64 KiB comes together with its head
 # Bodies up to this size are received by one call, straight into the bytes that the transform gets.
 _AT_ONCE_MAX = 64 << 20
 # Of these sizes, what came with the head is not joined to the rest but received into one place with it.
@@ -119,7 +119,8 @@ class Source:
     def readinto1(self, buffer: Any) -> int:
         """Read what is there into a buffer; 0 is the end of the connection."""
         if not self._data:
-            return self._waiting(self._sock.recv_into, buffer)
+            count: int = self._waiting(self._sock.recv_into, buffer)
+            return count
         size = min(len(buffer), len(self._data))
         buffer[:size] = self._data[:size]
         self._data = self._data[size:]

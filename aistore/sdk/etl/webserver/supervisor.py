@@ -237,7 +237,7 @@ def _gunicorn_settings(fd: int, workers: int) -> dict[str, Any]:
     return {
         "bind": f"fd://{fd}",
         "workers": workers,
-        "worker_class": "gthread",
+        "worker_class": "aistore.sdk.etl.webserver.gunicorn_worker.ETLWorker",
         "threads": GUNICORN_THREADS,
         "keepalive": IDLE_SECONDS,
         "graceful_timeout": GRACE_SECONDS,

@@ -1,0 +1,33 @@
+"""A gunicorn worker that serves a plain ETL application below WSGI, and any other as gunicorn does."""
+
+from __future__ import annotations
+
+import os
+
+from gunicorn.workers.gthread import ThreadWorker
+
+from aistore.sdk.etl.webserver.flask_server import EXTENSION, FlaskServer
+from aistore.sdk.etl.webserver.memory import keep_freed_memory
+
+# How often the worker looks whether it is to end.
+POLL_SECONDS = 0.5
+
+
+class ETLWorker(ThreadWorker):  # type: ignore[misc]  # the package is optional
+    """Gunicorn's worker with threads, whose plain applications are served without WSGI."""
+
+    def run(self) -> None:
+        """Serve until gunicorn says otherwise."""
+        keep_freed_memory()
+        server: FlaskServer = self.wsgi.extensions[EXTENSION]
+        if not server.is_plain():
+            super().run()
+            return
+        http = server.make_http_server(self.sockets[0].sock)
+        http.timeout = POLL_SECONDS
+        try:
+            while self.alive and os.getppid() == self.ppid:
+                self.notify()
+                http.handle_request()
+        finally:
+            http.finish(self.cfg.graceful_timeout)

@@ -1,0 +1,152 @@
+"""Work that an event loop hands to threads: fast work shares one, slow work delays nobody."""
+
+import asyncio
+import threading
+
+import pytest
+
+from aistore.sdk.etl.webserver import handoff
+from aistore.sdk.etl.webserver.handoff import Handoff
+
+SECONDS = 20
+
+
+def run(work, limit=16):
+    async def main():
+        threads = Handoff(asyncio.get_running_loop(), limit)
+        try:
+            return await asyncio.wait_for(work(threads), SECONDS)
+        finally:
+            threads.close()
+
+    return asyncio.run(main())
+
+
+def test_outcomes():
+    async def work(threads):
+        assert await threads.run(pow, 2, 10) == 1024
+        with pytest.raises(ZeroDivisionError):
+            await threads.run(divmod, 1, 0)
+        return await asyncio.gather(*[threads.run(int, n) for n in range(1000)])
+
+    assert run(work) == list(range(1000))
+
+
+def test_fast_work_is_done_by_one_thread(monkeypatch):
+    monkeypatch.setattr(handoff, "WAIT_SECONDS", 10.0)
+    monkeypatch.setattr(handoff, "SLOW_SECONDS", 10.0)
+
+    async def work(threads):
+        return await asyncio.gather(*[threads.run(threading.get_ident) for _ in range(200)])
+
+    assert len(set(run(work))) == 1
+
+
+def test_work_that_is_stuck_delays_no_other_work():
+    """Neither what came before it was known to be slow, nor what comes after."""
+    stuck = threading.Event()
+
+    async def work(threads):
+        first = threads.run(stuck.wait, SECONDS)
+        others = await asyncio.gather(*[threads.run(threading.get_ident) for _ in range(20)])
+        assert not first.done()
+        stuck.set()
+        assert await first
+        return others
+
+    assert len(run(work)) == 20
+
+
+def test_work_that_blocks_is_spread():
+    """All at once, though none of it ends before all of it has begun."""
+    everyone = threading.Barrier(8)
+
+    async def work(threads):
+        return await asyncio.gather(*[threads.run(everyone.wait, SECONDS, blocks=True) for _ in range(8)])
+
+    assert sorted(run(work)) == list(range(8))
+
+
+def test_slow_work_is_spread_without_being_told():
+    everyone = threading.Barrier(8)
+
+    async def work(threads):
+        return await asyncio.gather(*[threads.run(everyone.wait, SECONDS) for _ in range(8)])
+
+    assert sorted(run(work)) == list(range(8))
+
+
+def test_no_more_threads_than_allowed():
+    seen = set()
+
+    async def work(threads):
+        await asyncio.gather(
+            *[threads.run(lambda: seen.add(threading.get_ident()), blocks=True) for _ in range(200)]
+        )
+
+    run(work, limit=3)
+    assert len(seen) <= 3
+
+
+def test_the_loop_is_free_meanwhile():
+    go_on = threading.Event()
+
+    async def work(threads):
+        waiting = [threads.run(go_on.wait, SECONDS) for _ in range(4)]
+        await asyncio.sleep(0)
+        go_on.set()
+        return await asyncio.gather(*waiting)
+
+    assert run(work) == [True] * 4
+
+
+def test_threads_end():
+    async def work(threads):
+        await threads.run(int)
+
+    before = set(threading.enumerate())
+    run(work)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(SECONDS)
+        assert not thread.is_alive()
+
+
+def test_idle_threads_end(monkeypatch):
+    monkeypatch.setattr(handoff, "IDLE_SECONDS", 0.01)
+
+    async def work(threads):
+        ident = await threads.run(threading.current_thread)
+        await asyncio.to_thread(ident.join, SECONDS)
+        assert not ident.is_alive()
+        return await threads.run(int, 7)
+
+    assert run(work) == 7
+
+
+def test_a_loop_that_is_closed_meanwhile():
+    """Nobody waits any more: the thread ends quietly."""
+    go_on = threading.Event()
+    loop = asyncio.new_event_loop()
+    threads = Handoff(loop, 4)
+
+    async def begin():
+        threads.run(go_on.wait, SECONDS)
+
+    before = set(threading.enumerate())
+    loop.run_until_complete(begin())
+    workers = set(threading.enumerate()) - before
+    loop.close()
+    threads.close()
+    go_on.set()
+    for worker in workers:
+        worker.join(SECONDS)
+        assert not worker.is_alive()
+
+
+def test_cancelled_work_is_forgotten():
+    async def work(threads):
+        future = threads.run(int, 1)
+        future.cancel()
+        return await threads.run(int, 2)
+
+    assert run(work) == 2
