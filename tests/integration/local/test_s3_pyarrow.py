@@ -39,7 +39,7 @@ def test_tables(s3) -> None:
     assert parquet.read_table("arrow/d", filesystem=s3, columns=["x"]).num_rows == 100_000
     found = dataset.dataset("arrow/d", filesystem=s3, format="parquet")
     assert found.to_table(filter=dataset.field("x") >= 49_990).num_rows == 20
-    dataset.write_dataset(found, "arrow/out", filesystem=s3, format="parquet", max_rows_per_file=30_000)
+    dataset.write_dataset(found, "arrow/out", filesystem=s3, format="parquet", max_rows_per_group=10_000)
     assert dataset.dataset("arrow/out", filesystem=s3, format="parquet").count_rows() == 100_000
 
 
