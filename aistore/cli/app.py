@@ -79,6 +79,8 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt, exits.Interrupted):
         code = interrupt.exit_code()
         _say("aistore: stopped")
+    except SystemExit as stop:  # from the parser of `aistore serve`
+        code = stop.code if isinstance(stop.code, int) else exits.FAILURE
     except exits.OutputClosed:
         code = exits.OUTPUT_CLOSED
     except click.ClickException as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
 from dataclasses import dataclass, field
@@ -59,7 +60,16 @@ class Session:
             "skip_verify": True if self.insecure else None,
             **self.overrides,
         }
+        self._warn_of_environment()
         return connection_arguments(self.chosen_profile, given)
+
+    def _warn_of_environment(self) -> None:
+        """Say so when the endpoint is another than that of the profile that was asked for."""
+        from aistore.sdk.profiles import same_server
+
+        set_, own = os.environ.get("AIS_ENDPOINT"), self.chosen_profile.values.get("endpoint")
+        if self.profile and set_ and own and not self.endpoint and not same_server(set_, own):
+            self.out.note(f"aistore: warning: AIS_ENDPOINT={set_} comes before the profile's {own}")
 
     @cached_property
     def client(self) -> Client:

@@ -75,7 +75,7 @@ def test_which_profile(folder, monkeypatch):
         InvalidArgument, match=r"no profile 'nope' in .*config.toml; profiles there: lab, prod"
     ):
         load_profile("nope")
-    with pytest.raises(InvalidArgument, match="profile name '../x'"):
+    with pytest.raises(InvalidArgument, match=r"profile name '\.\./x'"):
         load_profile("../x")
 
 

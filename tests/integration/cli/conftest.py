@@ -1,9 +1,12 @@
-"""The command `aistore`, run as a user runs it: in a process of its own, in an empty folder."""
+"""The command `aistore` in an empty folder: in this process where that is enough, else in one of its own."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -14,10 +17,12 @@ class Shell:
     Attributes:
         folder: Where commands run.
         env: Their environment.
+        in_process: Whether they run in this process, which is quicker.
     """
 
     def __init__(self, folder: Path, endpoint: str) -> None:
         self.folder = folder
+        self.in_process = True
         self.env = {
             **os.environ,
             "AIS_ENDPOINT": endpoint,
@@ -26,32 +31,67 @@ class Shell:
         }
 
     def command(self, *arguments) -> list[str]:
+        """Return the command line for a process of its own."""
         return [sys.executable, "-m", "aistore.cli", *map(str, arguments)]
 
-    def run(self, *arguments, input=None, env=None) -> subprocess.CompletedProcess:
+    def run(self, *arguments, input=b"", env=None) -> subprocess.CompletedProcess:
+        """Run a command; neither input nor output is a terminal."""
+        data = input if isinstance(input, bytes) else input.encode()
+        env = {**self.env, **(env or {})}
+        if self.in_process:
+            return self._run_here(list(map(str, arguments)), data, env)
         return subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env={**self.env, **(env or {})},
-            input=input if input is None or isinstance(input, bytes) else input.encode(),
-            stdin=subprocess.DEVNULL if input is None else None,
-            capture_output=True,
-            timeout=100,
+            self.command(*arguments), cwd=self.folder, env=env, input=data, capture_output=True, timeout=100
         )
 
-    def __call__(self, *arguments, code=0, input=None, env=None) -> str:
+    def _run_here(self, arguments, data, env) -> subprocess.CompletedProcess:
+        from aistore.cli import app
+
+        streams = {
+            name: io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape") for name in ("out", "err")
+        }
+        with contextlib.ExitStack() as stack:
+            for patch in (
+                mock.patch.dict(os.environ, env, clear=True),
+                mock.patch("aistore.cli.interrupt.install"),
+                mock.patch("aistore.cli.session.Session.start_logging"),
+                mock.patch("sys.stdin", io.TextIOWrapper(io.BytesIO(data))),
+                mock.patch("sys.stdout", streams["out"]),
+                mock.patch("sys.stderr", streams["err"]),
+                contextlib.chdir(self.folder) if hasattr(contextlib, "chdir") else _chdir(self.folder),
+            ):
+                stack.enter_context(patch)
+            path = list(sys.path)
+            stack.callback(sys.path.__setitem__, slice(None), path)
+            code = app.run(arguments)
+        for stream in streams.values():
+            stream.flush()
+        output, errors = (stream.buffer.getvalue() for stream in streams.values())
+        return subprocess.CompletedProcess(arguments, code, output, errors)
+
+    def __call__(self, *arguments, code=0, input=b"", env=None) -> str:
         """Run a command, check its exit code, and return what it wrote to standard output."""
         done = self.run(*arguments, input=input, env=env)
         assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
         assert b"Traceback" not in done.stderr, done.stderr
         return done.stdout.decode("utf-8", "surrogateescape")
 
-    def fails(self, *arguments, code, input=None, env=None) -> str:
+    def fails(self, *arguments, code, input=b"", env=None) -> str:
         """Run a command that must end with this exit code, and return its line of error."""
         done = self.run(*arguments, input=input, env=env)
         assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
         assert b"Traceback" not in done.stderr, done.stderr
         return done.stderr.decode()
+
+
+@contextlib.contextmanager
+def _chdir(folder: Path):
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ def guarded():
 
 def test_login_users_roles_logout(aistore, guarded, tmp_path):
     name, password = guarded.admin
+    aistore.in_process = False  # to see what it logs
     aistore.env |= {"AIS_ENDPOINT": guarded.endpoint, "AIS_AUTHN_URL": guarded.auth_endpoint}
     assert "aistore auth login" in aistore.fails("ls", code=4)
     assert "no terminal" in aistore.fails("auth", "login", name, code=2)
@@ -37,6 +38,7 @@ def test_login_users_roles_logout(aistore, guarded, tmp_path):
         assert password.encode() not in output
     assert f"sub    {name}".split() in [line.split() for line in aistore("auth", "whoami").splitlines()]
 
+    aistore.in_process = True
     aistore("auth", "cluster", "register", "main", guarded.endpoint)
     assert "main" in aistore("auth", "cluster", "ls")
     aistore("auth", "role", "create", "readers", "--cluster", "main", "--access", "ro")
