@@ -261,6 +261,7 @@ class Changes(Listing, Transfer):
 
     rmdir = sync_wrapper(_rmdir)
     mv = sync_wrapper(_mv)
+    mv_file = sync_wrapper(_mv_file)
     touch = sync_wrapper(_touch)
     metadata = sync_wrapper(_metadata)
     set_metadata = sync_wrapper(_set_metadata)

@@ -165,12 +165,13 @@ class Transfer(BaseFileSystem):
             return
         target = os.fspath(lpath)
         obj = self._object(rpath)
-        if not isinstance(callback, NoOpCallback):
-            callback.set_size((await self.run(partial(self.describe, self._strip_protocol(rpath))))["size"])
         work = partial(content.download, obj, target, _progress(callback), validate=self.validate_checksum)
         try:
+            if not isinstance(callback, NoOpCallback):
+                info = await self.run(partial(self.describe, self._strip_protocol(rpath)))
+                callback.set_size(info["size"])
             await self._on_object(rpath, work)
-        except (ErrPathNotFound, ErrIsADirectory):
+        except ErrPathNotFound:
             if not await self._isdir(rpath):
                 raise
             await self.run(partial(os.makedirs, target, exist_ok=True))
