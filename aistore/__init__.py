@@ -1,6 +1,8 @@
 """Python SDK for AIStore, with an embedded ETL toolkit and a single-machine AIStore.
 
 Importing this package imports nothing else: `Client` is loaded on first use.
+
+(PYTEST_DONT_REWRITE: pytest, which finds fixtures here, need not warn where a program imported this before.)
 """
 
 from typing import TYPE_CHECKING, Any

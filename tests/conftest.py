@@ -2,14 +2,11 @@
 
 import os
 import signal
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ENDPOINT = os.environ.get("AIS_ENDPOINT", "")
 
 
 def pytest_configure() -> None:
@@ -26,32 +23,27 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def endpoint() -> Iterator[str]:
-    """Give the cluster at `AIS_ENDPOINT` when it is set, else a local one of two targets."""
-    if ENDPOINT:
-        yield ENDPOINT
-        return
-    from aistore.local import LocalCluster
-
-    with LocalCluster(targets=2) as cluster:
-        yield cluster.endpoint
+def ais_cluster_options():
+    """Have two targets, so that proxies redirect to more than one."""
+    return {"targets": 2}
 
 
 @pytest.fixture(scope="session")
-def client(endpoint):
-    """Give a client of the test cluster."""
-    from aistore import Client
+def endpoint(ais_cluster):
+    """Give the URL of the test cluster, with the fixtures that the package has for everybody's tests."""
+    return ais_cluster.endpoint
 
-    with Client(endpoint) as client:
-        yield client
+
+@pytest.fixture(scope="session")
+def client(ais_client):
+    """Give a client of the test cluster."""
+    return ais_client
 
 
 @pytest.fixture
-def bucket(client):
+def bucket(ais_bucket):
     """Give an empty bucket, destroyed after the test."""
-    bucket = client.bucket(f"test-{uuid.uuid4().hex[:12]}").create()
-    yield bucket
-    bucket.delete(missing_ok=True)
+    return ais_bucket
 
 
 @pytest.fixture(scope="session")

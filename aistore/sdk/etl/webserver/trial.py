@@ -13,8 +13,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from aistore.sdk.const import QPARAM_ETL_ARGS
 from aistore.sdk.errors import InvalidArgumentType, SDKError, Timeout
 from aistore.sdk.etl.class_payload import PAYLOAD_VARIABLE, check_class, serialize_class
 from aistore.sdk.etl.webserver.flow import TransformFailed, as_bytes
@@ -56,6 +57,44 @@ def try_transform(
         return as_bytes(result)
     except TransformFailed as exc:
         raise exc.error from None
+
+
+def transform_over_http(
+    cls: type[ETLServer],
+    data: bytes | str | os.PathLike[str],
+    path: str = "",
+    etl_args: str = "",
+    *,
+    timeout: float = START_SECONDS,
+    **env: Any,
+) -> bytes:
+    """Run a class's transform as a cluster does: pickled, in a process of its own, over HTTP.
+
+    Args:
+        cls: The class.
+        data: The object: its bytes, the path of a file, or a URL to get it from.
+        path: What the transform is told as `bucket/object`. Default: made from the name of the file or URL.
+        etl_args: Arguments for the transform.
+        timeout: Seconds until the server must be ready, and for the transform.
+        env: Environment of the server: names and values.
+
+    Returns:
+        The result.
+
+    Raises:
+        SDKError: The class does not come to serve, or the transform failed; with what the server says.
+        Timeout: It was not ready in time.
+    """
+    import requests
+
+    content = _content(data)
+    target = quote(path or f"bucket/{_name(data)}")
+    with serve_locally(cls, timeout=timeout, **env) as url:
+        params = {QPARAM_ETL_ARGS: etl_args} if etl_args else None
+        answer = requests.put(f"{url}/{target}", data=content, params=params, timeout=timeout)
+    if not answer.ok:
+        raise SDKError(f"the ETL server answered {answer.status_code}: {answer.text.strip()}")
+    return answer.content
 
 
 @contextlib.contextmanager
