@@ -16,6 +16,7 @@ _LINGER_SECONDS = 1.0
 _READ_AHEAD = 1 << 20
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_FRAMING = {b"host", b"transfer-encoding"}
 _BAD_REQUEST = b"400 Bad Request"
 
 
@@ -89,13 +90,30 @@ class GuardedProtocol(HttpToolsProtocol):
         self.scope["state"]["transport"] = self.transport
 
     def on_headers_complete(self) -> None:
-        """Refuse an over-long head and malformed escapes; a request proper begins here."""
+        """Refuse what is over-long or ambiguous, and what is no path; a request proper begins here."""
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if size > MAX_HEAD or (b"%" in self.url and _BAD_ESCAPE.search(self.url.partition(b"?")[0])):
+        if size > MAX_HEAD or not self.url.startswith(b"/"):
+            raise _RefusedError
+        if b"%" in self.url and _BAD_ESCAPE.search(self.url.partition(b"?")[0]):
+            raise _RefusedError
+        values = [(name, value.lower()) for name, value in self.headers if name in _FRAMING]
+        if sum(name == b"host" for name, _ in values) > 1:
+            raise _RefusedError
+        if any(name == b"transfer-encoding" and value != b"chunked" for name, value in values):
             raise _RefusedError
         self._in_head = False
+        self._head_size = 0
         self._in_body = True
         super().on_headers_complete()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep headers; trailers, which nothing here reads, are only counted."""
+        if self._in_head:
+            super().on_header(name, value)
+            return
+        self._head_size += len(name) + len(value)
+        if self._head_size > MAX_HEAD:
+            raise _RefusedError
 
     def on_body(self, body: bytes) -> None:
         """Read further ahead of the application than the server by itself does: writes are then large."""

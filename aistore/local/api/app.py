@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aistore.local.api import errors
 from aistore.local.api.request import ClientGoneError, Request
 from aistore.local.api.response import Response, send_response
-from aistore.local.errors import LocalError
+from aistore.local.errors import InvalidRequest, LocalError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -84,6 +84,8 @@ class App:
             return errors.error_response(req, err)
         except ClientGoneError:
             raise
+        except RecursionError:
+            return errors.error_response(req, InvalidRequest("what the request says is nested too deeply"))
         except Exception as err:
             log.exception("%s %s failed", req.method, req.path)
             return errors.error_response(req, LocalError(f"internal error: {err!r}", status=500))

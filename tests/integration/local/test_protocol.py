@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -39,6 +41,11 @@ def _talk(endpoint: str, raw: bytes) -> bytes:
         "GET /v1/objects/b/bad%zz HTTP/1.1\r\n" + HOST + "\r\n",
         "GET /v1/health HTTP/1.1\r\n" + HOST + "Long: " + "x" * 70_000 + "\r\n\r\n",
         "GET /" + "x" * 70_000 + " HTTP/1.1\r\n" + HOST + "\r\n",
+        "GET /v1/health HTTP/1.1\r\n" + HOST + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "GET /v1/health HTTP/1.1\r\n" + HOST + "Host: localhost\r\n\r\n",
+        "GET http://elsewhere/v1/health HTTP/1.1\r\n" + HOST + "\r\n",
+        "OPTIONS * HTTP/1.1\r\n" + HOST + "\r\n",
+        "CONNECT elsewhere:80 HTTP/1.1\r\n" + HOST + "\r\n",
         "nonsense\r\n\r\n",
     ],
     ids=[
@@ -51,6 +58,11 @@ def _talk(endpoint: str, raw: bytes) -> bytes:
         "escape",
         "head",
         "url",
+        "te-gzip-chunked",
+        "two-hosts",
+        "absolute",
+        "asterisk",
+        "connect",
         "nonsense",
     ],
 )
@@ -64,6 +76,27 @@ def test_refused_with_400_and_closed(cluster: LocalCluster, head: str) -> None:
 def test_a_head_that_never_ends_is_cut(cluster: LocalCluster) -> None:
     answer = _talk(cluster.endpoint, b"GET /v1/health HTTP/1.1\r\nLong: " + b"x" * 200_000)
     assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_trailers_that_never_end_are_cut_and_are_no_headers(cluster: LocalCluster) -> None:
+    head = "PUT /v1/nosuch HTTP/1.1\r\n" + HOST + "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+    parts = urlsplit(cluster.endpoint)
+    with socket.create_connection((parts.hostname, parts.port), timeout=5) as sock:
+        with contextlib.suppress(ConnectionError):
+            for _ in range(200):
+                sock.sendall(head.encode() + b"Name: value\r\n" * 10_000)
+                head = ""
+        ended = time.monotonic() + 5
+        with contextlib.suppress(ConnectionError):
+            while sock.recv(65536):
+                assert time.monotonic() < ended
+
+
+@pytest.mark.parametrize("opening", ['{"a":', "["])
+def test_what_is_nested_too_deeply_is_refused(cluster: LocalCluster, opening: str) -> None:
+    body = '{"action":"list","value":' + opening * 100_000
+    answer = Wire(cluster.endpoint)("GET", "/v1/buckets", body.encode())
+    assert (answer.status, answer.error["message"]) == (400, "what the request says is nested too deeply")
 
 
 def test_requests_on_one_connection_are_answered_in_order(cluster: LocalCluster) -> None:
