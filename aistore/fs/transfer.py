@@ -164,6 +164,10 @@ class Transfer(BaseFileSystem):
             lpath.write(await self._cat_file(rpath))
             return
         target = os.fspath(lpath)
+        make_directory = partial(os.makedirs, target, exist_ok=True)
+        if not self.locate(rpath).key:
+            await self.run(make_directory)
+            return
         obj = self._object(rpath)
         work = partial(content.download, obj, target, _progress(callback), validate=self.validate_checksum)
         try:
@@ -174,7 +178,7 @@ class Transfer(BaseFileSystem):
         except ErrPathNotFound:
             if not await self._isdir(rpath):
                 raise
-            await self.run(partial(os.makedirs, target, exist_ok=True))
+            await self.run(make_directory)
 
     async def _put_file(
         self,

@@ -142,6 +142,14 @@ class TestLocalFiles:
                 name: (size, size) for name, size in sizes.items()
             }
 
+    def test_a_whole_bucket_comes_and_goes(self, ais, root, path, tmp_path):
+        ais.get(root, str(tmp_path / "down"), recursive=True)
+        assert (tmp_path / "down" / "d" / "x").read_bytes() == DATA
+        ais.put(str(tmp_path / "down") + "/", f"{root}/again", recursive=True)
+        assert ais.find(f"{root}/again") == [f"{root}/again/d/x"]
+        ais.get_file(f"{root}/d", str(tmp_path / "directory"))
+        assert (tmp_path / "directory").is_dir()
+
     def test_a_file_changes_only_when_all_is_there(self, tmp_path):
         target = tmp_path / "x"
         target.write_bytes(b"old")
