@@ -28,6 +28,12 @@ $(PEER)/.ready: Makefile | $(VENV)/bin/python
 	$(PEER)/bin/python -m pip --disable-pip-version-check --quiet install 'aistore[etl]==2.0.0' webdataset
 	@touch $@
 
+# The 2.0.0 package's datasets need torch. Exact: this release comes as a CPU build.
+$(PEER)/.torch: $(PEER)/.ready
+	$(PEER)/bin/python -m pip --disable-pip-version-check --quiet install \
+	    'aistore[pytorch]==2.0.0' 'torch==2.13.0'
+	@touch $@
+
 # Other packages that do the same work, for the benchmarks to compare with.
 $(BENCH)/.ready: | $(VENV)/bin/python
 	$(PYTHON) -m venv $(BENCH)
@@ -61,7 +67,7 @@ lint: $(VENV)/.dev
 type: $(VENV)/.dev
 	$(PY) -m mypy
 
-bench: $(VENV)/.dev $(PEER)/.ready $(BENCH)/.ready nginx
+bench: $(VENV)/.dev $(PEER)/.torch $(BENCH)/.ready nginx
 	$(PY) -m benchmarks --report docs/performance.md $(BENCHFLAGS)
 
 docs: $(VENV)/.dev

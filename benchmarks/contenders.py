@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.rows import FLOOR, OURS, V200
+from benchmarks.rows import CONNECTIONS, ETL_SERVER, FLOOR, OURS, V200
 
 if TYPE_CHECKING:
     from benchmarks.rows import Row
@@ -52,6 +52,7 @@ _KNOWN: dict[str, tuple[Path, str, dict[str, Any]]] = {
     "uvicorn": (_OWN, "driver_etl", {"kind": "uvicorn"}),
     "threads": (_OWN, "driver_etl", {"kind": "threads"}),
     "nginx": (_OWN, "driver_server", {}),
+    ETL_SERVER: (_OWN, "driver_etl", {"name": "hpush", "kind": "fastapi", "threads": CONNECTIONS}),
     **{
         name: (BENCH, "driver_http", {"client": name})
         for name in ("requests", "urllib3", "http.client", "httpx", "pycurl")
@@ -71,7 +72,9 @@ def find_contender(name: str, row: Row) -> Contender:
     if row.group == "import" and row.work == "import":
         driver = "driver_import"
         extra = extra | ({"code": "pass"} if name == FLOOR else {})
-    elif row.group == "etl":
+    elif row.group == "dataset":
+        driver = "driver_dataset"
+    elif row.group == "etl" or name == ETL_SERVER:
         driver = "driver_etl"
     elif row.args.get("server"):
         driver = "driver_server"

@@ -46,6 +46,7 @@ http {{
       return 307 $place;
     }}
     location /v1/ml/ {{ return 307 $place; }}
+    location = /v1/daemon {{ default_type application/json; alias {root}/smap.json; }}
     location /v1/buckets/ {{
       client_body_in_single_buffer on; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header X-Page $page; proxy_buffers 256 16k; proxy_pass http://pages;
@@ -111,6 +112,7 @@ class Nginx:
         }
         user = "user root;" if os.geteuid() == 0 else ""
         (self.root / "nginx.conf").write_text(_CONFIG.format(user=user, **values))
+        (self.root / "smap.json").write_bytes(msgspec.json.encode(self._smap()))
         command = [binary, "-p", str(self.root), "-c", str(self.root / "nginx.conf")]
         log = (self.root / "stderr").open("wb")
         with log:
@@ -144,6 +146,12 @@ class Nginx:
             except OSError:
                 time.sleep(0.02)
         raise NginxError(f"nginx did not start: {(self.root / 'stderr').read_text()[-500:]}")
+
+    def _smap(self) -> dict[str, object]:
+        proxy = _node("proxy", self.proxy_port)
+        nodes = {"pmap": {"proxy": proxy}, "tmap": {"target": _node("target", self.target_port)}}
+        made = {"uuid": "bench", "creation_time": "2026-11-21 00:00:00", "version": "3"}
+        return {**nodes, "proxy_si": proxy, **made}
 
     # ------------------------------------------------------------ the tree
 
@@ -186,6 +194,17 @@ class Nginx:
         path = self.root / "tree" / "v1" / "ml" / "moss" / bucket
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+
+
+def _node(kind: str, port: int) -> dict[str, object]:
+    net = {
+        "node_ip_addr": "127.0.0.1",
+        "node_hostname": "127.0.0.1",
+        "daemon_port": str(port),
+        "direct_url": f"http://127.0.0.1:{port}",
+    }
+    nets = {"public_net": net, "intra_control_net": net, "intra_data_net": net}
+    return {**nets, "daemon_type": kind, "daemon_id": kind, "flags": 0, "id_digest": len(kind)}
 
 
 def _multipart(first: bytes, second: bytes) -> bytes:

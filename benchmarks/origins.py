@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import tarfile
 import urllib.parse
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.nginx import Nginx
@@ -57,6 +60,8 @@ class Origin:
             return op | {"prefix": "train/", "props": "name,size"}, self._ensure_listing()
         if row.work in ("batch", "batch_build"):
             return self._ensure_batch(op)
+        if row.group == "dataset":
+            return self._ensure_dataset(op)
         size = args["size"]
         op["object"] = f"objects/{size}"
         expected = self._ensure_object(op["object"], size)
@@ -65,6 +70,7 @@ class Origin:
             return op, {}
         if args.get("via") == "direct":
             op["endpoint"] = self.direct(op["object"])
+        op["direct"] = args.get("via") == "owner"
         if row.work in ("iterate", "props"):
             expected = {"size": size}
         elif row.work in ("head", "bucket_info"):
@@ -108,6 +114,8 @@ class Origin:
         for low in range(0, count, each):
             names = [f"batch/{size}/{number:06}" for number in range(min(each, count - low))]
             parts.append((self.add_batch(names, size, multipart=multipart), names))
+            if op.get("strategy") == "direct":
+                self.add_members(parts[-1][0], names, size)
         op |= {"parts": parts, "multipart": multipart, "total": count * size}
         if op["name"] == "batch_build":
             return op, {
@@ -120,6 +128,23 @@ class Origin:
     def add_batch(self, names: list[str], size: int, *, multipart: bool) -> str:
         """Make the objects of a batch; return the bucket to ask for them."""
         raise NotImplementedError
+
+    def add_members(self, bucket: str, names: list[str], size: int) -> None:
+        """Have the objects of a batch one by one, too."""
+
+    def _ensure_dataset(self, op: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Make the objects of a dataset: shards where there are `samples`, else plain ones."""
+        raise NotImplementedError
+
+
+def _shard(samples: int, size: int, number: int) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for sample in range(samples):
+            info = tarfile.TarInfo(f"{number:03}-{sample:06}.bin")
+            info.size = size
+            tar.addfile(info, io.BytesIO(content(size, sample)))
+    return data.getvalue()
 
 
 def _digest(pieces: Any) -> str:
@@ -180,6 +205,11 @@ class NginxOrigin(Origin):
             self._made.add(bucket)
         return bucket
 
+    def add_members(self, bucket: str, names: list[str], size: int) -> None:
+        """Write the objects."""
+        for number, name in enumerate(names):
+            self._nginx.put(bucket, name, content(size, number))
+
 
 class ClusterOrigin(Origin):
     """A cluster, which gets a bucket for the time of the run."""
@@ -224,6 +254,16 @@ class ClusterOrigin(Origin):
         self._put_all(new)
         self._made.update(name for name, _ in new)
         return self.bucket
+
+    def _ensure_dataset(self, op: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        count, size, samples = op["count"], op["size"], op.get("samples", 0)
+        op["prefix"] = prefix = f"dataset/{samples}-{count}x{size}/"
+        names = [f"{prefix}{number:06}{'.tar' if samples else ''}" for number in range(count)]
+        if prefix not in self._made:
+            make = partial(_shard, samples) if samples else content
+            self._put_all((name, make(size, number)) for number, name in enumerate(names))
+            self._made.add(prefix)
+        return op, {"count": count * (samples or 1), "size": count * (samples or 1) * size}
 
     def _put_all(self, objects: Any) -> None:
         with ThreadPoolExecutor(_THREADS) as pool:

@@ -223,6 +223,7 @@ def _section(group: str, rows: list[Outcome]) -> list[str]:
         lines.append(f"| {row.title}{where} | {ours} | {theirs}{base} | {floor} | {goals} |")
     notes = [f"* {o.row.title}: {o.row.note}." for o in rows if o.row.note]
     details = [_detail(outcome) for outcome in rows if outcome.row.others and not outcome.skipped]
+    details += [_rate(outcome) for outcome in rows if outcome.row.samples and not outcome.skipped]
     lines += ["", *notes, *([""] if notes else []), *details, *([""] if details else [])]
     return lines
 
@@ -236,6 +237,15 @@ def _detail(outcome: Outcome) -> str:
         elif figures.excluded:
             shown.append(f"{name} did not take part")
     return f"* {outcome.row.title}, everyone: {'; '.join(shown)}."
+
+
+def _rate(outcome: Outcome) -> str:
+    rates = [
+        f"{name} {outcome.row.samples / min(figures.wall):,.0f}"
+        for name, figures in outcome.figures.items()
+        if figures.wall
+    ]
+    return f"* {outcome.row.title}, samples per second: {'; '.join(rates)}."
 
 
 def _machine() -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
-OURS, V200, FLOOR = "ours", "2.0.0", "floor"
+OURS, V200, FLOOR, ETL_SERVER = "ours", "2.0.0", "floor", "ETL server"
 CLIENTS = ("urllib3", "http.client", "requests", "httpx", "aiohttp", "pycurl", "obstore")
 S3 = ("boto3", "s3fs")
 
@@ -28,6 +28,7 @@ class Row:
         once: Whether it is done one single time, because it is large.
         floor: Whether there is a bare socket loop for it.
         note: What a reader should know.
+        samples: How many samples one operation yields, when their rate is worth a line.
         for_clusters: Whether the goals rest on what only clusters do, and are judged only there.
     """
 
@@ -43,6 +44,7 @@ class Row:
     floor: bool = True
     note: str = ""
     for_clusters: bool = False
+    samples: int = 0
 
     @property
     def contenders(self) -> tuple[str, ...]:
@@ -89,6 +91,15 @@ def _sdk_rows() -> list[Row]:
             origins=(),
             floor=False,
         ),
+        Row(
+            "get",
+            "GET 4 KiB with direct routing",
+            "get",
+            {"size": 4 * KIB, "via": "owner"},
+            (),
+            {"wall": 0.18, "cpu": 0.10},
+            note="2.0.0: get_reader(direct=True)",
+        ),
         Row("get", "GET 1 MiB", "get", {"size": MIB}, ("urllib3", "pycurl", "obstore"), {"wall": 0.28}),
         Row(
             "head",
@@ -129,6 +140,17 @@ def _sdk_rows() -> list[Row]:
             for_clusters=True,
         ),
         Row("put", "PUT 64 MiB", "put", {"size": 64 * MIB}, (), {"wall": 0.16}, for_clusters=True),
+        Row(
+            "put",
+            "PUT 64 MiB in 8 parts",
+            "put_parts",
+            {"size": 64 * MIB, "parts": 8},
+            (),
+            {"wall": 0.16},
+            origins=("local", "cluster"),
+            floor=False,
+            for_clusters=True,
+        ),
         Row("put", "PUT 64 MiB from a file", "put_file", {"size": 64 * MIB}, (), {"cpu": 0.25}, floor=False),
         Row(
             "large",
@@ -203,6 +225,15 @@ def _batch_rows() -> list[Row]:
         ),
         Row(
             "batch",
+            "1,000 x 10 KiB straight from the owners",
+            "batch",
+            {**thousand, "strategy": "direct"},
+            (),
+            {"wall": 0.4},
+            note="2.0.0: Get-Batch",
+        ),
+        Row(
+            "batch",
             "tar decoding alone, 10,000 x 10 KiB",
             "decode_tar",
             {"count": 10_000, "size": 10 * KIB},
@@ -260,6 +291,36 @@ def _import_rows() -> list[Row]:
             origins=(),
         ),
         Row("import", "making a client", "make_client", {}, (), {}, origins=(), floor=False),
+    ]
+
+
+def _dataset_rows() -> list[Row]:
+    many = {"count": 320, "size": 10 * KIB}
+    large = {"count": 8, "size": 8 * MIB, "workers": 4}
+    shards = {"count": 10, "samples": 1000, "size": KIB}
+    two = {"count": 2, "samples": 100, "size": 10 * KIB}
+    rows: list[tuple[str, str, dict[str, Any], dict[str, float]]] = [
+        ("AISShardReader", "10 shards x 1,000 x 1 KiB", shards, {"wall": 0.2}),
+        ("AISMapDataset", "320 x 10 KiB", many, {}),
+        ("AISIterDataset", "320 x 10 KiB", many, {}),
+        ("AISBatchIterDataset", "320 x 10 KiB by 32", {**many, "each": 32}, {"wall": 0.1}),
+        ("AISMultiShardStream", "2 shards x 100 x 10 KiB", two, {}),
+        ("AISParallelMapDataset", "8 x 8 MiB, 4 workers", large, {}),
+    ]
+    return [
+        Row(
+            "dataset",
+            f"{work}, {what}",
+            work,
+            args,
+            (),
+            goals,
+            origins=("local", "cluster"),
+            floor=False,
+            for_clusters=work == "AISBatchIterDataset",
+            samples=args["count"] * args.get("samples", 1),
+        )
+        for work, what, args, goals in rows
     ]
 
 
@@ -332,10 +393,24 @@ def _local_rows() -> list[Row]:
             ("read 100,000 x 1 KiB, 16 threads", "read_many", many),
             ("4 GiB object in", "put_large", large),
             ("4 GiB object out", "read_large", large),
-            ("restart with 10,000 objects", "restart", {"count": 10_000, "size": KIB}),
-            ("offline transform of 10,000 x 10 KiB", "offline", {"count": 10_000, "size": 10 * KIB}),
+            ("restart with 100,000 objects", "restart", many),
         )
     ]
+    rows.append(
+        Row(
+            "local",
+            "offline transform of 10,000 x 10 KiB",
+            "offline",
+            {"count": 10_000, "size": 10 * KIB},
+            (),
+            {"wall": 1 / 0.7},
+            baseline=ETL_SERVER,
+            origins=("local",),
+            once=True,
+            floor=False,
+            note="baseline: an ETL server of the same class alone, sent as many bodies by 8 connections",
+        )
+    )
     return rows
 
 
@@ -356,6 +431,7 @@ ROWS: tuple[Row, ...] = (
     *_batch_rows(),
     *_thread_rows(),
     *_import_rows(),
+    *_dataset_rows(),
     *_etl_rows(),
     *_local_rows(),
 )

@@ -16,17 +16,19 @@ def prepare(op):
 
     client = Client(op["endpoint"])
     bucket = client.bucket(op["bucket"])
-    once, check = WORKS[op["name"]](op, client, bucket)
+    once, *more = WORKS[op["name"]](op, client, bucket)
     pids = op["server_pids"]
-    return Operation(once, check=check, cpu=lambda: process_cpu() + tree_cpu(*pids), close=client.close)
+
+    def close():
+        for clean in more:
+            clean()
+        client.close()
+
+    return Operation(once, check=dict, cpu=lambda: process_cpu() + tree_cpu(*pids), close=close)
 
 
 def _names(op):
     return [f"many/{number:06}" for number in range(op["count"])]
-
-
-def _none():
-    return {}
 
 
 def put_many(op, client, bucket):
@@ -40,7 +42,7 @@ def put_many(op, client, bucket):
             for _ in pool.map(put, _names(op)):
                 pass
 
-    return once, _none
+    return (once,)
 
 
 def read_many(op, client, bucket):
@@ -55,7 +57,7 @@ def read_many(op, client, bucket):
             for _ in pool.map(read, _names(op)):
                 pass
 
-    return once, _none
+    return (once,)
 
 
 def list_many(op, client, bucket):
@@ -64,7 +66,7 @@ def list_many(op, client, bucket):
         if count != op["count"]:
             raise ValueError(f"{count} entries of {op['count']}")
 
-    return once, _none
+    return (once,)
 
 
 def put_large(op, client, bucket):
@@ -80,7 +82,7 @@ def put_large(op, client, bucket):
         finally:
             path.unlink(missing_ok=True)
 
-    return once, _none
+    return (once,)
 
 
 def read_large(op, client, bucket):
@@ -96,7 +98,7 @@ def read_large(op, client, bucket):
         if total != op["size"]:
             raise ValueError(f"{total} bytes of {op['size']}")
 
-    return once, _none
+    return (once,)
 
 
 def restart(op, client, bucket):
@@ -106,7 +108,7 @@ def restart(op, client, bucket):
     folder = tempfile.TemporaryDirectory()
     body = content(op["size"], 1)
     with LocalCluster(dir=folder.name, targets=2) as cluster:
-        fresh = cluster.client()
+        fresh = cluster.client(direct=True)
         target = fresh.bucket("many").create()
 
         def put(name):
@@ -124,11 +126,11 @@ def restart(op, client, bucket):
             finally:
                 cluster.stop()
 
-    return once, _none
+    return (once,)
 
 
 def offline(op, client, bucket):
-    """Transform a bucket by an ETL that returns what it gets; the time is that of one object."""
+    """Transform a bucket by an ETL that returns what it gets."""
     from aistore.sdk.etl.webserver.fastapi_server import FastAPIServer
 
     body, name = content(op["size"], 1), f"bench-{time.time_ns() % 10**9}"
@@ -149,19 +151,20 @@ def offline(op, client, bucket):
             return data
 
     def once():
-        try:
-            result = client.job(source.transform(etl_name=name, to_bck=target)).wait(timeout=600)
-            if not result:
-                raise ValueError(f"the transform failed: {result.error}")
-            if digest(target.object(_names(op)[-1]).get_reader().read_all()) != digest(body):
-                raise ValueError("the result has other bytes")
-        finally:
-            etl.stop()
-            etl.delete()
-            source.delete()
-            target.delete()
+        result = client.job(source.transform(etl_name=name, to_bck=target)).wait(timeout=600)
+        if not result:
+            raise ValueError(f"the transform failed: {result.error}")
+        if digest(target.object(_names(op)[-1]).get_reader().read_all()) != digest(body):
+            raise ValueError("the result has other bytes")
 
-    return once, _none
+    def close():
+        # Not before the CPU was looked at: that of processes that have ended is not found.
+        etl.stop()
+        etl.delete()
+        source.delete()
+        target.delete()
+
+    return once, close
 
 
 WORKS = {

@@ -19,7 +19,7 @@ START_SECONDS = 30
 def prepare(op):
     port = _free_port()
     scratch = tempfile.TemporaryDirectory()
-    environ = {**os.environ, "AIS_TARGET_URL": op["target_url"]}
+    environ = {**os.environ, "AIS_TARGET_URL": op.get("target_url", op["endpoint"])}
     environ |= {"AIS_ETL_ALLOWED_HOSTS": "127.0.0.1", "AIS_ETL_FQN_ROOTS": scratch.name}
     server = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("etl_app.py")), op["kind"], str(port)],
@@ -47,7 +47,17 @@ def prepare(op):
     operation = Operation(
         once, check=check, close=close, cpu=lambda: tree_cpu(server.pid), peak=lambda: peak_memory(server.pid)
     )
-    return ThreadedOperation(operation, op["threads"])
+    loaded = ThreadedOperation(operation, op["threads"])
+    if "count" not in op:
+        return loaded
+    # As often as a row has objects is one piece of work.
+    return Operation(
+        lambda: loaded.run(op["count"]),
+        check=check,
+        close=close,
+        cpu=operation.cpu,
+        peak=operation.peak,
+    )
 
 
 def _work(op, netloc, scratch):

@@ -3,9 +3,13 @@
 import io
 import json
 import tempfile
+from importlib.util import find_spec
 
 from operation import Operation, digest
 from payload import content
+
+# 2.0.0 has no module of this name.
+OURS = find_spec("aistore.sdk.transport") is not None
 
 
 def prepare(op):
@@ -13,12 +17,15 @@ def prepare(op):
         return LOCAL[op["name"]](op)
     from aistore import Client
 
-    client = Client(op["endpoint"])
+    straight = op.get("direct") or op.get("strategy") == "direct"
+    client = Client(op["endpoint"], direct=True) if straight and OURS else Client(op["endpoint"])
     return WORKS[op["name"]](op, client, client.bucket(op["bucket"]))
 
 
 def get(op, client, bucket):
     name = op["object"]
+    if op.get("direct") and not OURS:
+        return Operation(lambda: bucket.object(name).get_reader(direct=True).read_all())
     return Operation(lambda: bucket.object(name).get_reader().read_all())
 
 
@@ -113,6 +120,21 @@ def put(op, client, bucket):
     return Operation(once)
 
 
+def put_parts(op, client, bucket):
+    name, body, parts = op["object"], memoryview(content(op["size"], op["seed"])), op["parts"]
+    each = -(-op["size"] // parts)
+    pieces = [bytes(body[low : low + each]) for low in range(0, op["size"], each)]
+
+    def once():
+        upload = bucket.object(name).multipart_upload()
+        upload.create()
+        for number, piece in enumerate(pieces, 1):
+            upload.add_part(number).put_content(piece)
+        upload.complete()
+
+    return Operation(once)
+
+
 def put_file(op, client, bucket):
     file = tempfile.NamedTemporaryFile()  # noqa: SIM115 - lives as long as the work
     file.write(content(op["size"], op["seed"]))
@@ -156,11 +178,13 @@ def list_objects(op, client, bucket):
 
 def batch(op, client, bucket):
     parts = [(names, client.bucket(source)) for source, names in op["parts"]]
-    streamed = not op["multipart"]
+    options = {"streaming_get": not op["multipart"]}
+    if op.get("strategy") and OURS:
+        options["strategy"] = op["strategy"]
 
     def members():
         for names, source in parts:
-            for _, data in client.batch(names, bucket=source, streaming_get=streamed).get():
+            for _, data in client.batch(names, bucket=source, **options).get():
                 yield data
 
     def once():
@@ -259,6 +283,7 @@ WORKS = {
     "bucket_info": bucket_info,
     "put": put,
     "put_file": put_file,
+    "put_parts": put_parts,
     "list": list_all,
     "list_objects": list_objects,
     "batch": batch,

@@ -6,7 +6,7 @@ No retries, no TLS, no error mapping, no checks but the status and the length.
 import socket
 import threading
 
-FIELDS = "User-Agent: ais/python/0\r\nAccept-Encoding: identity\r\nAccept: */*\r\n"
+FIELDS = "User-Agent: ais/python/0\r\nAccept-Encoding: identity\r\n"
 BUFFER = 1 << 20
 
 
@@ -76,7 +76,7 @@ class Wire:
         lower = head.lower()
         mark = lower.find(b"content-length:")
         if mark < 0:
-            return self._receive_unknown(sock, lower, have, start)
+            return self._receive_unknown(sock, lower, have, start, into)
         length = int(head[mark + 15 : head.index(b"\r", mark)])
         if into is not None:
             into[:have] = self.view[start : start + have]
@@ -98,18 +98,59 @@ class Wire:
             have += sock.recv_into(self.view[: min(BUFFER, length - have)])
         return length
 
-    def _receive_unknown(self, sock, lower, have, start):
-        # To the last chunk, or to the end of the connection.
+    def _receive_unknown(self, sock, lower, have, start, into):
+        # To the last chunk, or to the end of the connection; with the framing.
         chunked = b"transfer-encoding: chunked" in lower
         tail = bytes(self.view[start : start + have])[-5:]
+        if into is not None:
+            into[:have] = self.view[start : start + have]
         while not (chunked and tail.endswith(b"0\r\n\r\n")):
             size = sock.recv_into(self.view)
             if not size:
                 self.close()
                 break
+            if into is not None:
+                into[have : have + size] = self.view[:size]
             have += size
             tail = (tail + bytes(self.view[max(0, size - 5) : size]))[-5:]
         return have
+
+
+class Pipe(Wire):
+    """A connection whose requests are sent ahead of their answers."""
+
+    def __init__(self, netloc):
+        super().__init__(netloc)
+        self.connect()
+        self._low = self._high = 0
+
+    def send(self, requests):
+        self.sock.sendall(requests)
+
+    def receive(self):
+        """Receive the next answer, and return the length of its body."""
+        while (end := self.buffer.find(b"\r\n\r\n", self._low, self._high)) < 0:
+            self._more()
+        head = bytes(self.view[self._low : end]).lower()
+        if head[9:12] != b"200":
+            raise ConnectionError(f"status {head[9:12].decode()}")
+        mark = head.index(b"content-length:") + 15
+        length = int(head[mark:].partition(b"\r")[0])
+        self._low = end + 4
+        while self._high - self._low < length:
+            self._more()
+        self._low += length
+        return length
+
+    def _more(self):
+        if self._low:
+            rest = bytes(self.view[self._low : self._high])
+            self.view[: len(rest)] = rest
+            self._low, self._high = 0, len(rest)
+        size = self.sock.recv_into(self.view[self._high :])
+        if not size:
+            raise ConnectionError(f"{self.netloc} closed the connection")
+        self._high += size
 
 
 class Wires(threading.local):
@@ -123,6 +164,17 @@ class Wires(threading.local):
         if wire is None:
             wire = self.by_netloc[netloc] = Wire(netloc)
         return wire
+
+    def locate(self, method, netloc, target):
+        """Return the server that a request is redirected to, and the target there.
+
+        Args:
+            method: HTTP method.
+            netloc: Server.
+            target: Path and query.
+        """
+        status, head, _ = self[netloc].exchange(encode(method, netloc, target, None))
+        return _location(head) if status in (301, 307) else (netloc, target)
 
     def travel(self, method, netloc, target, body=None, *, fields="", probe=False, into=None):
         """Send a request, follow its redirect, and return the connection that has the answer.
@@ -143,12 +195,10 @@ class Wires(threading.local):
             encode(method, netloc, target, first, fields), first, into=into, has_body=has_body
         )
         if status in (301, 307):
-            mark = head.lower().index(b"\r\nlocation: ") + 12
-            place = head[mark : head.index(b"\r", mark)].decode()
-            netloc, _, rest = place.partition("//")[2].partition("/")
+            netloc, target = _location(head)
             wire = self[netloc]
             status, head, length = wire.exchange(
-                encode(method, netloc, "/" + rest, body, fields), body, into=into, has_body=has_body
+                encode(method, netloc, target, body, fields), body, into=into, has_body=has_body
             )
         elif probe and body:
             status, head, length = wire.exchange(
@@ -159,6 +209,15 @@ class Wires(threading.local):
         return wire, length
 
 
+def _location(head):
+    mark = head.lower().index(b"\r\nlocation: ") + 12
+    place = head[mark : head.index(b"\r", mark)].decode()
+    netloc, _, rest = place.partition("//")[2].partition("/")
+    return netloc, "/" + rest
+
+
 def encode(method, netloc, target, body, fields=""):
+    if "Accept:" not in fields:
+        fields += "Accept: */*\r\n"
     framing = "" if body is None else f"Content-Length: {len(body)}\r\n"
     return f"{method} {target} HTTP/1.1\r\nHost: {netloc}\r\n{FIELDS}{fields}{framing}\r\n".encode()

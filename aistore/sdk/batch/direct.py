@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aistore.sdk.batch.entries import BatchEntries
@@ -23,19 +24,18 @@ from aistore.sdk.const import (
     STATUS_PARTIAL_CONTENT,
 )
 from aistore.sdk.errors import AISNetworkError, ErrBckNotFound, ErrObjNotFound, ErrRangeNotSatisfiable
-from aistore.sdk.names import object_path
+from aistore.sdk.names import bucket_objects_path, check_object_name, quote_object_name
 from aistore.sdk.obj.byte_range import format_byte_range
 from aistore.sdk.obj.stream_errors import STREAM_ERRORS
 from aistore.sdk.provider import Provider
 from aistore.sdk.transport.coding import is_coded
 from aistore.sdk.transport.encode import encode_fields, encode_head, encode_token
 from aistore.sdk.transport.lane import Lane, LaneLostError
-from aistore.sdk.transport.routing import Place
 from aistore.sdk.transport.url import encode_params
 
 if TYPE_CHECKING:
     from aistore.sdk.request_client import RequestClient
-    from aistore.sdk.transport.routing import Permit, Router
+    from aistore.sdk.transport.routing import Permit, Router, Targets
     from aistore.sdk.transport.url import Base
 
 _LANES = 4  # connections to one target
@@ -60,13 +60,14 @@ class _Answer(NamedTuple):
 class _Ask:
     """An entry, as it is asked for."""
 
-    __slots__ = ("entry", "params", "path", "place", "range", "sent", "target")
+    __slots__ = ("bucket", "entry", "params", "path", "range", "sent", "target", "uname")
 
     def __init__(self, entry: MossIn) -> None:
         self.entry = entry
-        bucket = f"{_AIS}/{_GLOBAL}/{entry.bck}"
-        self.place = Place(bucket, f"{bucket}/{entry.obj_name}")
-        self.path = object_path(entry.bck or "", entry.obj_name)
+        name = entry.obj_name
+        self.bucket, objects = _bucket_names(entry.bck or "")
+        self.uname = f"{self.bucket}/{name}"
+        self.path = f"{objects}/{quote_object_name(check_object_name(name))}"
         self.params = _PARAMS
         self.range = None
         self.sent = 0.0
@@ -87,6 +88,12 @@ class _Ask:
         if length > 0 and len(body) != length:
             return _Answer(b"", range_text(entry, len(body)))
         return _Answer(body)
+
+
+@lru_cache(maxsize=256)
+def _bucket_names(name: str) -> tuple[str, str]:
+    """Return the full name of a bucket, and the path of its objects."""
+    return f"{_AIS}/{_GLOBAL}/{name}", bucket_objects_path(name)
 
 
 def can_read(entries: list[MossIn]) -> bool:
@@ -138,11 +145,13 @@ class _Window:
     Attributes:
         heads: Their heads, by lane.
         current: The lane that the last request to a target is on.
+        permits: What is known of the buckets that were looked at.
     """
 
     def __init__(self, auth: bytes) -> None:
         self.heads: dict[Lane, list[str]] = {}
         self.current: dict[Base, Lane] = {}
+        self.permits: dict[str, tuple[Permit, Targets] | None] = {}
         self._auth = auth
         self._time = time.monotonic()
         self._ends: dict[tuple[Base, Permit, str | None], str] = {}
@@ -186,13 +195,12 @@ class _Exchange:
     def begin(self) -> bool:
         seen = set()
         for index, ask in enumerate(self._asks):
-            bucket = ask.place.bucket
-            if bucket in seen:
+            if ask.bucket in seen:
                 continue
-            seen.add(bucket)
-            if self._owner(ask) is None:
+            seen.add(ask.bucket)
+            if self._permit(ask) is None:
                 self._slots[index] = self._get(ask)
-                if self._owner(ask) is None:
+                if self._permit(ask) is None:
                     return False
         return True
 
@@ -224,8 +232,8 @@ class _Exchange:
     def _token(self) -> str:
         return self._client.token or ""
 
-    def _owner(self, ask: _Ask) -> Any:
-        return self._router.find_owner(_GET, ask.place, self._token())
+    def _permit(self, ask: _Ask) -> tuple[Permit, Targets] | None:
+        return self._router.find_permit(_GET, ask.bucket, self._token())
 
     def _ask_ahead(self, index: int) -> None:
         """Ask for the entries from `index` on, as far as may be ahead."""
@@ -234,20 +242,24 @@ class _Exchange:
         for number in range(max(index, self._asked), min(index + _AHEAD, len(self._asks))):
             ask = self._asks[number]
             if number not in self._slots:
-                found = self._owner(ask)
-                if found is None and not renewed:
-                    # The permit is over, or there was a doubt. An ordinary request gets a new one.
-                    renewed = True
-                    if number > index:
-                        break
-                    self._slots[number] = self._get(ask)
-                elif found is not None:
-                    owner, permit = found
+                if ask.bucket not in window.permits:
+                    window.permits[ask.bucket] = self._permit(ask)
+                found = window.permits[ask.bucket]
+                if found is not None:
+                    permit, targets = found
+                    owner = targets.owner(ask.uname)
                     lane = self._lane(owner, window)
                     if lane is None:
                         break
                     window.add(lane, ask, owner, permit)
                     self._slots[number] = lane
+                elif not renewed:
+                    # The permit is over, or there was a doubt. An ordinary request gets a new one.
+                    renewed = True
+                    if number > index:
+                        break
+                    self._slots[number] = self._get(ask)
+                    del window.permits[ask.bucket]
             self._asked = number + 1
         for lane, heads in window.heads.items():
             try:
@@ -301,7 +313,7 @@ class _Exchange:
                 ):
                     return ask.take(head.status, body)
             # The proxy is to say what is the matter.
-            self._router.doubt(_GET, ask.place, self._token())
+            self._router.doubt(_GET, ask.bucket, self._token())
         return self._get(ask)
 
     def _get(self, ask: _Ask) -> _Answer:
