@@ -168,28 +168,28 @@ class Router:
             self._learn(transport, call, place, answer)
         return answer
 
-    def find_owner(self, method: str, place: Place, token: str) -> tuple[Base, Permit] | None:
-        """Return where a request may be sent straight to, and with which mark, or None.
+    def find_permit(self, method: str, bucket: str, token: str) -> tuple[Permit, Targets] | None:
+        """Return under which permit, and to whom, requests may be sent straight now, or None.
 
         Args:
             method: Upper-case method.
-            place: The object.
+            bucket: Full name of the bucket.
             token: Bearer token.
         """
-        permit, targets = self._permits.get((method, place.bucket, token)), self._targets
+        permit, targets = self._permits.get((method, bucket, token)), self._targets
         if permit is None or targets is None or not permit.pid or permit.until < time.monotonic():
             return None
-        return targets.owner(place.uname), permit
+        return permit, targets
 
-    def doubt(self, method: str, place: Place, token: str) -> None:
+    def doubt(self, method: str, bucket: str, token: str) -> None:
         """Send the next request of a kind through the proxy: a target did not answer as it should.
 
         Args:
             method: Upper-case method.
-            place: The object.
+            bucket: Full name of the bucket.
             token: Bearer token.
         """
-        self._doubt((method, place.bucket, token))
+        self._doubt((method, bucket, token))
 
     # ------------------------------------------------------------ straight
 
