@@ -6,7 +6,6 @@ a server's `session` or `client`: from then on these are obeyed.
 
 from __future__ import annotations
 
-import contextlib
 import io
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -22,7 +21,8 @@ from aistore.sdk.const import (
     STATUS_OK,
     STATUS_SERVICE_UNAVAILABLE,
 )
-from aistore.sdk.etl.webserver.exchange import HopAnswer, ObjectTooLarge, check_size
+from aistore.sdk.errors import AISProtocolError
+from aistore.sdk.etl.webserver.exchange import Gatherer, HopAnswer, ObjectTooLarge, check_size
 from aistore.sdk.transport.body import Body
 from aistore.sdk.transport.call import Call, Hop
 from aistore.sdk.transport.exchange import exchange
@@ -120,12 +120,17 @@ class Courier:
             conn.close()
             return HopAnswer(head.status)
         limit = self._settings.max_buffered
-        with self._closing(conn):
-            check_size(limit, length if length > 0 else None)
+        try:
+            check_size(limit, max(length, 0))
+        except ObjectTooLarge:
+            conn.close()
+            raise
         if length == len(conn.buffer):
             return self._buffered(conn, head)
         with BodyReader(conn, self._pool, head, length, "GET", hop.url) as reader:
-            return reader.read() if length >= 0 else _read_up_to(reader, limit)
+            if length >= 0:
+                return reader.read()
+            return _joined(iter(lambda: reader.read(_READ_BYTES), b""), limit)
 
     def open(self, url: str) -> BinaryIO | HopAnswer:
         """Start to get an object; a `HopAnswer` is a refusal.
@@ -181,9 +186,8 @@ class Courier:
         conn, head = exchange(self._pool, call, hop, body)
         return conn, head, hop
 
-    def _framing(self, conn: Connection, head: Head, hop: Hop) -> int:
-        from aistore.sdk.errors import AISProtocolError
-
+    @staticmethod
+    def _framing(conn: Connection, head: Head, hop: Hop) -> int:
         try:
             return body_length(head, hop.method)
         except MalformedAnswerError as exc:
@@ -199,14 +203,6 @@ class Courier:
             conn.close()
         return body
 
-    @contextlib.contextmanager
-    def _closing(self, conn: Connection) -> Any:
-        try:
-            yield
-        except BaseException:
-            conn.close()
-            raise
-
 
 class _AnyCase:
     """Fields whose names are in lower case, found by a name in any."""
@@ -218,14 +214,11 @@ class _AnyCase:
         return self._fields.get(name.lower(), default)
 
 
-def _read_up_to(source: Any, limit: int) -> bytes:
-    chunks, size = [], 0
-    while chunk := source.read(_READ_BYTES):
-        size += len(chunk)
-        if size > limit:
-            raise ObjectTooLarge(limit)
-        chunks.append(chunk)
-    return b"".join(chunks)
+def _joined(chunks: Iterable[bytes], limit: int) -> bytes:
+    gatherer = Gatherer(limit)
+    for chunk in chunks:
+        gatherer.add(chunk)
+    return gatherer.joined()
 
 
 class SessionCourier:
@@ -246,11 +239,12 @@ class SessionCourier:
         limit = self._server.settings.max_buffered
         try:
             check_size(limit, response.headers.get(HEADER_CONTENT_LENGTH))
-            content: bytes = response.content
+            if isinstance(response, requests.Response):
+                return _joined(response.iter_content(_READ_BYTES), limit)
+            content: bytes = response.content  # of a stand-in
+            return content
         finally:
             response.close()
-        check_size(limit, len(content))
-        return content
 
     def open(self, url: str) -> BinaryIO | HopAnswer:
         """As `Courier.open`."""
@@ -264,16 +258,17 @@ class SessionCourier:
         response = self._server.client_put(url, data, dict(headers))
         return hop_answer(response.status_code, response.content, response.headers)
 
-    def _get(self, url: str) -> requests.Response | HopAnswer:
+    def _get(self, url: str) -> Any:
+        """Return the answer, or a `HopAnswer` that is a refusal."""
         server = self._server
         limits = server.settings.timeout
-        response = server.session.get(url, timeout=limits, stream=True, allow_redirects=False)
+        # `Any`: a program's stand-in may be less than a `requests.Response`.
+        response: Any = server.session.get(url, timeout=limits, stream=True, allow_redirects=False)
         try:
             response.raise_for_status()
         except requests.HTTPError as exc:
             response.close()
             return HopAnswer(response.status_code if exc.response is None else exc.response.status_code)
-        # A stand-in for an answer may have no status at all.
         if isinstance(response.status_code, int) and response.status_code != STATUS_OK:
             response.close()
             return HopAnswer(response.status_code)
