@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -67,6 +68,7 @@ def run(arguments: Sequence[str]) -> int:
         arguments: What follows the command's name.
     """
     interrupt.install()
+    _open_streams()
     session = Session()
     try:
         if "_AISTORE_COMPLETE" in os.environ:
@@ -92,6 +94,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _refuse(error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        _say(error.format_message())
+        return error.exit_code
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context is not None else "aistore"
     _say(f"{path}: {one_line(error.format_message())}")
@@ -108,12 +113,18 @@ def _fail(error: Exception, session: Session) -> int:
     return code
 
 
+def _open_streams() -> None:
+    """Stand in for streams that the program was started without (`>&-`)."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - lives as long as we do
+
+
 def _say(line: str) -> None:
-    try:
+    with contextlib.suppress(OSError):  # nobody reads it
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
-    except OSError:
-        pass
 
 
 def _close_output() -> None:

@@ -152,7 +152,7 @@ def _format_options(command: click.Command, ctx: click.Context, formatter: click
     common: list[tuple[str, str]] = []
     for param in command.get_params(ctx):
         record = param.get_help_record(ctx)
-        if record is not None:
+        if record is not None and isinstance(param, click.Option):
             (common if isinstance(param, CommonOption) else own).append(record)
     for title, records in (("Options", own), ("Common options", common)):
         if records:

@@ -8,7 +8,7 @@ from aistore.cli import interrupt
 from aistore.cli.exits import USAGE, CliError
 from aistore.cli.jobs import show_job, wait_for_own
 from aistore.cli.progress import Meter
-from aistore.cli.selection import Patterns, Selected, select_all
+from aistore.cli.selection import Patterns, Selected, folder_hint, select_all
 from aistore.cli.text import human_size, plural
 from aistore.cli.transfer import WORKERS
 
@@ -37,9 +37,10 @@ def copy_object(session: Session, source: Uri, target: Uri, etl: str | None = No
     from aistore.sdk.etl.etl_config import ETLConfig
 
     target = object_target(source, target)
-    source.object_of(session.client).copy(
-        target.object_of(session.client), etl=ETLConfig(etl) if etl else None
-    )
+    with folder_hint(session, source):
+        source.object_of(session.client).copy(
+            target.object_of(session.client), etl=ETLConfig(etl) if etl else None
+        )
     session.out.note(f"{source} -> {target}")
     return target
 

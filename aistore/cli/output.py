@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -91,8 +92,9 @@ class Output:
         if self.live is not None:
             self.live.print(harmless, markup=False, highlight=False, soft_wrap=True)
         else:
-            sys.stderr.write(f"{harmless}\n")
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):  # nobody reads it
+                sys.stderr.write(f"{harmless}\n")
+                sys.stderr.flush()
 
     def write(self, data: bytes | memoryview) -> None:
         """Write bytes to standard output.

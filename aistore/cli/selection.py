@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -71,5 +72,24 @@ def select_all(session: Session, uri: Uri, patterns: Patterns, props: str = "nam
     """
     found = list(select(session, uri, patterns, props))
     if not found and uri.name:
-        raise CliError(f"there is nothing below {uri._replace(name=uri.folder)}", NOT_FOUND)
+        raise CliError(
+            f"there is nothing below {uri.below(uri.folder)} (an object is named without -r)", NOT_FOUND
+        )
     return found
+
+
+@contextlib.contextmanager
+def folder_hint(session: Session, uri: Uri) -> Iterator[None]:
+    """Say that a name is a folder when there is no object of that name but some below it.
+
+    Raises:
+        CliError: That is so (exit code 3).
+    """
+    from aistore.sdk.errors import ErrObjNotFound
+
+    try:
+        yield
+    except ErrObjNotFound:
+        if uri.of(session.client).list_objects(prefix=uri.folder, props="name", page_size=1).entries:
+            raise CliError(f"{uri} is a folder: add -r for what is in it", NOT_FOUND) from None
+        raise

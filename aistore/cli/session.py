@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aistore.cli.exits import USAGE, CliError
 from aistore.cli.output import Output
 from aistore.cli.text import neutralise, one_line
 
@@ -77,6 +78,11 @@ class Session:
         from aistore.sdk.client import Client
         from aistore.sdk.profiles import client_arguments
 
+        if not (self.known_arguments.get("endpoint") or os.environ.get("AIS_ENDPOINT")):
+            raise CliError(
+                "which cluster? Give --endpoint URL, AIS_ENDPOINT or a profile; `aistore serve` runs one",
+                USAGE,
+            )
         given = {**self.known_arguments, "token_file": self.token_file}
         client = Client(**client_arguments(self.chosen_profile, given))
         context = click.get_current_context(silent=True)  # there is none while a shell completes a word

@@ -10,12 +10,14 @@ import click
 from aistore.cli.command import Group
 from aistore.cli.commands.bucket_props import props
 from aistore.cli.copying import copy_bucket
+from aistore.cli.exits import USAGE, CliError
+from aistore.cli.jobs import wait_for
 from aistore.cli.params import BUCKET
 from aistore.cli.removal import confirm
 from aistore.cli.session import Session, pass_session
 from aistore.cli.settings import parse_settings
 from aistore.cli.text import human_size
-from aistore.cli.uri import bucket_uri, parse_bucket, parse_uri
+from aistore.cli.uri import Uri, bucket_uri, parse_bucket, parse_uri
 
 
 @click.group(
@@ -47,7 +49,7 @@ command.add_command(props)
 def create(session: Session, uris: tuple[str, ...], exist_ok: bool, settings: tuple[str, ...]) -> None:
     """Create buckets."""
     values = parse_settings(settings)
-    for where in [parse_bucket(text) for text in uris]:
+    for where in [_own(text, "a cloud's buckets are made there") for text in uris]:
         where.of(session.client).create(exist_ok=exist_ok, props=values or None)
         session.out.note(f"{where} is there")
 
@@ -59,7 +61,7 @@ def create(session: Session, uris: tuple[str, ...], exist_ok: bool, settings: tu
 @pass_session
 def rm(session: Session, uris: tuple[str, ...], yes: bool, missing_ok: bool) -> None:
     """Remove buckets and all that is in them."""
-    parsed = [parse_bucket(text) for text in uris]
+    parsed = [_own(text, "a cloud's buckets are removed there; see `bucket evict`") for text in uris]
     for where in parsed:
         confirm(f"Remove the bucket {where} and everything in it?", yes=yes)
         where.of(session.client).delete(missing_ok=missing_ok)
@@ -107,6 +109,14 @@ def info(session: Session, uri: str, prefix: str) -> None:
     )
 
 
+def _own(text: str, otherwise: str) -> Uri:
+    """Return a bucket that lives in a cluster of AIStore, not in a cloud."""
+    where = parse_bucket(text)
+    if where.provider != "ais":
+        raise CliError(f"{where}: {otherwise}", USAGE)
+    return where
+
+
 def _on(properties: dict[str, Any], name: str) -> str:
     return "on" if properties.get(name, {}).get("enabled") else "off"
 
@@ -140,6 +150,8 @@ def copy(session: Session, source: str, target: str, prefix: str, prepend: str, 
 def evict(session: Session, uri: str, keep_props: bool) -> None:
     """Remove a remote bucket's objects from the cluster; the remote bucket stays as it is."""
     where = parse_bucket(uri)
+    if where.provider == "ais" and not where.uuid:
+        raise CliError(f"{where} is no remote bucket: nothing would be left of it", USAGE)
     where.of(session.client).evict(keep_md=keep_props)
     session.out.note(f"{where} is evicted")
 
@@ -150,9 +162,6 @@ def evict(session: Session, uri: str, keep_props: bool) -> None:
 @pass_session
 def rename(session: Session, uri: str, new: str) -> None:
     """Rename a bucket."""
-    from aistore.cli.exits import USAGE, CliError
-    from aistore.cli.jobs import wait_for
-
     source, target = parse_bucket(uri), parse_bucket(new)
     if source._replace(bucket=target.bucket) != target:
         raise CliError("a bucket keeps its provider and namespace: give only another name", USAGE)

@@ -7,7 +7,7 @@ import click
 from aistore.cli.command import Command
 from aistore.cli.params import URI
 from aistore.cli.removal import confirm, remove_objects
-from aistore.cli.selection import Patterns, pattern_options, select_all
+from aistore.cli.selection import Patterns, folder_hint, pattern_options, select_all
 from aistore.cli.session import Session, pass_session
 from aistore.cli.text import human_size, neutralise, plural
 from aistore.cli.uri import parse_object, parse_uri
@@ -45,7 +45,8 @@ def command(
             if dry_run:
                 session.out.line(str(where))
             else:
-                where.object_of(session.client).delete()
+                with folder_hint(session, where):
+                    where.object_of(session.client).delete()
         return
     parsed = [parse_uri(text) for text in uris]
     for where in parsed:

@@ -213,9 +213,39 @@ def test_a_reader_that_has_seen_enough_is_no_error(aistore, uri, put, reader):
     assert done.stdout.splitlines()[-1].strip() in ("141", "y141")
 
 
+def test_streams_that_cannot_be_written(aistore, uri, put):
+    import shlex
+    import subprocess
+
+    put("a", b"x" * 100_000)
+    cat = shlex.join(aistore.command("cat", f"{uri}/a"))
+    for redirection, code, words in (
+        (">/dev/full", "1", "No space left"),
+        (">&-", "0", ""),
+        ("2>&-", "0", ""),
+    ):
+        done = subprocess.run(
+            ["bash", "-c", f"{cat} {redirection}; echo code $?"],
+            env=aistore.env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.stdout.endswith(f"code {code}\n"), done
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_folders_are_told_from_objects(aistore, uri, put):
+    put("d/a")
+    for arguments in (("get", f"{uri}/d"), ("rm", f"{uri}/d"), ("cp", f"{uri}/d", f"{uri}/e")):
+        assert "is a folder: add -r" in aistore.fails(*arguments, code=3)
+    assert "named without -r" in aistore.fails("get", "-r", f"{uri}/d/a", "x", code=3)
+
+
 def test_a_missing_cluster_is_one_line_and_exit_code_5(aistore):
     env = {"AIS_ENDPOINT": "http://127.0.0.1:9"}
     error = aistore.fails("ls", code=5, env=env)
     assert error.count("\n") == 1
     assert "aistore serve" in error
-    assert "no endpoint" in aistore.fails("ls", code=2, env={"AIS_ENDPOINT": ""})
+    assert "which cluster?" in aistore.fails("ls", code=2, env={"AIS_ENDPOINT": ""})

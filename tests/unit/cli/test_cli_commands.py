@@ -79,6 +79,10 @@ def test_a_missing_extra_is_named():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ([], "Commands:"),
+        (["bucket"], "Commands:"),
+        (["bucket", "evict", "ais://b"], "is no remote bucket"),
+        (["bucket", "create", "s3://b"], "a cloud's buckets are made there"),
         (["lss"], "there is no command 'lss'. Did you mean ls?"),
         (["ls", "--lnog"], "No such option"),
         (["bucket", "crate", "b"], "Did you mean create?"),
@@ -109,7 +113,7 @@ def test_wrong_usage_is_told_before_any_request(arguments, words, capsys, monkey
     monkeypatch.setattr("aistore.cli.session.Session.start_logging", lambda self: None)
     monkeypatch.setattr("sys.stdin", io.StringIO())
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    if arguments[0] != "auth":
+    if arguments[:1] != ["auth"]:
         monkeypatch.setenv("AIS_ENDPOINT", "http://127.0.0.1:1")
     assert app.run(arguments) == 2
     captured = capsys.readouterr()
