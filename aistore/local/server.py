@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_OTHER_FILES = 100
 _BACKLOG = 1024
 _GRACE_SECONDS = 5
 _PARENT_SECONDS = 1.0
@@ -113,12 +114,30 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
+def _connection_limit(wanted: int) -> int:
+    """How many connections there may be, so that each can have a file open as well."""
+    try:
+        import resource
+    except ImportError:
+        return wanted
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * wanted + _OTHER_FILES
+    if soft < needed:
+        raised = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        with contextlib.suppress(OSError, ValueError):  # a system may have a limit beyond which it won't go
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+            soft = raised
+    if soft < needed:
+        log.warning("only %d files may be open: connections are limited to fit", soft)
+    return max(min(wanted, (soft - _OTHER_FILES) // 2), 1)
+
+
 def _http_server(app: Any, state: State) -> Any:
     import uvicorn
 
     from aistore.local.protocol import IDLE_SECONDS, GuardedProtocol
 
-    GuardedProtocol.max_connections = state.options.max_connections
+    GuardedProtocol.max_connections = _connection_limit(state.options.max_connections)
     # What it reports, an answer or a cut connection tells already; failures of ours are logged by the
     # application.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)

@@ -142,7 +142,11 @@ def check_creatable(bck: Bck) -> None:
 
 
 async def _destroy(req: Request, bucket: Bucket, _msg: ActionMsg) -> Response:
-    req.state.catalog.buckets.drop(bucket.bck)
+    buckets = req.state.catalog.buckets
+    buckets.drop(bucket.bck)
+    req.state.jobs.abort_of(
+        bucket.bck, f"[post-bmd] receive BMD v{buckets.version}: remove bucket {bucket.bck}"
+    )
     return Response()
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from aistore.local.catalog import Catalog
+    from aistore.local.names import Bck
     from aistore.local.nodes import Nodes
 
 __all__ = ["Aborted", "Job", "Jobs"]
@@ -183,6 +184,12 @@ class Jobs:
         job.abort(reason)
         if job.serves:
             self.end(job)
+
+    def abort_of(self, bck: Bck, reason: str) -> None:
+        """Abort what reads from a bucket, writes to it or serves its requests."""
+        for job in self.all():
+            if job.is_running and bck in (job.bck, job.src, job.dst):
+                self.abort(job, reason)
 
     def get(self, job_id: str) -> Job | None:
         """The job of this ID, or None."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aistore.local.errors import LocalError
+from aistore.local.errors import LocalError, ObjectNotFound
 from aistore.local.jobs import transfer
 from aistore.local.jobs.selection import Selection
 from aistore.local.jobs.template import Template
@@ -58,7 +58,7 @@ def _copy(
             to_name = options.rename(name)
             meta = store.head(src, name) if options.dry_run else store.copy(src, name, dst, to_name)
         except LocalError as err:
-            if err.status == 404 and not selection.is_list:
+            if isinstance(err, ObjectNotFound) and not selection.is_list:
                 return
             job.failed(err.message, full_name=f"{src.bck}/{name}", code=err.status)
             if not options.keep_going:

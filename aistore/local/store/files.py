@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _MAX_BASE = 100
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+# Of the disk, so that objects can still be deleted when it is full: removing a row takes room at first.
+_KEPT_FREE = (1 << 20, 64 << 20)
+_KEPT_SHARE = 50
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -109,10 +112,11 @@ class Files:
         """Open a new content file for writing; the descriptor is the caller's.
 
         Raises:
-            OutOfSpace: The disk is full.
+            OutOfSpace: The disk is full, but for what the catalog may need.
         """
         path = self.path(file)
         try:
+            self._check_free()
             try:
                 return os.open(path, _FLAGS, 0o644)
             except FileNotFoundError:
@@ -120,6 +124,16 @@ class Files:
                 return os.open(path, _FLAGS, 0o644)
         except OSError as err:
             raise disk_error(err) from err
+
+    def _check_free(self) -> None:
+        if not hasattr(os, "statvfs"):
+            return
+        disk = os.statvfs(self.root)
+        least, most = _KEPT_FREE
+        kept = max(least, min(most, disk.f_blocks * disk.f_frsize // _KEPT_SHARE))
+        free = disk.f_bavail * disk.f_frsize
+        if free < kept:
+            raise OutOfSpace(f"out of space: {free} bytes are free, {kept} are kept for the catalog")
 
     def flush_folder(self, file: str) -> None:
         """Make a content file's name as durable as its bytes."""

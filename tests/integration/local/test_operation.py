@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from wire import Wire
 
@@ -196,3 +197,35 @@ def _make_older(root: Path) -> None:
     conn.close()
     for file in (root / "journal").iterdir():
         file.unlink()
+
+
+def test_connections_leave_files_to_those_that_are_connected() -> None:
+    code = """
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+sys.argv = ["aistore.local", "--port", "0"]
+runpy.run_module("aistore.local", run_name="__main__")
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        endpoint = process.stdout.readline().decode().strip()
+        wire = Wire(endpoint)
+        wire.create("b")
+        first = wire("PUT", "/v1/objects/b/o", b"", follow=False).headers["location"]
+        parts = urlsplit(first)
+        host = (parts.hostname, parts.port)
+        connection = http.client.HTTPConnection(*host, timeout=SECONDS)
+        connection.connect()
+        others = []
+        for _ in range(250):
+            other = socket.create_connection(host, timeout=SECONDS)
+            others.append(other)
+        connection.request("PUT", f"{parts.path}?{parts.query}", b"bytes")
+        assert connection.getresponse().status == 200
+        for other in others:
+            other.close()
+        connection.close()
+        process.terminate()
+        assert process.wait(SECONDS) == 0

@@ -147,3 +147,23 @@ def test_jobs_are_remembered_and_one_that_was_interrupted_is_aborted(store):
         release.set()
         before.stop()
         after.stop()
+
+
+def test_jobs_end_with_their_buckets(jobs):
+    started = threading.Event()
+
+    def work(job):
+        started.set()
+        while True:
+            job.check()
+            started.wait(0.01)
+
+    reader = jobs.start("copy-bck", work, src=Bck("a"), dst=Bck("b"))
+    other = jobs.start("copy-bck", work, src=Bck("c"), dst=Bck("d"))
+    serving = jobs.new("get-batch", bck=Bck("a"))
+    assert started.wait(10)
+    jobs.abort_of(Bck("a"), "remove bucket ais://a")
+    assert reader.wait(10)
+    assert (reader.aborted, reader.abort_error) == (True, "remove bucket ais://a")
+    assert not serving.is_running
+    assert other.is_running

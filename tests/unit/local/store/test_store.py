@@ -14,7 +14,7 @@ from aistore.local import bucket_props
 from aistore.local.catalog import Bucket, Catalog
 from aistore.local.errors import BucketNotFound, ChecksumMismatch, ObjectNotFound, OutOfSpace
 from aistore.local.names import Bck
-from aistore.local.store import Store
+from aistore.local.store import Store, files
 
 
 def _files(root: Path) -> list[Path]:
@@ -229,3 +229,14 @@ def test_full_disk(store: Store, bucket: Bucket, tmp_path: Path, monkeypatch: py
     with store.open(bucket, "o") as reader:
         assert reader.read_all() == b"old"
     assert len(_files(tmp_path)) == 1
+
+
+def test_a_disk_is_not_filled_to_its_last_byte(
+    store: Store, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put(bucket, "o", b"bytes")
+    monkeypatch.setattr(files, "_KEPT_FREE", (1 << 60, 1 << 60))
+    with pytest.raises(OutOfSpace, match="are kept for the catalog"):
+        store.put(bucket, "p", b"bytes")
+    store.delete(bucket, "o")
+    assert not store.open_writers
