@@ -75,9 +75,12 @@ class Client(ClosesConnections):
             lets this client (docs/direct-routing.md). Default: environment variable `AIS_DIRECT` (`1` is
             True), else False.
 
+    With `AIS_OTEL` (`1` is True) requests of this process are told to OpenTelemetry (docs/observability.md).
+
     Raises:
         InvalidEndpoint: No endpoint, or one that is not of that form.
         InvalidArgument: Another value that cannot be right.
+        ImportError: `AIS_OTEL` is set, and the extra `otel` is missing.
 
     Example:
         >>> client = Client("http://localhost:8080")

@@ -1,5 +1,6 @@
 """Spans and metrics of requests, as OpenTelemetry's SDK receives them; off unless asked for."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -299,6 +300,20 @@ def test_the_missing_extra_is_named():
         "except ImportError as err:\n    print(err)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert "pip install 'aistore[otel]'" in done.stdout
+
+
+def test_a_client_names_the_missing_extra():
+    program = (
+        "import sys; sys.modules['opentelemetry'] = None\n"
+        "import aistore\n"
+        "try:\n    aistore.Client('http://localhost:1')\n"
+        "except ImportError as err:\n    print(err)\n"
+    )
+    env = {**os.environ, "AIS_OTEL": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=60
+    )
     assert "pip install 'aistore[otel]'" in done.stdout
 
 

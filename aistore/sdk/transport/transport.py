@@ -78,9 +78,8 @@ class Transport:
                 acted.
             ErrInvalidResponse: A redirect that leads nowhere.
         """
-        if observer.current is not None:
-            return observer.current.observe(call, self._send)
-        return self._send(call)
+        watching = observer.current  # another thread may switch it off
+        return self._send(call) if watching is None else watching.observe(call, self._send)
 
     def _send(self, call: Call) -> Response:
         started = time.monotonic()
