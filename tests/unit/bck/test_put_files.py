@@ -49,6 +49,7 @@ def put(store, tree, **kwargs):
         ({"recursive": True, "basename": True}, {"a.txt", "b.txt", "c.bin", "d.txt", "e.txt"}),
         ({"pattern": "*.txt"}, {"a.txt", "b.txt"}),
         ({"prefix_filter": "a"}, {"a.txt"}),
+        ({"recursive": True, "exclude": "dir/*"}, {"a.txt", "b.txt", "c.bin"}),
         ({"prepend": "x/"}, {"x/a.txt", "x/b.txt", "x/c.bin"}),
         ({"num_workers": 1, "verbose": False}, {"a.txt", "b.txt", "c.bin"}),
         ({"pattern": "nothing"}, set()),

@@ -319,6 +319,25 @@ def test_file_that_ends_early_without_an_error():
     assert iter(stream) is stream
 
 
+def test_file_that_is_shorter_when_it_is_read_again():
+    answers = [[b"12345", requests.exceptions.ChunkedEncodingError("cut")], [b"123"], [b"123"]]
+
+    class Shrinks:
+        client = type("Client", (), {"path": "p", "offset_attributes": lambda self: None})()
+
+        def create_iter(self, offset=0, bounds=None):
+            for piece in answers.pop(0):
+                if isinstance(piece, Exception):
+                    raise piece
+                yield piece
+
+    stream = ResumableStream(Shrinks(), 1)
+    assert next(stream) == b"12345"
+    with pytest.raises(ObjectFileReaderMaxResumeError) as caught:
+        b"".join(stream)
+    assert isinstance(caught.value.original_error, ObjectFileReaderUnexpectedEOF)
+
+
 def test_dropped_file_is_closed_and_warns(obj):  # defect 43
     files = [obj.get_reader(chunk_size=10).as_file()]
     files[0].read(1)

@@ -29,6 +29,9 @@ from aistore.sdk.errors import (
 )
 from aistore.sdk.retry_config import RetryConfig
 from aistore.sdk.session_manager import SessionManager
+from aistore.sdk.transport import exchange
+from aistore.sdk.transport.body import Body
+from aistore.sdk.transport.connection import DeadConnectionError
 from aistore.sdk.transport.members import Members
 from aistore.sdk.transport.url import parse_origin
 
@@ -359,6 +362,25 @@ def test_connection_that_dies_under_the_request(peers, rc):
         client.request("post", "x", json={})
     assert info.value.may_have_run
     assert [r.method for r in peer.requests] == ["GET", "POST"]
+
+
+def test_connection_that_dies_under_a_body(peers, rc):
+    """The body is sent again, from its beginning, on a new connection."""
+
+    def script(peer, line):
+        while (request := line.read()) is not None:
+            peer.requests.append(request)
+            if "utm" not in request.target:
+                line.send(redirect(f"{peer.url}{request.target}?utm=1"))
+            elif peer.connections == 1:
+                return
+            else:
+                line.send(answer(200, b""))
+
+    peer = peers(script=script)
+    assert rc(peer).request("put", "objects/b/o", data=io.BytesIO(b"content")).status_code == 200
+    assert [request.body for request in peer.requests] == [b"", b"content", b"content"]
+    assert peer.connections == 2
 
 
 def test_bytes_nobody_asked_for_close_the_connection(peers, rc):
@@ -708,6 +730,34 @@ def test_early_error_answer_while_the_body_is_sent(peers, rc):
 
     with pytest.raises((ErrOutOfSpace, AISConnectionError)):
         rc(proxy).request("put", OBJ, data=iter([b"x" * 1_000_000] * 50))
+
+
+def test_a_good_answer_to_a_body_that_did_not_get_through_is_no_answer():
+    lost = DeadConnectionError("gone", answered=False)
+    conn = Mock(wait_readable=Mock(return_value=True), read_head=Mock(return_value=Mock(status=200)))
+    conn.send.side_effect = lost
+    with pytest.raises(DeadConnectionError) as info:
+        exchange._send_body(conn, Body(b"content"))
+    assert info.value is lost
+
+
+@pytest.mark.parametrize(
+    ("rest", "error"), [(b"nonsense\r\n", AISProtocolError), (b"", AISChunkedEncodingError)]
+)
+def test_a_tail_that_is_malformed_or_cut(peers, rc, rest, error):
+    read = threading.Event()
+
+    def script(peer, line):
+        line.read()
+        line.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        read.wait(10)
+        line.send(rest)
+
+    body = rc(peers(script=script)).request("get", "x", stream=True).raw
+    assert body.read(5) == b"hello"
+    read.set()
+    with pytest.raises(error):
+        wait_until(lambda: body.drain_ready(1000))
 
 
 @pytest.mark.parametrize("status", [301, 307])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from aistore.sdk import errors
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType, InvalidEndpoint
-from aistore.sdk.transport.encode import encode_fields, encode_head, encode_token
+from aistore.sdk.transport.encode import encode_fields, encode_head, encode_lines, encode_token
 from aistore.sdk.transport.head import MalformedAnswerError
 from aistore.sdk.transport.members import map_origins
 from aistore.sdk.transport.redirect import MAX_HOPS, SIGNED, TooManyHopsError, follow
@@ -308,3 +308,10 @@ def test_what_may_have_run_is_not_sent_again():  # defect 4
     for cause in (Cause.NO_ENDPOINT, Cause.NOT_SENT, Cause.REFUSED_BUSY):
         assert pause(cause, idempotent=False) is not None
     assert pause(Cause.CONFLICT, 3) is None
+
+
+@pytest.mark.parametrize("fields", [{"bad name": "x"}, {"x": "a\r\nInjected: 1"}])
+def test_added_fields_cannot_break_out_of_their_lines(fields):
+    assert encode_lines({"traceparent": "00-1"}) == b"traceparent: 00-1\r\n"
+    with pytest.raises(InvalidArgument):
+        encode_lines(fields)
