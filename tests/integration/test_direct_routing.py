@@ -2,11 +2,13 @@
 
 import logging
 import threading
+import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from aistore.local import LocalCluster
+from aistore.sdk.bucket import Bucket
 from aistore.sdk.client import Client
 from aistore.sdk.names import object_path
 from tests.integration.test_sdk_batch import *  # noqa: F403 - these tests run with the client below
@@ -23,6 +25,13 @@ def endpoint() -> Iterator[str]:
 def client(endpoint: str) -> Iterator[Client]:
     with Client(endpoint, direct=True) as client:
         yield client
+
+
+@pytest.fixture
+def bucket(client: Client) -> Iterator[Bucket]:
+    bucket = client.bucket(f"test-{uuid.uuid4().hex[:12]}").create()
+    yield bucket
+    bucket.delete(missing_ok=True)
 
 
 def test_requests_skip_the_proxy(client, bucket, endpoint, caplog):

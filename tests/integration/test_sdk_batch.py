@@ -85,3 +85,13 @@ def test_batches_from_many_threads(client, filled):
     for thread in threads:
         thread.join(60)
     assert not failed
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_views_of_entries(client, filled, streaming):
+    names = [*CONTENT, "nope"]
+    batch = client.batch(names, filled, streaming_get=streaming)
+    for (info, view), name in zip(batch.get(views=True), names, strict=True):
+        assert (info.obj_name, bytes(view)) == (name, CONTENT.get(name, b""))
+    with pytest.raises(ValueError, match="views"):
+        client.batch(names, filled, output_format=".zip").get(views=True)

@@ -194,6 +194,7 @@ class Batch:
         *,
         tar_buffer_size: int | None = None,
         timeout: float | tuple[float | None, float | None] | None = None,
+        views: bool = False,
     ) -> BatchResult | HTTPResponse:
         """Send the request, and return its entries as they arrive.
 
@@ -207,6 +208,8 @@ class Batch:
             clear_batch: Forget the entries once the request is sent. Default: `True`.
             tar_buffer_size: How much of a tar to receive at a time, in bytes. Default: 64 KiB.
             timeout: Time limits in seconds, as for `Client`. Default: those of the client.
+            views: Yield a `memoryview` of the bytes of an entry instead of a copy. It can be used until the
+                next entry is asked for; `bytes(view)` keeps it. For tar formats. Default: `False`.
 
         Returns:
             An iterator over `(MossOut, bytes)`, one for each entry in order. Closing it gives the connection
@@ -216,10 +219,12 @@ class Batch:
             ErrBatchIncomplete: (iteration) Entries are missing at the end of the answer; it names them.
             ErrBatchFormat: (iteration) The answer is damaged, or not what was asked for (also a
             `RuntimeError`). ErrObjNotFound: (iteration) An entry is missing, without `cont_on_err`.
-            InvalidArgument: `raw` for an empty batch, or `tar_buffer_size` is out of place (also a
-            `ValueError`).
+            InvalidArgument: `raw` for an empty batch, or `tar_buffer_size` or `views` out of place
+            (also a `ValueError`).
         """
         self._check_buffer_size(tar_buffer_size, raw)
+        if views and (raw or self.request.output_format not in TAR_FORMATS):
+            raise InvalidArgument("views is for tar formats, and not with raw")
         request = self.request.subset([self._with_bucket(entry) for entry in self.request.moss_in])
         options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
 
@@ -233,7 +238,7 @@ class Batch:
         if self._strategy == DIRECT:
             if raw:
                 raise InvalidArgument("raw is the archive of a Get-Batch answer: strategy 'direct' has none")
-            direct = self._get_direct(request, options)
+            direct = self._get_direct(request, options, views)
             if direct is not None:
                 if clear_batch:
                     self.clear()
@@ -244,15 +249,17 @@ class Batch:
         if raw:
             body: HTTPResponse = response.raw
             return body
-        return BatchResults(request, response, send, self.extractor, tar_buffer_size)
+        return BatchResults(request, response, send, self.extractor, tar_buffer_size, views)
 
-    def _get_direct(self, request: MossReq, options: dict[str, Any]) -> BatchResult | None:
+    def _get_direct(self, request: MossReq, options: dict[str, Any], views: bool) -> BatchResult | None:
         """Read the entries straight from their owners; None when that is Get-Batch's to do."""
         from aistore.sdk.batch.direct import DirectResults, can_read
 
         if not can_read(request.moss_in):
             return None
-        results = DirectResults(self.request_client, request.moss_in, bool(request.cont_on_err), options)
+        results = DirectResults(
+            self.request_client, request.moss_in, bool(request.cont_on_err), options, views
+        )
         if results.begin():
             return results
         results.close()

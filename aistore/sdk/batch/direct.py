@@ -115,13 +115,19 @@ class DirectResults(BatchEntries):
         entries: What to read; `can_read` is true of them.
         cont_on_err: Report an entry that is missing in its place.
         options: `timeout` of single requests.
+        views: Yield views of the bytes, as of a tar's members. Default: `False`.
     """
 
     def __init__(
-        self, client: RequestClient, entries: list[MossIn], cont_on_err: bool, options: dict[str, Any]
+        self,
+        client: RequestClient,
+        entries: list[MossIn],
+        cont_on_err: bool,
+        options: dict[str, Any],
+        views: bool = False,
     ) -> None:
         self._direct = _Exchange(client, entries, options)
-        super().__init__(self._direct, self._direct.entries(cont_on_err))
+        super().__init__(self._direct, self._direct.entries(cont_on_err, views))
 
     def begin(self) -> bool:
         """Read the first entry of each bucket, unless the proxy has let such requests pass a moment ago.
@@ -210,7 +216,7 @@ class _Exchange:
         for lane in lanes:
             lane.end(self._pool)
 
-    def entries(self, cont_on_err: bool) -> Generator[tuple[MossOut, bytes], None, None]:
+    def entries(self, cont_on_err: bool, views: bool) -> Generator[tuple[MossOut, Any], None, None]:
         total = len(self._asks)
         for index, ask in enumerate(self._asks):
             if self._asked < total and self._asked - index <= _AHEAD // 2:
@@ -225,7 +231,8 @@ class _Exchange:
                 raise ErrBatchEntryNotFound(full_name(ask.entry), answer.error)
             if index == total - 1:
                 self.close()
-            yield new_outcome(ask.entry, answer.error, len(answer.body)), answer.body
+            body = memoryview(answer.body) if views else answer.body
+            yield new_outcome(ask.entry, answer.error, len(body)), body
 
     # ------------------------------------------------------------ ahead
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from aistore.sdk.batch.archive.source import ArchiveReader
 from aistore.sdk.batch.errors import ErrBatchEntryNotFound, ErrBatchIncomplete, ErrBatchMismatch
@@ -25,7 +26,10 @@ def full_name(entry: MossIn) -> str:
 
 
 def pair_members(
-    reader: ArchiveReader, request: MossReq, answer: MossResp | None
+    reader: ArchiveReader,
+    request: MossReq,
+    answer: MossResp | None,
+    read: Callable[[], Any] | None = None,
 ) -> Iterator[tuple[MossOut, bytes]]:
     """Yield every entry of the request with the bytes of its member.
 
@@ -36,6 +40,7 @@ def pair_members(
         reader: The archive.
         request: What was asked for; every entry names its bucket.
         answer: The list of entries that came with the archive, when it was not streamed.
+        read: Reads the member that the archive is at. Default: `reader.read_member`.
 
     Raises:
         ErrBatchIncomplete: The archive has fewer members than the request has entries.
@@ -45,6 +50,7 @@ def pair_members(
         ErrBatchFormat: The archive is damaged.
     """
     entries = request.moss_in
+    read = read or reader.read_member
     if answer is not None and len(answer.out) > len(entries):
         raise ErrBatchMismatch(
             f"Get-Batch answer lists {len(answer.out)} entries, {len(entries)} were asked for"
@@ -60,7 +66,7 @@ def pair_members(
             if listed is not None and index < len(listed):
                 result = _merge(result, listed[index])
             if result.err_msg is None:
-                data = reader.read_member()
+                data = read()
             elif request.cont_on_err:
                 data = b""
             else:

@@ -33,6 +33,7 @@ class BatchResults(BatchEntries):
         send: Asks for the rest, when the answer breaks off.
         extractor: Takes the entries from the archive.
         tar_buffer_size: How much of a tar to receive at a time, in bytes. Default: 64 KiB.
+        views: Yield views of a tar's members, instead of copies. Default: `False`.
     """
 
     def __init__(
@@ -42,8 +43,12 @@ class BatchResults(BatchEntries):
         send: Callable[[MossReq], Response],
         extractor: ArchiveStreamExtractor,
         tar_buffer_size: int | None = None,
+        views: bool = False,
     ) -> None:
-        exchange = _Exchange(request, response, send, extractor, tar_buffer_size)
+        options: dict[str, Any] = {"views": True} if views else {}
+        if tar_buffer_size is not None:
+            options["buffer_size"] = tar_buffer_size
+        exchange = _Exchange(request, response, send, extractor, options)
         super().__init__(exchange, exchange.entries())
 
 
@@ -56,13 +61,13 @@ class _Exchange:
         response: Response | None,
         send: Callable[[MossReq], Response],
         extractor: ArchiveStreamExtractor,
-        tar_buffer_size: int | None,
+        options: dict[str, Any],
     ) -> None:
         self._request = request
         self._response = response
         self._send = send
         self._extractor = extractor
-        self._options = {} if tar_buffer_size is None else {"buffer_size": tar_buffer_size}
+        self._options = options
 
     def close(self) -> None:
         response, self._response = self._response, None

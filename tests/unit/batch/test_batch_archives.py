@@ -303,3 +303,40 @@ def test_zip_whose_directory_lies_about_a_size():
     with pytest.raises(ErrBatchFormat):
         reader.read_member()
     reader.close()
+
+
+# ---------------------------------------------------------------- views
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 70_000])
+def test_views_end_with_the_next_member(size):
+    members = [(f"{n}", bytes([n]) * size) for n in range(20)]
+    reader = TarReader(io.BytesIO(tar_of(members)))
+    before = None
+    for name, content in members:
+        assert reader.next_member() == (name.encode(), size)
+        view = reader.read_view()
+        assert view == content
+        if before is not None and size and size < 65536:
+            with pytest.raises(ValueError, match="released"):
+                bytes(before)
+        before = view
+    assert reader.next_member() is None
+    reader.close()
+
+
+def test_a_view_that_is_still_used_keeps_its_bytes():
+    members = [(f"{n}", bytes([n]) * 10_000) for n in range(20)]
+    reader = TarReader(io.BytesIO(tar_of(members)))
+    kept = []
+    while reader.next_member() is not None:
+        kept.append(memoryview(reader.read_view()).cast("H"))
+    reader.close()
+    assert [bytes(view) for view in kept] == [content for _, content in members]
+
+
+def test_a_view_of_a_member_that_is_cut():
+    reader = TarReader(io.BytesIO(tar_of([("a", b"1" * 1000)])[:700]))
+    reader.next_member()
+    with pytest.raises(ErrArchiveTruncated):
+        reader.read_view()

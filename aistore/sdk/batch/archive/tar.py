@@ -13,6 +13,7 @@ _BLOCK = 512
 _ZEROS = bytes(_BLOCK)
 _MAX_EXTENDED = 1 << 20  # of a PAX header or a long name: the cluster's names have 4 KiB at most
 _MAX_MEMBER = 1 << 40
+_REST = _BLOCK - 1
 _MIN_BUFFER = 2 * _BLOCK
 _ADLER_BASE = 65521
 
@@ -43,6 +44,7 @@ class TarReader:
         self._low = self._high = 0
         self._size = 0  # of the member, as long as it was not read
         self._padding = 0  # between the member and the next header
+        self._lent: memoryview | None = None  # what `read_view` returned
 
     def next_member(self) -> tuple[bytes, int] | None:
         """Go to the next regular file.
@@ -54,12 +56,24 @@ class TarReader:
             ErrArchiveTruncated: The stream ends within a member or a header.
             ErrBatchFormat: The stream is not a tar archive.
         """
+        if self._lent is not None:
+            self._recall()
+        header = self._next_header()
+        if header is None:
+            return None
+        size = _parse_number(header[124:136])
+        # Most headers are of a regular file with nothing before it.
+        if header[156] in _REGULAR and size <= _MAX_MEMBER:
+            self._size = size
+            self._padding = -size & _REST
+            return _parse_name(header), size
+        return self._next_extended(header)
+
+    def _next_extended(self, header: bytes | None) -> tuple[bytes, int] | None:
+        """Go on to the next regular file from this header, by way of those that extend its own."""
         long_name: bytes | None = None
         pax: dict[bytes, bytes] = {}
-        while True:
-            header = self._next_header()
-            if header is None:
-                return None
+        while header is not None:
             kind = header[156]
             size = _parse_number(header[124:136])
             if kind in _REGULAR:
@@ -79,6 +93,8 @@ class TarReader:
                     long_name = data.rstrip(b"\0")
             elif kind not in (_PAX_GLOBAL, _GNU_LONG_LINK):
                 long_name, pax = None, {}  # they were of this member, which is not a regular file
+            header = self._next_header()
+        return None
 
     def read_member(self) -> bytes:
         """Return the bytes of the member that `next_member` went to; once.
@@ -96,6 +112,25 @@ class TarReader:
         self._low = low + size
         return bytes(self._view[low : low + size])
 
+    def read_view(self) -> memoryview:
+        """Return the bytes of the member without a copy; `next_member` and `close` take the view back.
+
+        A view that is still used then (by an array made of it, for one) keeps its bytes.
+
+        Raises:
+            ErrArchiveTruncated: The stream ends before the member does.
+        """
+        size = self._size
+        if self._high - self._low < size:
+            if size > len(self._buffer):
+                return memoryview(self.read_member())
+            self._fill(size)
+        self._size = 0
+        low = self._low
+        self._low = low + size
+        self._lent = view = self._view[low : self._low]
+        return view
+
     def has_more_at_hand(self) -> bool:
         """Return whether another header is in what was received already."""
         ahead = self._size + self._padding
@@ -104,7 +139,18 @@ class TarReader:
 
     def close(self) -> None:
         """Give the buffer back."""
+        if self._lent is not None:
+            self._recall()
         self._view.release()
+
+    def _recall(self) -> None:
+        lent, self._lent = self._lent, None
+        assert lent is not None
+        try:
+            lent.release()
+        except BufferError:  # the buffer is its user's from now on
+            self._buffer = bytearray(self._buffer)
+            self._view = memoryview(self._buffer)
 
     def _expect(self, size: int) -> None:
         self._size = size
@@ -119,15 +165,12 @@ class TarReader:
             if self._high - self._low < _BLOCK and not self._fill(_BLOCK, or_end=True):
                 return None  # a tar without its two zero blocks
             low = self._low
-        header = bytes(self._view[low : low + _BLOCK])
         self._low = low + _BLOCK
-        if header == _ZEROS:
-            return None
-        stored = header[148:156]
-        # adler32's low half is 1 + the sum of the bytes, modulo 65521: the tar checksum in one call. The
-        # field itself counts as eight spaces (256).
-        wrong = (adler32(header) & 0xFFFF) - 1 - sum(stored) + 256 - _parse_number(stored)
-        if wrong % _ADLER_BASE:
+        header = bytes(self._view[low : low + _BLOCK])
+        # adler32's low half is 1 + the sum of the bytes, modulo 65521: the tar checksum in one call.
+        if (adler32(header) & 0xFFFF) != _parse_checksum(header[148:156]):
+            if header == _ZEROS:
+                return None
             raise ErrBatchFormat("not a tar archive, or a damaged one: wrong header checksum")
         return header
 
@@ -179,6 +222,12 @@ def _parse_number(field: bytes) -> int:
         return int(field.strip(b" \0") or b"0", 8)
     except ValueError:
         raise ErrBatchFormat(f"not a tar archive, or a damaged one: number {field!r} in a header") from None
+
+
+@lru_cache(maxsize=4096)
+def _parse_checksum(field: bytes) -> int:
+    """Return adler32's low half of the header that has this checksum; the field itself counts as spaces."""
+    return (1 + _parse_number(field) + sum(field) - 8 * ord(" ")) % _ADLER_BASE
 
 
 def _parse_name(header: bytes) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.batch.archive.formats import DEFAULT_BUFFER_SIZE, open_archive
+from aistore.sdk.batch.archive.tar import TarReader
 from aistore.sdk.batch.drain import settle
 from aistore.sdk.batch.pairing import pair_members
 from aistore.sdk.batch.types import MossOut, MossReq, MossResp
@@ -50,11 +51,13 @@ class ArchiveStreamExtractor(ABC):
         moss_req: MossReq,
         moss_resp: MossResp | None,
         buffer_size: int = DEFAULT_BUFFER_SIZE,
+        views: bool = False,
     ) -> Generator[tuple[MossOut, bytes], None, None]:
         delivered = 0
         reader = open_archive(data_stream, moss_req.output_format, buffer_size)
         try:
-            for entry in pair_members(reader, moss_req, moss_resp):
+            read = reader.read_view if views and isinstance(reader, TarReader) else None
+            for entry in pair_members(reader, moss_req, moss_resp, read):
                 delivered += 1
                 yield entry
         finally:

@@ -28,6 +28,7 @@ class TarStreamExtractor(ArchiveStreamExtractor):
         moss_resp: MossResp | None = None,
         *,
         buffer_size: int = 65536,
+        views: bool = False,
     ) -> Generator[tuple[MossOut, bytes], None, None]:
         """Yield every entry of a request with its bytes, in order, as soon as they are there.
 
@@ -37,5 +38,6 @@ class TarStreamExtractor(ArchiveStreamExtractor):
             moss_req: The request.
             moss_resp: The list that came with the archive. Default: `None`, the archive was streamed.
             buffer_size: How much to receive at a time, in bytes. Default: 64 KiB.
+            views: Yield views of the bytes that end with the next entry, instead of copies. Default: `False`.
         """
-        return self._extract(response, data_stream, moss_req, moss_resp, buffer_size)
+        return self._extract(response, data_stream, moss_req, moss_resp, buffer_size, views)
