@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from aistore.sdk.errors import ErrObjNotFound, InvalidArgument, InvalidURLException
+from aistore.sdk.models.prepare import prepared
 from aistore.sdk.polling import poll
 from aistore.sdk.utils import parse_url
 
@@ -121,7 +122,7 @@ class FileManifest(AnyManifest):
             if content is None:
                 data = make()
                 _replace(file, data)
-                content = msgspec.json.decode(data, type=_Content)
+                content = msgspec.json.decode(data, type=prepared(_Content))
         return content
 
     def _write(self, data: bytes) -> None:
@@ -217,7 +218,7 @@ def _remove(path: str, pid: int) -> None:
 
 def _decode(data: bytes) -> _Content | None:
     try:
-        return msgspec.json.decode(data, type=_Content)
+        return msgspec.json.decode(data, type=prepared(_Content))
     except msgspec.MsgspecError:
         return None
 

@@ -24,6 +24,7 @@ from aistore.sdk.durations import convert_to_seconds
 from aistore.sdk.errors import ErrInvalidResponse, InvalidArgument
 from aistore.sdk.hrw import CONST1, CONST2, GOLDEN_RATIO, MASK, ROTATION_BITS, get_digest, xoshiro256_hash
 from aistore.sdk.models.base import Model, decode_hook
+from aistore.sdk.models.prepare import prepared
 from aistore.sdk.provider import Provider, provider_aliases
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def decode_response(res_model: type[T], resp: requests.Response) -> T:
             foreign: Any = res_model
             return cast("T", foreign.model_validate_json(resp.text))
         text = resp.content if isinstance(resp.content, bytes) else resp.text
-        return msgspec.json.decode(text, type=res_model, dec_hook=decode_hook, strict=False)
+        return msgspec.json.decode(text, type=prepared(res_model), dec_hook=decode_hook, strict=False)
     except (msgspec.MsgspecError, ValueError, RecursionError) as err:
         request = getattr(resp, "request", None)
         name = getattr(res_model, "__name__", str(res_model))
@@ -200,11 +201,11 @@ def decode_response(res_model: type[T], resp: requests.Response) -> T:
 
 def _decode_msgpack(res_model: type[T], data: bytes) -> T:
     try:
-        return msgspec.msgpack.decode(data, type=res_model, dec_hook=decode_hook, strict=False)
+        return msgspec.msgpack.decode(data, type=prepared(res_model), dec_hook=decode_hook, strict=False)
     except UnicodeDecodeError:  # an object has a name that is not UTF-8
         from aistore.sdk.msgpack import decode_lenient
 
-        return msgspec.convert(decode_lenient(data), res_model, dec_hook=decode_hook, strict=False)
+        return msgspec.convert(decode_lenient(data), prepared(res_model), dec_hook=decode_hook, strict=False)
 
 
 def parse_url(url: str) -> tuple[str, str, str]:

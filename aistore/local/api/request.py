@@ -9,6 +9,7 @@ import msgspec
 
 from aistore.local.errors import InvalidRequest, LocalError
 from aistore.local.names import make_bck
+from aistore.sdk.models.prepare import prepared
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -202,7 +203,7 @@ class Request:
         try:
             if not body.strip():
                 raise msgspec.DecodeError("EOF")
-            return msgspec.json.decode(body, type=type)
+            return msgspec.json.decode(body, type=prepared(type))
         except (msgspec.DecodeError, UnicodeDecodeError) as err:
             message = f"{self.node.label}: failed to unmarshal [*{kind}] ({self.method}), err: {err}"
             raise InvalidRequest(message) from err

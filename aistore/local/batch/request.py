@@ -11,6 +11,7 @@ import msgspec
 from aistore.local.archives import Format, by_mime
 from aistore.local.errors import InvalidName, InvalidRequest
 from aistore.local.names import check_object_name, make_bck, parse_uname
+from aistore.sdk.models.prepare import prepared
 
 if TYPE_CHECKING:
     from aistore.local.catalog import Bucket, Catalog
@@ -83,7 +84,7 @@ def parse_request(body: bytes, default: Bck | None, catalog: Catalog) -> BatchRe
         BucketNotFound: An entry's bucket, or the default one, does not exist.
     """
     try:
-        message = msgspec.json.decode(body, type=_Message)
+        message = msgspec.json.decode(body, type=prepared(_Message))
     except (msgspec.DecodeError, UnicodeDecodeError) as err:
         raise InvalidRequest(f"moss: invalid request: {err}") from err
     if default is not None:

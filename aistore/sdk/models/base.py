@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, c
 import msgspec
 
 from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.models.prepare import prepared
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -21,7 +22,7 @@ T = TypeVar("T")
 def _checked(data: Any, cls: type[T], name: str) -> T:
     """Convert plain data into `cls`; what is wrong with it is said with the name of the model."""
     try:
-        return msgspec.convert(data, cls, strict=False, dec_hook=decode_hook)
+        return msgspec.convert(data, prepared(cls), strict=False, dec_hook=decode_hook)
     except msgspec.ValidationError as err:
         raise InvalidArgument(f"{name}: {err}") from err
 
