@@ -5,6 +5,8 @@ import json
 import os
 import pickle
 import socket
+import subprocess
+import sys
 import uuid
 
 import pytest
@@ -342,3 +344,48 @@ def test_without_credentials(guarded):
     storage = msc.StorageClient(msc.StorageClientConfig.from_dict(settings, profile="p"))
     with pytest.raises(RuntimeError, match="401"):
         storage.read("a")
+
+
+# ------------------------------------------------------------ what stands on it
+
+
+def test_numpy_pickle_and_torch(profile):
+    np, torch = pytest.importorskip("numpy"), pytest.importorskip("torch")
+    values = np.arange(1000, dtype=np.float32).reshape(10, 100)
+    msc.numpy.save(f"{profile}/values.npy", values)
+    np.testing.assert_array_equal(msc.numpy.load(f"{profile}/values.npy"), values)
+    np.testing.assert_array_equal(msc.numpy.load(f"{profile}/values.npy", mmap_mode="r"), values)
+    with msc.open(f"{profile}/state.pickle", "wb") as file:
+        pickle.dump({"epoch": 3}, file)
+    assert msc.pickle.load(f"{profile}/state.pickle") == {"epoch": 3}
+    msc.torch.save({"weight": torch.ones(3)}, f"{profile}/model.pt")
+    assert msc.torch.load(f"{profile}/model.pt")["weight"].tolist() == [1, 1, 1]
+
+
+def test_its_fsspec_filesystem(profile):
+    fsspec = pytest.importorskip("fsspec")
+    with fsspec.open(f"{profile}/dir/a", "wb") as file:
+        file.write(b"content")
+    fs = fsspec.filesystem("msc")
+    assert fs.cat_file(f"{profile}/dir/a") == b"content"
+    assert fs.info(f"{profile}/dir/a")["size"] == 7
+    assert fs.exists(f"{profile}/dir/a")
+    assert [path.rpartition("/")[2] for path in fs.ls(f"{profile}/dir/", detail=False)] == ["a"]
+
+
+def test_its_command(profile, bucket):
+    bucket.object("dir/a").get_writer().put_content(b"content")
+    bucket.object("dir/b").get_writer().put_content(b"content")
+
+    def run(*args):
+        command = [sys.executable, "-m", "multistorageclient.commands.cli.main", *args]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    rows = [
+        line.split("|")[1:-1] for line in run("ls", f"{profile}/dir/").splitlines() if line.startswith("|")
+    ]
+    assert [(size.strip(), name.strip()) for _, size, name in rows[1:]] == [("7", "a"), ("7", "b")]
+    run("rm", "-y", f"{profile}/dir/a")
+    assert [entry.name for entry in bucket.list_all_objects()] == ["dir/b"]
