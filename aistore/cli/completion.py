@@ -79,7 +79,8 @@ def complete_uri(ctx: click.Context, incomplete: str, *, buckets_only: bool) -> 
         buckets_only: Whether objects are left out.
     """
     if not is_uri(incomplete):
-        return [CompletionItem("ais://", type="nospace")] if "ais://".startswith(incomplete) else []
+        beginning = [CompletionItem("ais://", type="nospace")] if "ais://".startswith(incomplete) else []
+        return [*beginning, *(_bare_buckets(ctx, incomplete) if buckets_only else ())]
     session = ctx.find_object(Session) or Session()
     try:
         found = _ask(session, incomplete, buckets_only=buckets_only)
@@ -87,6 +88,12 @@ def complete_uri(ctx: click.Context, incomplete: str, *, buckets_only: bool) -> 
         return []
     # What cannot be typed as one harmless word is not offered.
     return [item for item in found if neutralise(item.value) == item.value and " " not in item.value]
+
+
+def _bare_buckets(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Return bucket names as commands for buckets take them, without `ais://`."""
+    items = complete_uri(ctx, f"ais://{incomplete}", buckets_only=True)
+    return [CompletionItem(item.value.removeprefix("ais://"), type=item.type) for item in items]
 
 
 def _ask(session: Session, incomplete: str, *, buckets_only: bool) -> list[CompletionItem]:

@@ -18,6 +18,7 @@ GRACE_SECONDS = 3.0
 _stop = threading.Event()
 _code = INTERRUPTED
 _unfinished: set[Path] = set()
+_watchdog: threading.Timer | None = None
 
 
 def install() -> None:
@@ -42,6 +43,12 @@ def check() -> None:
         raise Interrupted
 
 
+def take_time() -> None:
+    """Let cleaning up take longer than workers may; another Ctrl-C ends it."""
+    if _watchdog is not None:
+        _watchdog.cancel()
+
+
 def add_unfinished(path: Path) -> None:
     """Remember a file that must not stay behind."""
     _unfinished.add(path)
@@ -53,14 +60,14 @@ def remove_unfinished(path: Path) -> None:
 
 
 def _on_signal(number: int, _frame: FrameType | None) -> None:
-    global _code
+    global _code, _watchdog
     _code = TERMINATED if number == signal.SIGTERM else INTERRUPTED
     if _stop.is_set():
         _leave()
     _stop.set()
-    watchdog = threading.Timer(GRACE_SECONDS, _leave)
-    watchdog.daemon = True
-    watchdog.start()
+    _watchdog = threading.Timer(GRACE_SECONDS, _leave)
+    _watchdog.daemon = True
+    _watchdog.start()
     raise KeyboardInterrupt
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from aistore.cli import interrupt
 from aistore.cli.exits import CliError
 from aistore.cli.progress import Meter
 
@@ -41,6 +42,7 @@ def wait_for_own(session: Session, job_id: str, what: str) -> None:
     try:
         wait_for(session, job_id, what)
     except KeyboardInterrupt:
+        interrupt.take_time()
         with contextlib.suppress(Exception):
             session.client.job(job_id).abort()
             session.out.complain(f"aistore: job {job_id} is aborted")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from aistore.cli import interrupt
 from aistore.cli.command import Group
 from aistore.cli.commands.etl_run import run
 from aistore.cli.etl_class import default_name, load_class
@@ -89,6 +90,7 @@ def init(
     try:
         start(cls)
     except KeyboardInterrupt:
+        interrupt.take_time()
         with contextlib.suppress(Exception):
             etl.delete()
         raise

@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import threading
+import time
 
 import pytest
 from scripted import Answer, ScriptedServer
 from terminal import Terminal
+
+from aistore.sdk.errors import ErrETLNotFound
 
 SIZE = 8 * 1024 * 1024
 PROPS = {"Content-Length": str(SIZE), "Ais-Checksum-Type": "none"}
@@ -17,6 +20,15 @@ LISTING = {
     "Flags": 0,
     "Entries": [{"n": f"dir/{number}", "s": SIZE} for number in range(3)],
 }
+
+SLOW_ETL = """
+import time
+from aistore.sdk.etl.webserver.http_multi_threaded_server import HTTPMultiThreadedServer
+
+class SlowStart(HTTPMultiThreadedServer):
+    def __init__(self):
+        time.sleep(60)
+"""
 
 
 class Stalled:
@@ -171,6 +183,18 @@ def test_names_cannot_steer_the_terminal(aistore, uri, put):
     assert b"\x1b" not in terminal.shown
 
 
+def test_ctrl_c_while_an_etl_starts_leaves_no_etl(aistore, client):
+    (aistore.folder / "slow.py").write_text(SLOW_ETL)
+    with start(aistore, "etl", "init", "slow.py:SlowStart", "--env", "NUM_WORKERS=1") as terminal:
+        deadline = time.monotonic() + 60
+        while not client.cluster().list_etls(stages=["Initializing"]):
+            assert time.monotonic() < deadline
+        terminal.type("\x03")
+        assert terminal.end(60) == 130
+    with pytest.raises(ErrETLNotFound):
+        client.etl("slow-start").view()
+
+
 def complete(aistore, tmp_path, line, colons=True):
     """Return what bash offers for a line."""
     program = tmp_path / "bin/aistore"
@@ -214,6 +238,7 @@ def test_completion_in_bash(aistore, bucket, uri, put, tmp_path):
         f"//{bucket.name}/file",
     ]
     assert complete(aistore, tmp_path, f"aistore rm {uri}/f", colons=False) == [f"{uri}/file"]
+    assert complete(aistore, tmp_path, f"aistore bucket rm {bucket.name[:-3]}") == [bucket.name]
     aistore.env["AIS_ENDPOINT"] = "http://127.0.0.1:9"
     assert complete(aistore, tmp_path, f"aistore ls {uri}") == [""]
 
