@@ -6,7 +6,7 @@ BENCH  := .venv-bench
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint type bench docs clean ready peer nginx
+.PHONY: demo test pure coverage lint type bench docs clean ready peer nginx
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -59,6 +59,19 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev $(PEER)/.ready
 	$(PY) -m pytest
+
+# Every line and branch of the modules without I/O; which these are, tests/pure.toml says.
+PURE_TESTS := $(addprefix tests/unit/,authn batch bck dataset dsort models multiobj obj transport) $(wildcard tests/unit/test_*.py)
+pure: $(VENV)/.dev
+	$(PY) -m coverage run --rcfile=tests/pure.toml -m pytest -q $(PURE_TESTS)
+	$(PY) -m coverage report --rcfile=tests/pure.toml
+
+# Lines and branches of the SDK that all tests run, child processes included: at least 95%.
+coverage: $(VENV)/.dev $(PEER)/.ready
+	$(PY) -m coverage erase
+	$(PY) -m coverage run -m pytest
+	$(PY) -m coverage combine --quiet
+	$(PY) -m coverage report --include='aistore/sdk/*' --fail-under=95
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .
