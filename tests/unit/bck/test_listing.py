@@ -50,6 +50,7 @@ class PagedClient(RecordingClient):
 NAMES = st.sets(st.text("ab/-.", min_size=1, max_size=6), max_size=40)
 
 
+@settings(deadline=None)  # threads
 @given(
     names=NAMES, page_size=st.integers(0, 12), prefix=st.sampled_from(["", "a", "ab"]), prefetch=st.booleans()
 )
@@ -153,6 +154,7 @@ def test_every_page_is_asked_for_alike(names, page_size, flags, props, start_aft
     assert [bool(value["continuation_token"]) for value in asked] == [False, *[True] * (len(asked) - 1)]
 
 
+@settings(deadline=None)  # threads
 @given(
     tokens=st.dictionaries(st.text("abcd", max_size=1), st.text("abcd", max_size=1)), prefetch=st.booleans()
 )
