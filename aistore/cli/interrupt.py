@@ -77,5 +77,7 @@ def _leave() -> None:
         with contextlib.suppress(OSError):
             path.unlink()
     with contextlib.suppress(OSError, ValueError):
+        if sys.stderr.isatty():
+            sys.stderr.write("\x1b[?25h\n")  # a progress bar has hidden the cursor
         sys.stderr.flush()
     os._exit(_code)

@@ -69,9 +69,9 @@ def sync(
     changes = list(_compare(session, sides, upload=upload, size_only=size_only))
     if delete:
         changes += [Change("delete", name, 0) for name in there if name not in here]
-    _report(session, changes, dry_run=dry_run)
     if not dry_run:
         _carry_out(session, sides, changes, upload=upload)
+    _report(session, changes, dry_run=dry_run)
 
 
 def _look(session: Session, uri: Uri, root: Path, patterns: Patterns) -> Sides:

@@ -53,6 +53,9 @@ def command(
     plan = plan_uploads(session, sources, where, recursive, Patterns(include, exclude))
     if dry_run:
         for path, name in plan:
-            session.out.line(f"{path} -> {where.below(name)}")
+            if session.json:
+                session.out.record({"path": str(path), "uri": str(where.below(name))})
+            else:
+                session.out.line(f"{path} -> {where.below(name)}")
         return
     upload_all(session, plan, where)

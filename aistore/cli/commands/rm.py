@@ -10,7 +10,7 @@ from aistore.cli.removal import confirm, remove_objects
 from aistore.cli.selection import Patterns, folder_hint, pattern_options, select_all
 from aistore.cli.session import Session, pass_session
 from aistore.cli.text import human_size, neutralise, plural
-from aistore.cli.uri import parse_object, parse_uri
+from aistore.cli.uri import Uri, parse_object, parse_uri
 
 
 @click.command(
@@ -43,7 +43,7 @@ def command(
     if not recursive:
         for where in [parse_object(text) for text in uris]:
             if dry_run:
-                session.out.line(str(where))
+                _show(session, where)
             else:
                 with folder_hint(session, where):
                     where.object_of(session.client).delete()
@@ -54,10 +54,17 @@ def command(
         names = [one.entry.name for one in chosen]
         if dry_run:
             for name in names:
-                session.out.line(str(where.below(name)))
+                _show(session, where.below(name))
         elif names:
             size = human_size(sum(one.entry.size for one in chosen))
             below = neutralise(str(where.below(where.folder)))
             confirm(f"Remove {plural(len(names), 'object')} ({size}) below {below}?", yes=yes)
             remove_objects(session, where, names)
             session.out.note(f"{plural(len(names), 'object')} removed")
+
+
+def _show(session: Session, where: Uri) -> None:
+    if session.json:
+        session.out.record({"uri": str(where)})
+    else:
+        session.out.line(str(where))

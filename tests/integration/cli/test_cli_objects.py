@@ -66,6 +66,8 @@ def test_put_names_objects_as_a_user_expects(aistore, bucket, uri):
     aistore("put", "-r", "--exclude", "*.txt", "photos", f"{uri}/three")
     assert names(bucket, "three") == ["three/dog.jpg", "three/sub/owl.jpg"]
     assert aistore("put", "-r", "-n", "photos", f"{uri}/four").count("->") == 3
+    first = json.loads(aistore("put", "-rn", "--json", "photos", f"{uri}/four").splitlines()[0])
+    assert first == {"path": "photos/dog.jpg", "uri": f"{uri}/four/dog.jpg"}
     assert names(bucket, "four") == []
     assert "several files" in aistore.fails("put", "cat.jpg", "photos/dog.jpg", f"{uri}/x", code=2)
     assert "would both become" in aistore.fails("put", "cat.jpg", "./cat.jpg", uri, code=2)
@@ -190,6 +192,7 @@ def test_rm(aistore, bucket, uri, put):
         put(name)
     assert "add --yes" in aistore.fails("rm", "-r", f"{uri}/a", code=2)
     assert aistore("rm", "-r", "-n", f"{uri}/a").splitlines() == [f"{uri}/a/1", f"{uri}/a/2"]
+    assert json.loads(aistore("rm", "-n", "--json", f"{uri}/a")) == {"uri": f"{uri}/a"}
     aistore("rm", "-r", "--yes", f"{uri}/a")
     assert names(bucket) == ["a", "ab", "b/x.tmp", "b/y"]
     aistore("rm", "-ry", "--include", "*.tmp", uri)
