@@ -2,6 +2,7 @@
 
 import base64
 import sys
+from typing import List  # noqa: UP035 - programs compare with it, and it differs from `list`
 from unittest.mock import Mock, call
 
 import pytest
@@ -235,7 +236,10 @@ def test_logs(etl, client):
     client.request_deserialize.return_value = [ETLNodeLogs(target_id="t1", logs=encoded)]
     assert [(node.target_id, node.logs) for node in etl.logs("t1")] == [("t1", "café \ufffd")]
     client.request_deserialize.assert_called_once_with(
-        "get", path="etl/my-etl/logs/t1", res_model=list[ETLNodeLogs], timeout=300
+        "get",
+        path="etl/my-etl/logs/t1",
+        res_model=List[ETLNodeLogs],  # noqa: UP006
+        timeout=300,
     )
 
 
