@@ -1,6 +1,6 @@
 """Programs' tests put a mock in the place of the client: objects use it as the 2.0.0 package did."""
 
-from typing import List  # noqa: UP035  # differs from `list` when compared
+from typing import List  # noqa: UP035 - it differs from `list` when compared
 from unittest.mock import Mock, patch
 
 import pytest
