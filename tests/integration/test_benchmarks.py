@@ -42,6 +42,16 @@ def test_a_group_is_measured_and_reported(tmp_path):
     assert list(scratch.iterdir()) == []
 
 
+def test_a_batch_straight_from_the_owners_is_measured(tmp_path):
+    options = ["--origin", "local", "--seconds", "0.1", "--quick", "--match", "straight from"]
+    done = run(
+        tmp_path, "batch", *options, "--only", "ours", "--only", "floor", "--json", str(tmp_path / "f")
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads((tmp_path / "f").read_text())["rows"]
+    assert all(row["figures"][name]["wall"] for name in ("ours", "floor")), row
+
+
 def test_a_group_that_is_not_there_is_named(tmp_path):
     done = run(tmp_path, "speed")
     assert done.returncode == 2

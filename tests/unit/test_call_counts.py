@@ -103,4 +103,4 @@ def test_members_of_a_tar():
             reader.read_member()
         reader.close()
 
-    assert count_calls(work) <= 12 * ENTRIES
+    assert count_calls(work) <= 8 * ENTRIES

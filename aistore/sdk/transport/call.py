@@ -83,10 +83,23 @@ class Call:
             base: The server.
             target: Path and query there.
         """
-        call = Call.__new__(Call)
-        for name in Call.__slots__:
-            setattr(call, name, getattr(self, name))
-        call.base, call.target, call.redirects = base, target, False
+        call = Call(
+            self.method,
+            base,
+            target,
+            headers=self.headers,
+            body=self.body,
+            token=self.token,
+            connect=self.connect,
+            read=self.read,
+            deadline=self.deadline,
+            total=self.total,
+            stream=self.stream,
+            redirects=False,
+            idempotent=self.idempotent,
+            attempt=self.attempt,
+        )
+        call.members_only = self.members_only
         return call
 
 

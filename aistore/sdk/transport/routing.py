@@ -17,6 +17,7 @@ while.
 from __future__ import annotations
 
 import logging
+import math
 import re
 import time
 from functools import lru_cache
@@ -135,7 +136,7 @@ class Router:
     def __init__(self) -> None:
         self._targets: Targets | None = None
         self._permits: dict[tuple[str, str, str], Permit] = {}
-        self._off = False
+        self._off_until = 0.0
 
     def __reduce__(self) -> tuple[type[Router], tuple[()]]:
         return Router, ()
@@ -147,7 +148,8 @@ class Router:
             transport: Carries it.
             call: The request.
         """
-        place = None if self._off else find_place(call)
+        is_off = self._off_until and self._off_until > time.monotonic()
+        place = None if is_off else find_place(call)
         if place is None:
             return transport.send(call)
         key = (call.method, place.bucket, call.token)
@@ -264,15 +266,16 @@ class Router:
         try:
             targets = Targets(_load_map(transport, call), call.base.origin.scheme)
         except SDKError as err:
-            log.warning("Direct routing is off for now, there is no usable cluster map: %s", err)
             self._targets = None
+            self._turn_off(f"there is no usable cluster map: {err}", REFUSED_SECONDS)
             return None
         self._targets = targets
         return targets.owner(place.uname)
 
-    def _turn_off(self, why: str) -> None:
-        self._off = True
-        log.warning("Direct routing is off, requests go through the proxy: %s", why)
+    def _turn_off(self, why: str, seconds: float = math.inf) -> None:
+        self._off_until = time.monotonic() + seconds
+        rest = "" if seconds == math.inf else f" for {seconds:.0f} s"
+        log.warning("Direct routing is off%s, requests go through the proxy: %s", rest, why)
 
 
 def find_place(call: Call) -> Place | None:
