@@ -61,9 +61,9 @@ class ServerSettings:
             when its own transform is done, so the default is 3600; 0 is no limit.
         max_buffered: `AIS_ETL_MAX_BUFFERED`: bytes of an object that `transform` gets in memory; a larger one
             is answered 413. Default 16 GiB, the most that a target takes over a websocket.
-        max_connections: `AIS_ETL_MAX_CONNECTIONS`: connections that the multi-threaded server has open at a
-            time. Default 1024.
-        max_conn: `MAX_CONN`: outgoing connections. Default 256.
+        max_connections: `AIS_ETL_MAX_CONNECTIONS`: connections that a multi-threaded or Flask server has open
+            at a time. Default 1024.
+        max_conn: `MAX_CONN`: outgoing connections, and threads of a FastAPI server. Default 256.
         max_keepalive_conn: `MAX_KEEPALIVE_CONN`: how many of them are kept when idle. Default 128.
         keepalive_expiry: `KEEPALIVE_EXPIRY`: seconds an idle one is kept. Default 30.
     """
