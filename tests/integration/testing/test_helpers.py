@@ -10,6 +10,7 @@ import aistore.testing
 from aistore import Client
 from aistore.local import LocalCluster
 from aistore.sdk.errors import SDKError
+from aistore.sdk.etl import ETLConfig
 from aistore.sdk.etl.webserver.fastapi_server import FastAPIServer
 from aistore.testing import RemoteCluster, serve_locally, transform_over_http, try_transform
 
@@ -66,3 +67,12 @@ def test_a_remote_cluster():
             assert isinstance(client, Client)
             assert client.cluster().is_ready()
         assert repr(remote) == f"RemoteCluster({cluster.endpoint!r})"
+
+
+def test_an_etl_for_a_test(ais_etl, bucket, monkeypatch):
+    monkeypatch.setenv("AIS_ETL_CHECK", "false")  # not what is tested here
+    etl = ais_etl(Echo, name="my-own-name", init_timeout="1m")
+    bucket.object("a").get_writer().put_content(b"content")
+    answer = bucket.object("a").get_reader(etl=ETLConfig(etl.name, args="x")).read_all()
+    assert answer == f"{bucket.name}/a|x|7".encode()
+    etl.delete()  # before the fixture does

@@ -24,25 +24,6 @@ def test_another_bucket(ais_bucket, ais_client, ais_cluster):
     assert ais_cluster.endpoint.startswith("http")
 """
 
-ETL = """
-from aistore.sdk.etl.webserver.fastapi_server import FastAPIServer
-from aistore.sdk.etl.etl_config import ETLConfig
-
-
-class Shout(FastAPIServer):
-    def transform(self, data, path, etl_args):
-        return data.upper()
-
-
-def test_etl(ais_etl, ais_bucket):
-    etl = ais_etl(Shout, name="my-own-name", init_timeout="1m")
-    ais_bucket.object("a").get_writer().put_content(b"content")
-    assert ais_bucket.object("a").get_reader(etl=ETLConfig(etl.name)).read_all() == b"CONTENT"
-    etl.delete()  # before the fixture does
-    ais_bucket.delete()
-"""
-
-
 # Plugins of packages that happen to be installed here, and take their time.
 OTHERS = ("zarr", "hypothesispytest", "anyio", "pytest_cov", "timeout", "cacheprovider")
 
@@ -76,8 +57,8 @@ def outcomes(done):
 
 
 def test_fixtures_of_a_local_cluster(run):
-    done = run(env={"AIS_ETL_CHECK": "false"}, test_suite=SUITE + ETL)
-    assert outcomes(done) == {"passed": 3}, done.stdout
+    done = run(test_suite=SUITE)
+    assert outcomes(done) == {"passed": 2}, done.stdout
 
 
 def test_xdist_workers_have_clusters_of_their_own(run, tmp_path):
