@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SECONDS = 20.0
 _QUICK_SECONDS = 1.0
-_TOTAL_SECONDS = 9 * 60  # of measuring, so that starting and preparing fit into 15 minutes
+_TOTAL_SECONDS = 7 * 60  # of measuring, so that starting and preparing fit into 15 minutes
 _QUICK_COUNT, _QUICK_SIZE = 1000, 32 * MIB
 
 
