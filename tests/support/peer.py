@@ -1,4 +1,4 @@
-"""A scripted HTTP peer: real sockets on loopback, answers given byte by byte, requests recorded."""
+"""A scripted HTTP peer for what goes on below requests: connections and bytes; see also `scripted`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-TLS = Path(__file__).resolve().parents[1] / "data" / "tls"
+from scripted import TLS as TLS
+from scripted import server_context
 
 
 class Request:
@@ -98,8 +98,7 @@ class Peer:
         self._closing = False
         self._context = None
         if tls:
-            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._context.load_cert_chain(TLS / "server.pem", TLS / "server.key")
+            self._context = server_context()
             if client_ca:
                 self._context.verify_mode = ssl.CERT_REQUIRED
                 self._context.load_verify_locations(TLS / "ca.pem")

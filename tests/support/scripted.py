@@ -1,4 +1,4 @@
-"""A server that answers as a test says, on a real socket: whole, cut short, reset, or piece by piece."""
+"""A server that answers requests as a test says, whole, cut short, reset, or piece by piece; see `peer`."""
 
 import socket
 import ssl

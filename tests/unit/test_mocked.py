@@ -1,6 +1,5 @@
 """Programs' tests put a mock in the place of the client: objects use it as the 2.0.0 package did."""
 
-from typing import List  # noqa: UP035 - it differs from `list` when compared
 from unittest.mock import Mock, patch
 
 import pytest
@@ -9,10 +8,8 @@ import requests
 from aistore.sdk.authn import AuthNClient
 from aistore.sdk.bucket import Bucket
 from aistore.sdk.client import Client
-from aistore.sdk.etl.etl import Etl
 from aistore.sdk.request_client import RequestClient
 from aistore.sdk.session_manager import SessionManager
-from aistore.sdk.types import ETLNodeLogs
 from aistore.version import __version__
 
 URL = "http://localhost:8080"
@@ -43,17 +40,6 @@ def test_a_status_that_a_mocked_client_let_pass_is_noticed(client):
 def test_messages_that_programs_match(client, options, message):
     with pytest.raises(ValueError, match=message):
         Bucket("b", client).object("o").get_reader(**options)
-
-
-def test_logs_are_asked_for_as_a_list(client):
-    client.request_deserialize.return_value = []
-    Etl(client, "my-etl").logs()
-    client.request_deserialize.assert_called_once_with(
-        "get",
-        path="etl/my-etl/logs",
-        res_model=List[ETLNodeLogs],  # noqa: UP006
-        timeout=300,
-    )
 
 
 def test_no_token_is_none(monkeypatch):
