@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -271,6 +271,19 @@ class Listing(BaseFileSystem):
         on_error: Any = "omit",
         **kwargs: Any,
     ) -> AsyncIterator[tuple[str, Any, Any]]:
+        async for step in super()._walk(
+            path, maxdepth, topdown=topdown, on_error=_handler(on_error), **kwargs
+        ):
+            yield step
+
+    def walk(
+        self,
+        path: str,
+        maxdepth: int | None = None,
+        topdown: bool = True,
+        on_error: Any = "omit",
+        **kwargs: Any,
+    ) -> Iterator[tuple[str, Any, Any]]:
         """Walk through a tree, directory by directory.
 
         Args:
@@ -281,9 +294,7 @@ class Listing(BaseFileSystem):
                 given the error. Other errors are raised. Default: `omit`.
             **kwargs: `detail=True` for descriptions instead of names; others go on to `ls`.
         """
-        handle = _pass_over_missing if on_error == "omit" else on_error
-        async for step in super()._walk(path, maxdepth, topdown=topdown, on_error=handle, **kwargs):
-            yield step
+        yield from super().walk(path, maxdepth, topdown, _handler(on_error), **kwargs)
 
     async def _du(
         self,
@@ -311,6 +322,11 @@ class Listing(BaseFileSystem):
     created = sync_wrapper(_created)
     ukey = sync_wrapper(_ukey)
     checksum = sync_wrapper(_checksum)
+
+
+def _handler(on_error: Any) -> Any:
+    """Return what is to handle errors: "omit" is for directories that are not there, not for clusters."""
+    return _pass_over_missing if on_error == "omit" else on_error
 
 
 def _pass_over_missing(error: Exception) -> None:

@@ -81,7 +81,10 @@ class TestInfo:
         with pytest.raises(FileNotFoundError):
             ais.ls(path)
         assert (ais.exists(path), ais.isfile(path), ais.isdir(path)) == (False, False, False)
-        assert (ais.find(path), ais.glob(path), list(ais.walk(path))) == ([], [], [(path, [], [])])
+        assert (ais.find(path), ais.glob(path)) == ([], [])
+        assert not any(directories or files for _, directories, files in ais.walk(path))
+        with pytest.raises(FileNotFoundError):
+            list(ais.walk(path, on_error="raise"))
 
     def test_ukey_and_checksum_change_with_the_bytes_only(self, ais, root):
         path = f"{root}/x"
