@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from functools import partial
-from glob import has_magic
 from typing import TYPE_CHECKING, Any
 
 from fsspec.asyn import sync_wrapper
@@ -18,7 +17,6 @@ from aistore.fs.errors import (
     ErrPathExists,
     ErrPathNotFound,
 )
-from aistore.fs.listing import Listing
 from aistore.fs.threads import one_operation
 from aistore.fs.transfer import Transfer
 from aistore.sdk.errors import ErrBckAlreadyExists, ErrBckNotFound, InvalidArgument
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from aistore.fs.paths import Location
 
 
-class Changes(Listing, Transfer):
+class Changes(Transfer):
     """The part of `AISFileSystem` that changes the tree."""
 
     # ------------------------------------------------------------ directories
@@ -142,38 +140,21 @@ class Changes(Listing, Transfer):
             ErrPathNotFound: There is nothing at one of the paths (also a `FileNotFoundError`).
             ErrIsADirectory: One is a directory, and `recursive` is not set (also an `IsADirectoryError`).
         """
-        given = [self._strip_protocol(one) for one in ([path] if isinstance(path, str) else path)]
-        objects: dict[str, None] = {}
         buckets: list[Location] = []
-        for one in given:
-            for match, is_directory in await self._matches(one):
-                location = self.locate(match)
-                if not location.key:
-                    if not recursive:
-                        raise ErrIsADirectory(match, "pass recursive=True")
-                    if maxdepth is None:
-                        buckets.append(location)
-                        continue
-                if recursive:
-                    below = await self._find(match, maxdepth=maxdepth)
-                    if not below and not is_directory:
-                        raise ErrPathNotFound(match)
-                    objects.update(dict.fromkeys(below))
-                elif not is_directory:
-                    objects[match] = None
+        others: list[tuple[str, bool]] = []
+        for match, is_directory in await self._matches(path):
+            location = self.locate(match)
+            if not location.key and not recursive:
+                raise ErrIsADirectory(match, "pass recursive=True")
+            if location.key or maxdepth is not None:
+                others.append((match, is_directory))
+            else:
+                buckets.append(location)
+        objects = await self._objects_at(others, recursive=recursive, maxdepth=maxdepth)
         with one_operation():
-            await self._delete(list(objects), listed=recursive)
+            await self._delete(objects, listed=recursive)
         for location in buckets:
             await self._remove_bucket(location, with_objects=True)
-
-    async def _matches(self, path: str) -> list[tuple[str, bool]]:
-        """Return the paths that a path with wildcards matches, and which are known to be directories."""
-        if not has_magic(path):
-            return [(path, False)]
-        matched = await self._glob(path, detail=True)
-        if not matched:
-            raise ErrPathNotFound(path)
-        return [(name, info["type"] == "directory") for name, info in matched.items()]
 
     async def _delete(self, names: list[str], *, listed: bool) -> None:
         """Delete objects.

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timezone
 from functools import partial
+from glob import has_magic
 from typing import TYPE_CHECKING, Any
 
 from fsspec.asyn import sync_wrapper
@@ -236,6 +237,43 @@ class Listing(BaseFileSystem):
             for directory in tree.directories_above(found, top):
                 found.setdefault(directory, of_directory(directory))
         return found
+
+    async def _matches(self, path: str | list[str]) -> list[tuple[str, bool]]:
+        """Return what paths, with wildcards or without, match, and whether it is known to be a directory.
+
+        Raises:
+            ErrPathNotFound: One with wildcards matches nothing.
+        """
+        matches: dict[str, bool] = {}
+        for one in [path] if isinstance(path, str) else path:
+            stripped = self._strip_protocol(one)
+            if not has_magic(stripped):
+                matches.setdefault(stripped, False)
+                continue
+            found = await self._glob(stripped, detail=True)
+            if not found:
+                raise ErrPathNotFound(stripped)
+            matches.update((name, info["type"] == "directory") for name, info in found.items())
+        return list(matches.items())
+
+    async def _objects_at(
+        self, matches: list[tuple[str, bool]], *, recursive: bool, maxdepth: int | None = None
+    ) -> list[str]:
+        """Return the objects among matches, and those below the directories among them.
+
+        Raises:
+            ErrPathNotFound: There is nothing at one (found out only by a recursive look).
+        """
+        objects: dict[str, None] = {}
+        for match, is_directory in matches:
+            if recursive:
+                below = await self._find(match, maxdepth=maxdepth)
+                if not below and not is_directory:
+                    raise ErrPathNotFound(match)
+                objects.update(dict.fromkeys(below))
+            elif not is_directory:
+                objects[match] = None
+        return list(objects)
 
     async def _descend(self, path: str, depth: int, prefix: str, *, withdirs: bool) -> dict[str, Details]:
         found: dict[str, Details] = {}

@@ -13,9 +13,9 @@ from fsspec.callbacks import DEFAULT_CALLBACK, Callback, NoOpCallback
 from fsspec.core import get_compression
 
 from aistore.fs import content
-from aistore.fs.base import BaseFileSystem
 from aistore.fs.errors import ErrIsADirectory, ErrPathExists, ErrPathNotFound, is_missing
 from aistore.fs.files import AISFile
+from aistore.fs.listing import Listing
 from aistore.fs.threads import one_operation
 from aistore.fs.wrappers import AISTextFile, CompressedFile
 from aistore.sdk.errors import APIRequestError, InvalidArgument
@@ -29,14 +29,44 @@ T = TypeVar("T")
 _TEXT = ("encoding", "errors", "newline")
 
 
-class Transfer(BaseFileSystem):
+class Transfer(Listing):
     """The part of `AISFileSystem` that moves bytes."""
 
     # ------------------------------------------------------------ many at a time
 
-    async def _cat(self, *args: Any, **kwargs: Any) -> Any:
+    async def _cat(
+        self,
+        path: str | list[str],
+        recursive: bool = False,
+        on_error: str = "raise",
+        batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Return the bytes of objects.
+
+        Args:
+            path: One path or several; may have wildcards, which match no directories unless `recursive`.
+            recursive: Return those of everything below directories. Default: `False`.
+            on_error: `raise` the first error, `return` errors in the place of bytes, or `omit` what has one.
+                Default: `raise`.
+            batch_size: Without effect: the filesystem's `threads` are the limit.
+            **kwargs: `start` and `end`, as of `cat_file`.
+
+        Returns:
+            Bytes for one path that names an object, else a dictionary of bytes by path.
+        """
         with one_operation():
-            return await super()._cat(*args, **kwargs)
+            names = await self._objects_at(await self._matches(path), recursive=recursive)
+            raises = on_error == "raise"
+            reads = [self._cat_file(name, **kwargs) for name in names]
+            out = await asyncio.gather(*reads, return_exceptions=not raises)
+        if isinstance(path, str) and names == [self._strip_protocol(path)]:
+            return out[0]
+        return {
+            name: got
+            for name, got in zip(names, out, strict=True)
+            if on_error != "omit" or not isinstance(got, Exception)
+        }
 
     async def _pipe(self, *args: Any, **kwargs: Any) -> Any:
         with one_operation():

@@ -48,6 +48,28 @@ class TestCat:
         assert set(ais.cat([path, f"{root}/nope"], on_error="omit")) == {path}
         assert isinstance(ais.cat([path, f"{root}/nope"], on_error="return")[f"{root}/nope"], ErrPathNotFound)
 
+    def test_directories_are_left_out(self, ais, root, path):
+        ais.pipe({f"{root}/d/e/we[i]rd*": b"w", f"{root}/d/e/f/y": b"y"})
+        assert ais.cat(f"{root}/d/*") == {path: DATA}
+        below = {path: DATA, f"{root}/d/e/we[i]rd*": b"w", f"{root}/d/e/f/y": b"y"}
+        assert ais.cat(f"{root}/d", recursive=True) == below
+        assert ais.cat(f"{root}/*", recursive=True) == below
+        assert ais.cat(f"{root}/d/x", recursive=True) == DATA
+        for nothing in (f"{root}/nope", f"{root}/nope/*"):
+            with pytest.raises(FileNotFoundError):
+                ais.cat(nothing, recursive=True)
+
+    def test_as_a_mapping(self, ais, root):
+        mapping = ais.get_mapper(f"{root}/map")
+        mapping["a/b"] = b"1"
+        mapping.setitems({"c": b"2"})
+        assert dict(mapping) == {"a/b": b"1", "c": b"2"}
+        assert mapping.getitems(["c", "nope"], on_error="omit") == {"c": b"2"}
+        with pytest.raises(KeyError):
+            mapping["nope"]
+        del mapping["c"]
+        assert list(mapping) == ["a/b"]
+
     def test_cat_ranges(self, ais, root, path):
         starts, ends = [0, 100, None, -4, 0], [3, 200, 2, None, 1]
         got = ais.cat_ranges([path] * 4 + [f"{root}/nope"], starts, ends)

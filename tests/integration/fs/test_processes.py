@@ -89,8 +89,6 @@ class TestAsync:
         with pytest.raises(NotImplementedError, match="running loop"):
             future.result(20)
 
-    # fsspec makes all coroutines of an operation at once, and leaves those that have not begun.
-    @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
     def test_what_is_cancelled_ends(self, endpoint, ais, root):
         ais.pipe({f"{root}/{number:04}": b"x" for number in range(500)})
 
