@@ -71,7 +71,7 @@ class DatasetConfig:
             ImportError: `webdataset` is not installed.
         """
         try:
-            from webdataset import ShardWriter  # type: ignore[import-not-found]  # not a dependency
+            from webdataset import ShardWriter
         except ImportError as err:
             raise ImportError("writing shards needs webdataset: pip install webdataset") from err
         max_count = kwargs.pop("maxcount", DEFAULT_DATASET_MAX_COUNT)
