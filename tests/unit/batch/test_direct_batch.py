@@ -1,6 +1,8 @@
 """Batches read straight from their owners, when targets do not answer as they should."""
 
+import math
 import sys
+import threading
 
 import pytest
 from routed_site import Site
@@ -115,6 +117,37 @@ def test_a_target_that_goes_midway(site, client):
     site.listed = [1]
     got += [data for _, data in results]
     assert got == list(CONTENT.values())
+
+
+def test_a_target_that_stalls(site):
+    stalled = {"5", "200"}
+    go_on = threading.Event()
+
+    def hook(request, answer):
+        name = request.path.rpartition("/")[2]
+        if name in stalled:
+            stalled.discard(name)
+            go_on.wait(10)
+        return answer
+
+    site.hook = hook
+    with Client(site.proxy.endpoint, direct=True, timeout=(5, 0.2)) as client:
+        assert read(client) == list(CONTENT.values())
+    go_on.set()
+    assert not stalled
+
+
+def test_permits_that_end_midway(site, client):
+    results = client.batch(NAMES * 3, client.bucket("b"), strategy="direct").get()
+    router, got = client._request_client.router, []
+    for number, (_, data) in enumerate(results):
+        got.append(data)
+        if number % 100 == 50:
+            router._permits.clear()
+        if number == 500:
+            router._off_until = math.inf  # from here on one by one, through the proxy
+            router._permits.clear()
+    assert got == list(CONTENT.values()) * 3
 
 
 def test_no_target_at_all_names_what_is_missing(site):

@@ -293,6 +293,31 @@ def test_any_other_answer_of_a_target_is_left_to_the_proxy(site, bucket, status)
     assert site.asked() == ["target"]
 
 
+def test_a_target_that_breaks_off_is_tried_again_through_the_proxy(site, bucket):
+    put(bucket, "0")
+    read(bucket, "0")
+    site.asked()
+    failures = [1, 1]  # a kept connection, and a new one
+
+    def hook(request, answer):
+        if failures:
+            failures.pop()
+            raise OSError("broken off")
+        return answer
+
+    site.hook = hook
+    assert read(bucket, "0") == b"content"
+    assert site.asked().count("proxy") == 1
+
+
+def test_permits_are_bounded(site, bucket, monkeypatch):
+    monkeypatch.setattr(routing, "_MAX_PERMITS", 1)
+    for _ in range(2):
+        put(bucket, "0")
+        read(bucket, "0")
+    assert len(bucket.client.router._permits) == 1
+
+
 def test_a_missing_object_is_the_proxys_word(site, bucket):
     put(bucket, "0")
     read(bucket, "0")

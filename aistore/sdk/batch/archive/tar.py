@@ -144,13 +144,18 @@ class TarReader:
         self._view.release()
 
     def _recall(self) -> None:
+        """Take the view back; when it, or one made of it, is still used, leave its user the buffer."""
         lent, self._lent = self._lent, None
         assert lent is not None
+        self._view.release()
         try:
             lent.release()
-        except BufferError:  # the buffer is its user's from now on
+            # A buffer that anything looks at cannot change its size.
+            self._buffer.append(0)
+            self._buffer.pop()
+        except BufferError:
             self._buffer = bytearray(self._buffer)
-            self._view = memoryview(self._buffer)
+        self._view = memoryview(self._buffer)
 
     def _expect(self, size: int) -> None:
         self._size = size
