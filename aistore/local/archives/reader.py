@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aistore.local.archives import codecs
 from aistore.local.archives.formats import HEAD_SIZE, Format, by_content, by_name
+from aistore.local.archives.tar_headers import BoundedInfo
 from aistore.local.errors import InvalidRequest, NotFound
 
 if TYPE_CHECKING:
@@ -132,7 +133,14 @@ class Archive:
             InvalidRequest: The archive is damaged.
         """
         try:
-            yield from self._zip_files() if self.kind is Format.ZIP else self._tar_files()
+            for member, pieces in self._zip_files() if self.kind is Format.ZIP else self._tar_files():
+                yield member, self._sound(pieces)
+        except _BROKEN as err:
+            raise self._broken(err) from err
+
+    def _sound(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from pieces
         except _BROKEN as err:
             raise self._broken(err) from err
 
@@ -141,7 +149,8 @@ class Archive:
         plain = self.kind is Format.TAR
         stream = codecs.decompressing(self.kind, raw)
         mode = "r:" if plain else "r|"
-        with tarfile.open(fileobj=stream, mode=mode, errorlevel=1, errors="surrogateescape") as archive:  # type: ignore[call-overload]
+        options = {"errorlevel": 1, "errors": "surrogateescape", "tarinfo": BoundedInfo.for_archive()}
+        with tarfile.open(fileobj=stream, mode=mode, **options) as archive:  # type: ignore[call-overload]
             while (info := archive.next()) is not None:
                 archive.members = []
                 if not info.isreg() or info.issparse():
@@ -184,12 +193,10 @@ class Archive:
             return self.find(name[len(own) :])
         raise NotFound(f"{name} does not exist")
 
-    def _held(self, files: object, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    @staticmethod
+    def _held(files: object, pieces: Iterator[bytes]) -> Iterator[bytes]:
         # `files` has the archive open as long as this is referred to.
-        try:
-            yield from pieces
-        except _BROKEN as err:
-            raise self._broken(err) from err
+        yield from pieces
         del files
 
     def _find_in_tar(self, name: str) -> Member | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -135,3 +136,45 @@ def test_pieces_of_another_size_than_announced_are_an_error():
 def test_any_members_make_a_tar_that_the_standard_library_reads(members):
     with tarfile.open(fileobj=io.BytesIO(pack(Format.TAR, members))) as archive:
         assert {info.name: archive.extractfile(info).read() for info in archive} == members
+
+
+def _header(kind, size):
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.USTAR_FORMAT)
+
+
+@pytest.mark.parametrize("extended", [b"x", b"g", b"L", b"K", b"X"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_headers_that_announce_gigabytes_are_not_read(store, bucket, extended, compressed):
+    data = _header(extended, (1 << 33) - 1) + b"\0" * 5_000_000
+    name = "x.tgz" if compressed else "x.tar"
+    store.put(bucket, name, gzip.compress(data, 1) if compressed else data)
+    with store.open(bucket, name) as reader, pytest.raises(InvalidRequest, match="extended headers of"):
+        list(open_archive(reader).members())
+
+
+def test_global_headers_do_not_add_up(store, bucket):
+    record = b"1000000 comment=" + b"y" * (1_000_000 - 17) + b"\n"
+    block = _header(b"g", len(record)) + record + b"\0" * (-len(record) % 512)
+    store.put(bucket, "x.tar", block * 3 + pack(Format.TAR))
+    with store.open(bucket, "x.tar") as reader, pytest.raises(InvalidRequest, match="extended headers of"):
+        list(open_archive(reader).members())
+
+
+def test_a_sparse_file_of_many_holes_is_refused(store, bucket):
+    block = bytearray(_header(b"S", 0))
+    block[482] = 1
+    block[148:156] = b"%06o\0 " % (sum(block[:148]) + 256 + sum(block[156:]))
+    store.put(bucket, "x.tar", bytes(block) * 100)
+    with store.open(bucket, "x.tar") as reader, pytest.raises(InvalidRequest, match="sparse file"):
+        list(open_archive(reader).members())
+
+
+def test_damage_that_shows_while_a_member_is_read(store, bucket):
+    packed = bytearray(pack(Format.ZIP, {"a": b"a" * 1000}))
+    central = packed.rfind(b"PK\x01\x02")
+    packed[central + 24 : central + 28] = (5).to_bytes(4, "little")
+    store.put(bucket, "x.zip", bytes(packed))
+    with store.open(bucket, "x.zip") as reader, pytest.raises(InvalidRequest, match=r"is not a sound \.zip"):
+        [list(pieces) for _, pieces in open_archive(reader).files()]
