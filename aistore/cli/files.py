@@ -75,7 +75,7 @@ class Folder:
         """
         parts = name.split("/")
         if not name or any(part in ("", ".", "..") for part in parts) or "\0" in name:
-            raise CliError(f"the object {name!r} cannot be a file below {self.root}")
+            raise CliError(f"the object {name!r} cannot be a file below {self.root}; --exclude leaves it out")
         if os.sep != "/" and (os.sep in name or ":" in name):
             raise CliError(f"the object {name!r} cannot be a file here")
         return self.root.joinpath(*parts)

@@ -1,12 +1,17 @@
 """A program on a pseudo-terminal: what it shows, what is typed, and how it ends."""
 
-import fcntl
 import os
 import pty
 import select
 import subprocess
-import termios
+import sys
 import time
+
+# Run before the program: a `preexec_fn` would fork a process that has threads.
+_TAKE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execvp(sys.argv[1], sys.argv[1:])"
+)
 
 
 class Terminal:
@@ -24,10 +29,7 @@ class Terminal:
         for stream in ("stdin", "stdout", "stderr"):
             options.setdefault(stream, slave)
         self.process = subprocess.Popen(
-            command,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0),
-            **options,
+            [sys.executable, "-c", _TAKE_TERMINAL, *command], start_new_session=True, **options
         )
         os.close(slave)
 

@@ -246,6 +246,22 @@ def test_folders_are_told_from_objects(aistore, uri, put):
     assert "named without -r" in aistore.fails("get", "-r", f"{uri}/d/a", "x", code=3)
 
 
+def test_profiles(aistore, endpoint, uri, tmp_path):
+    path = tmp_path / "config/aistore/config.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        f'[profiles.here]\nendpoint = "{endpoint}"\n[profiles.gone]\nendpoint = "http://gone:1"\n'
+    )
+    nowhere = {"AIS_ENDPOINT": ""}
+    assert uri in aistore("--profile", "here", "ls", env=nowhere).split()
+    assert uri in aistore("ls", "--profile", "here", env=nowhere).split()
+    assert uri in aistore("ls", env={**nowhere, "AIS_PROFILE": "here"}).split()
+    assert "profiles there: gone, here" in aistore.fails("ls", "--profile", "nope", code=2)
+    done = aistore.run("ls", "--profile", "gone")
+    assert f"AIS_ENDPOINT={endpoint} comes before the profile's http://gone:1".encode() in done.stderr
+    assert done.returncode == 0
+
+
 def test_a_missing_cluster_is_one_line_and_exit_code_5(aistore):
     env = {"AIS_ENDPOINT": "http://127.0.0.1:9"}
     error = aistore.fails("ls", code=5, env=env)
