@@ -91,6 +91,7 @@ class AISBatchIterDataset(AISBaseIterDataset):
         self.streaming = streaming
         self.colocation = colocation
         self.cont_on_err = cont_on_err
+        self._archive_members = archive_members
         self._show_progress = show_progress
         self._read_ahead = read_ahead
         self._max_buffer = max_buffer
@@ -110,7 +111,7 @@ class AISBatchIterDataset(AISBaseIterDataset):
             closing(samples),
         ):
             for position, (info, content) in enumerate(samples, done + 1):
-                name = f"{info.obj_name}/{info.archpath}" if info.archpath else info.obj_name
+                name = f"{info.obj_name}/{info.archpath}" if self._archive_members else info.obj_name
                 self._advance(name, position)
                 advance()
                 if not info.err_msg:

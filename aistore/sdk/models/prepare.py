@@ -6,6 +6,7 @@ thread then reads fields that are not there, and the process dies. Once it has l
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any, TypeVar
 
@@ -15,6 +16,10 @@ T = TypeVar("T")
 
 _lock = threading.RLock()
 _prepared: set[Any] = set()
+
+# A child must not begin with a type that another thread was still looking at, nor with its lock.
+if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
+    os.register_at_fork(before=_lock.acquire, after_in_child=_lock.release, after_in_parent=_lock.release)
 
 
 def prepared(cls: type[T]) -> type[T]:

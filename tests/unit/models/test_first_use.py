@@ -48,3 +48,39 @@ def test_threads_may_use_a_model_for_the_first_time_at_once():
         [sys.executable, "-c", textwrap.dedent(PROGRAM)], capture_output=True, text=True, timeout=100
     )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr[-2000:]
+
+
+FORKING = """
+    import os, threading
+    from aistore.sdk.models import prepare
+
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        with prepare._lock:
+            held.set()
+            go_on.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(20)
+    threading.Timer(0.05, go_on.set).start()
+    child = os.fork()
+    if child == 0:
+        prepare.prepared(dict[str, int])
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    thread.join()
+    prepare.prepared(dict[str, bool])
+    print(os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_a_forked_child_may_use_models_too():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(FORKING)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr[-2000:]
