@@ -237,7 +237,10 @@ class AISFile(AbstractBufferedFile):
         # Not close(): the file may be going because of an error, and half of it must not become the object.
         if self.closed:
             return
-        is_lost = self._sink is not None and not (self._given_up or self._committed)
+        if self._sink is None:
+            self.close()
+            return
+        is_lost = not (self._given_up or self._committed)
         try:
             self.give_up()
         finally:

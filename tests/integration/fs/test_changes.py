@@ -140,6 +140,17 @@ class TestMoving:
         assert ais.cat(f"{tree}/top") == b"top"
 
 
+def test_what_a_bucket_does_not_allow_is_a_permission_error(ais, root, client):
+    client.bucket(f"{root}-ro").create(props={"access": "3"})  # GET and HEAD
+    try:
+        with pytest.raises(PermissionError):
+            ais.pipe(f"{root}-ro/x", b"")
+        with pytest.raises(PermissionError), ais.open(f"{root}-ro/x", "wb") as file:
+            file.write(b"x")
+    finally:
+        client.bucket(f"{root}-ro").delete()
+
+
 def test_touch(ais, tree):
     ais.touch(f"{tree}/top", truncate=False)
     assert ais.cat(f"{tree}/top") == b"top"
