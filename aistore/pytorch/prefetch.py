@@ -80,6 +80,8 @@ class _Readers(Generic[G, T]):
         self._max_bytes = max_bytes
         self._changed = threading.Condition()
         self._held = 0
+        self._is_waiting = False  # the consumer, for a sample
+        self._paused = 0  # threads, for room
         self._drained: _Lane[T] | None = None
         self._stopped = False
         self._work: SimpleQueue[tuple[G, _Lane[T]] | None] = SimpleQueue()
@@ -106,12 +108,13 @@ class _Readers(Generic[G, T]):
         while True:
             with self._changed:
                 self._drained = lane
-                if used:
-                    self._held -= used
+                self._held -= used
+                if self._paused:
                     self._changed.notify_all()
                 while not (lane.samples or lane.is_done):
-                    self._changed.notify_all()
+                    self._is_waiting = True
                     self._changed.wait()
+                self._is_waiting = False
                 samples, lane.samples = lane.samples, []
                 used, lane.size = lane.size, 0
             if not samples:
@@ -156,10 +159,12 @@ class _Readers(Generic[G, T]):
             lane.samples.append(sample)
             lane.size += size
             self._held += size
-            if lane is self._drained:
+            if self._is_waiting and lane is self._drained:
                 self._changed.notify_all()
             while not self._stopped and self._held >= self._max_bytes and not self._is_awaited(lane):
+                self._paused += 1
                 self._changed.wait()
+                self._paused -= 1
             return not self._stopped
 
     def _is_awaited(self, lane: _Lane[T]) -> bool:
