@@ -23,6 +23,8 @@ from aistore.sdk.transport.head import Head, MalformedAnswerError, find_end, par
 from aistore.sdk.transport.resolve import resolve
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     from aistore.sdk.transport.body import Body
     from aistore.sdk.transport.url import Origin
 
@@ -117,9 +119,23 @@ class Connection:
     def _lost(self, err: OSError, what: str, *, answered: bool) -> Exception:
         # An alert is the peer's last word on this client's TLS (a certificate is missing, for one): to
         # connect again would end the same way. With TLS 1.3 it comes only now, after the handshake.
-        if isinstance(err, ssl.SSLError) and err.reason is not None and "ALERT" in err.reason:
-            return AISSSLError(f"TLS with {self.origin.netloc} refused: {_tls_reason(err)}")
+        alert = err if _is_alert(err) else self._alert_at_hand()
+        if alert is not None:
+            return AISSSLError(f"TLS with {self.origin.netloc} refused: {_tls_reason(alert)}")
         return DeadConnectionError(f"{what}{describe(err)}", answered=answered)
+
+    def _alert_at_hand(self) -> ssl.SSLError | None:
+        """Return the alert that came before the connection broke under what was being sent."""
+        if not isinstance(self.sock, ssl.SSLSocket):
+            return None
+        try:
+            self.sock.settimeout(0)
+            self.sock.recv(1)
+        except ssl.SSLError as err:
+            return err if _is_alert(err) else None
+        except OSError:
+            return None
+        return None
 
     # ------------------------------------------------------------ out
 
@@ -303,6 +319,10 @@ def open_connection(
 def _left(deadline: float | None) -> float | None:
     # Never 0: that would mean "do not block".
     return None if deadline is None else max(0.001, deadline - time.monotonic())
+
+
+def _is_alert(err: OSError) -> TypeGuard[ssl.SSLError]:
+    return isinstance(err, ssl.SSLError) and err.reason is not None and "ALERT" in err.reason
 
 
 def _tls_reason(err: ssl.SSLError) -> str:
