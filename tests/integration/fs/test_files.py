@@ -9,7 +9,7 @@ import pickle
 import fsspec
 import pytest
 
-from aistore.fs import AISFileSystem
+from aistore.fs import AISFileSystem, files
 from aistore.fs.errors import ErrIsADirectory, ErrPathExists
 from aistore.sdk.errors import AISError, APIRequestError
 from aistore.sdk.obj.errors import ErrObjectChanged
@@ -126,13 +126,15 @@ class TestWriting:
             props = client.bucket(root).object(name).head("chunked")
             assert (props.chunks is not None) is chunked
 
-    def test_parts_grow_so_that_their_number_suffices(self, endpoint, root):
-        fs = AISFileSystem(endpoint, default_block_size=1)
-        with fs.open(f"{root}/w", "wb") as file:
-            for number in range(1005):
-                file.write(bytes([number % 256]))
-            assert file.blocksize == 2
-        assert fs.size(f"{root}/w") == 1005
+    def test_parts_grow_so_that_their_number_suffices(self, small, root, monkeypatch):
+        monkeypatch.setattr(files, "_PARTS_OF_A_SIZE", 3)
+        sizes = []
+        with small.open(f"{root}/w", "wb") as file:
+            for _ in range(20):
+                file.write(b"x" * 1000)
+                sizes.append(file.blocksize)
+        assert sizes[::4] == [1000, 2000, 4000, 4000, 4000]
+        assert small.size(f"{root}/w") == 20_000
 
     @pytest.mark.parametrize("size", [10, 5000])
     def test_append(self, small, root, size):
@@ -237,10 +239,10 @@ class TestGivingUp:
         file = OPENERS[opener](small, path)
         file.write(text_or_bytes(file, "n" * 40_000))
         caplog.set_level(logging.ERROR)
-        files = [file]
+        kept = [file]
         del file
         with pytest.warns(ResourceWarning, match="unclosed"):
-            files.clear()
+            kept.clear()
         assert "dropped without being closed" in caplog.text
         assert small.cat(path) == DATA
 
