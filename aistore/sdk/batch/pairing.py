@@ -50,12 +50,12 @@ def pair_members(
         ErrBatchFormat: The archive is damaged.
     """
     entries = request.moss_in
-    read = read or reader.read_member
     if answer is not None and len(answer.out) > len(entries):
         raise ErrBatchMismatch(
             f"Get-Batch answer lists {len(answer.out)} entries, {len(entries)} were asked for"
         )
     listed = answer.out if answer is not None else None
+    read = read or reader.read_member
     for index, entry in enumerate(entries):
         try:
             member = reader.next_member()
