@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from aistore.cli.exits import NOT_FOUND, CliError
 from aistore.cli.files import Folder
 from aistore.cli.progress import Meter
-from aistore.cli.selection import Patterns, Selected, select_all
+from aistore.cli.selection import Patterns, Selected, folder_hint, select_all
 from aistore.cli.text import human_size, plural
-from aistore.cli.transfer import WORKERS, get_file
+from aistore.cli.transfer import WORKERS, get_file, has_checksum
 
 if TYPE_CHECKING:
     from aistore.cli.session import Session
@@ -37,6 +37,19 @@ def destination(name: str, dest: str | None) -> Path:
         raise CliError(f"{path.parent}: there is no such folder", NOT_FOUND)
     # What a link leads to is written, not the link replaced.
     return path.resolve() if path.is_symlink() else path
+
+
+def get_one(session: Session, where: Uri, path: Path) -> None:
+    """Download one object to a file, with progress.
+
+    Raises:
+        CliError: It is a folder (exit code 3).
+    """
+    obj = where.object_of(session.client)
+    with folder_hint(session, where):
+        props = obj.head("size,checksum,version")
+    with Meter(session.out, f"get {where.name}", total_bytes=props.size) as meter:
+        get_file(obj, path, meter, validate=has_checksum(props))
 
 
 def download_folder(session: Session, uri: Uri, root: Path, patterns: Patterns) -> list[Selected]:

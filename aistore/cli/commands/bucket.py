@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from aistore.cli.buckets import show_buckets
 from aistore.cli.command import Group
 from aistore.cli.commands.bucket_props import props
 from aistore.cli.copying import copy_bucket
@@ -17,7 +18,7 @@ from aistore.cli.removal import confirm
 from aistore.cli.session import Session, pass_session
 from aistore.cli.settings import parse_settings
 from aistore.cli.text import human_size
-from aistore.cli.uri import Uri, bucket_uri, parse_bucket, parse_uri
+from aistore.cli.uri import Uri, parse_bucket, parse_uri
 
 
 @click.group(
@@ -74,12 +75,7 @@ def rm(session: Session, uris: tuple[str, ...], yes: bool, missing_ok: bool) -> 
 def ls(session: Session, provider: str) -> None:
     """List the buckets, of all providers or of one (as s3://)."""
     scheme = parse_uri(provider).provider if "://" in provider else provider
-    buckets = session.client.cluster().list_buckets(provider=scheme)
-    for uri in sorted(str(bucket_uri(model)) for model in buckets):
-        if session.json:
-            session.out.record({"uri": uri})
-        else:
-            session.out.line(uri)
+    show_buckets(session, scheme)
 
 
 @command.command(examples=("aistore bucket info ais://images", "aistore bucket info --json ais://images"))

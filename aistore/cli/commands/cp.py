@@ -8,7 +8,7 @@ import click
 
 from aistore.cli.command import Command
 from aistore.cli.copying import copy_folder, copy_object
-from aistore.cli.downloads import destination, download_folder
+from aistore.cli.downloads import destination, download_folder, get_one
 from aistore.cli.exits import USAGE, CliError
 from aistore.cli.params import LOCATION
 from aistore.cli.selection import Patterns, pattern_options
@@ -61,8 +61,6 @@ def command(
         if recursive:
             download_folder(session, parse_uri(source), Path(target), patterns)
         else:
-            from aistore.cli.commands.get import get_one
-
             uri = parse_object(source)
             path = destination(uri.name, target)
             get_one(session, uri, path)

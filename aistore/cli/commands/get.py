@@ -7,16 +7,16 @@ from pathlib import Path
 import click
 
 from aistore.cli.command import Command
-from aistore.cli.downloads import destination, download_folder
+from aistore.cli.downloads import destination, download_folder, get_one
 from aistore.cli.exits import USAGE, CliError
 from aistore.cli.files import replacing
 from aistore.cli.params import LOCATION, URI
 from aistore.cli.progress import Meter
-from aistore.cli.selection import Patterns, folder_hint, pattern_options
+from aistore.cli.selection import Patterns, pattern_options
 from aistore.cli.session import Session, pass_session
 from aistore.cli.streaming import open_reader, reader_options, write_out
-from aistore.cli.transfer import copy_out, get_file, has_checksum, resume_file
-from aistore.cli.uri import Uri, parse_object, parse_uri
+from aistore.cli.transfer import copy_out, resume_file
+from aistore.cli.uri import parse_object, parse_uri
 
 
 @click.command(
@@ -78,12 +78,3 @@ def command(
     else:
         get_one(session, where, path)
     session.out.note(f"{where} -> {path}")
-
-
-def get_one(session: Session, where: Uri, path: Path) -> None:
-    """Download one object to a file."""
-    obj = where.object_of(session.client)
-    with folder_hint(session, where):
-        props = obj.head("size,checksum,version")
-    with Meter(session.out, f"get {where.name}", total_bytes=props.size) as meter:
-        get_file(obj, path, meter, validate=has_checksum(props))

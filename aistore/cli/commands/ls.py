@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aistore.cli.buckets import show_buckets
 from aistore.cli.command import Command
 from aistore.cli.exits import NOT_FOUND, CliError
 from aistore.cli.params import URI
 from aistore.cli.session import Session, pass_session
 from aistore.cli.text import human_size
-from aistore.cli.uri import Uri, bucket_uri, parse_uri
+from aistore.cli.uri import Uri, parse_uri
 
 if TYPE_CHECKING:
     from aistore.sdk.models.listing import BucketEntry
@@ -53,7 +54,7 @@ def command(
     """List buckets, or the objects of a bucket whose names begin with what follows it."""
     where = parse_uri(uri) if uri else Uri("")
     if not where.bucket:
-        _list_buckets(session, where.provider)
+        show_buckets(session, where.provider)
         return
     entries = _archive(session, where) if archive else _entries(session, where, recursive, long)
     count = 0
@@ -70,15 +71,6 @@ def command(
             break
     if not count and where.name:
         raise CliError(f"nothing begins with {where}", NOT_FOUND)
-
-
-def _list_buckets(session: Session, provider: str) -> None:
-    buckets = session.client.cluster().list_buckets(provider=provider)
-    for uri in sorted(str(bucket_uri(model)) for model in buckets):
-        if session.json:
-            session.out.record({"uri": uri})
-        else:
-            session.out.line(uri)
 
 
 def _entries(session: Session, where: Uri, recursive: bool, long: bool) -> Any:

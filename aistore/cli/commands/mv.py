@@ -8,7 +8,7 @@ import click
 
 from aistore.cli.command import Command
 from aistore.cli.copying import copy_folder, copy_object
-from aistore.cli.downloads import destination, download_folder
+from aistore.cli.downloads import destination, download_folder, get_one
 from aistore.cli.exits import USAGE, CliError
 from aistore.cli.params import LOCATION
 from aistore.cli.removal import remove_objects
@@ -63,8 +63,6 @@ def command(session: Session, source: str, target: str, recursive: bool) -> None
     if ends[1]:
         copy_object(session, uri, parse_uri(target))
     else:
-        from aistore.cli.commands.get import get_one
-
         path = destination(uri.name, target)
         get_one(session, uri, path)
         session.out.note(f"{uri} -> {path}")
