@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections import deque
+from unittest.mock import Mock
 
 import pytest
 import requests
@@ -25,7 +26,13 @@ from aistore.sdk.errors import (
 from aistore.sdk.transport import connection, tls
 from aistore.sdk.transport.body import Body, BodyError
 from aistore.sdk.transport.call import Call
-from aistore.sdk.transport.connection import Connection, _Selector, describe, open_connection
+from aistore.sdk.transport.connection import (
+    Connection,
+    DeadConnectionError,
+    _Selector,
+    describe,
+    open_connection,
+)
 from aistore.sdk.transport.members import Members
 from aistore.sdk.transport.pool import Pool
 from aistore.sdk.transport.tls import TLSConfig, context_for
@@ -574,6 +581,32 @@ def test_a_certificate_that_the_server_demands_is_missing(peers, rc):
     with pytest.raises(AISSSLError, match="refused"):
         rc(peer).request("GET", "health")
     assert peer.connections <= 1
+
+
+def _ssl_error(reason):
+    err = ssl.SSLError(1, reason)
+    err.reason = reason
+    return err
+
+
+@pytest.mark.parametrize(
+    ("behind", "refused"),
+    [
+        (_ssl_error("TLSV13_ALERT_CERTIFICATE_REQUIRED"), True),
+        (_ssl_error("UNEXPECTED_EOF_WHILE_READING"), False),
+        (ConnectionResetError("reset"), False),
+        ([b""], False),
+    ],
+)
+def test_the_alert_behind_a_broken_connection_is_found(peers, behind, refused):
+    conn = open_connection(parse_origin(peers(answer()).url), None, 5, 5)
+    with conn.sock:
+        conn.sock = Mock(spec=ssl.SSLSocket)
+    conn.sock.sendall.side_effect = BrokenPipeError("gone")
+    conn.sock.recv.side_effect = behind
+    with pytest.raises(AISSSLError if refused else DeadConnectionError):
+        conn.send(b"GET / HTTP/1.1\r\n\r\n")
+    conn.close()
 
 
 def test_the_log_shows_no_signature_of_a_redirect(peers, rc, caplog):
