@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import report
 from benchmarks.origins import ClusterOrigin, LocalOrigin, NginxOrigin, Origin
 from benchmarks.report import Outcome
-from benchmarks.rows import GROUPS, MIB, OURS, ROWS, Row
+from benchmarks.row import MIB, OURS, Row
+from benchmarks.rows import GROUPS, ROWS
 from benchmarks.running import Task, measure
 from benchmarks.worker.payload import content
 

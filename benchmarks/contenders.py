@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.rows import CONNECTIONS, ETL_SERVER, FLOOR, OURS, V200
+from benchmarks.row import CONNECTIONS, ETL_SERVER, FLOOR, OURS, V200
 
 if TYPE_CHECKING:
-    from benchmarks.rows import Row
+    from benchmarks.row import Row
 
 ROOT = Path(__file__).resolve().parent.parent
 PEER = ROOT / ".venv-peer" / "bin" / "python"

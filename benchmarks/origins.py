@@ -17,7 +17,7 @@ from benchmarks.worker.payload import content
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from benchmarks.rows import Row
+    from benchmarks.row import Row
 
 _THREADS = 8
 

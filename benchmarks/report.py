@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contenders import BENCH
-from benchmarks.rows import FLOOR, GROUPS, OURS, V200
+from benchmarks.row import FLOOR, OURS, V200
+from benchmarks.rows import GROUPS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from benchmarks.rows import Row
+    from benchmarks.row import Row
     from benchmarks.running import Figures
 
 _WIDTH = 150  # of the table where there is no terminal to fit it to

@@ -2,55 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-
-OURS, V200, FLOOR, ETL_SERVER = "ours", "2.0.0", "floor", "ETL server"
-CLIENTS = ("urllib3", "http.client", "requests", "httpx", "aiohttp", "pycurl", "obstore")
-S3 = ("boto3", "s3fs")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table.
-
-    Attributes:
-        group: The group it belongs to.
-        title: What is done.
-        work: What the contenders' drivers call it.
-        args: Its arguments.
-        others: Contenders besides ours, the baseline and the floor.
-        goals: Most that ours may take of what the baseline takes: "wall", "cpu", "memory".
-        baseline: What ours is compared with.
-        origins: Where it can be done: any of "nginx", "local", "cluster"; empty when it needs none.
-        once: Whether it is done one single time, because it is large.
-        floor: Whether there is a bare socket loop for it.
-        note: What a reader should know.
-        samples: How many samples one operation yields, when their rate is worth a line.
-        for_clusters: Whether the goals rest on what only clusters do, and are judged only there.
-    """
-
-    group: str
-    title: str
-    work: str
-    args: dict[str, Any] = field(default_factory=dict)
-    others: tuple[str, ...] = ()
-    goals: dict[str, float] = field(default_factory=dict)
-    baseline: str = V200
-    origins: tuple[str, ...] = ("nginx", "local", "cluster")
-    once: bool = False
-    floor: bool = True
-    note: str = ""
-    for_clusters: bool = False
-    samples: int = 0
-
-    @property
-    def contenders(self) -> tuple[str, ...]:
-        """Everyone who takes part."""
-        first = (OURS, self.baseline) if self.baseline else (OURS,)
-        return (*first, *self.others, *((FLOOR,) if self.floor else ()))
+from benchmarks.row import CLIENTS, CONNECTIONS, ETL_SERVER, GIB, KIB, MIB, S3, Row, show_size
 
 
 def _sdk_rows() -> list[Row]:
@@ -332,7 +286,6 @@ _OWN_GOALS: dict[tuple[str, int], dict[str, float]] = {
     ("hpull", 64 * KIB): {"fastapi": 0.15, "threaded": 0.15, "flask": 0.15},
     ("direct_put", 64 * KIB): {"fastapi": 0.12, "threaded": 0.12, "flask": 0.12},
 }
-CONNECTIONS = 8
 _ETL_TITLES = {
     "hpush": "hpush, body",
     "hpush_fqn": "hpush, FQN",
@@ -412,18 +365,6 @@ def _local_rows() -> list[Row]:
         )
     )
     return rows
-
-
-def show_size(size: int) -> str:
-    """Write a size as people do.
-
-    Args:
-        size: Bytes.
-    """
-    for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
-        if size >= unit:
-            return f"{size / unit:.3g} {name}"
-    return f"{size} B"
 
 
 ROWS: tuple[Row, ...] = (

@@ -18,7 +18,7 @@ from benchmarks.contenders import Contender, find_contender
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmarks.rows import Row
+    from benchmarks.row import Row
 
 _WORKER = Path(__file__).parent / "worker"
 _MAX_ROUNDS = 15
