@@ -43,6 +43,7 @@ REFUSED_SECONDS = 60.0
 
 _MAX_PERMITS = 1000
 _TARGET = re.compile(r"/v1/objects/([^/?%]+)/([^?]+)(?:\?(.*))?", re.DOTALL)
+_NODE_ID = re.compile(r"[A-Za-z0-9._-]+")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _PAIRS = tuple(high + low for high in _DIGITS for low in _DIGITS)
 _PROVIDERS = frozenset({"ais", "aws", "gcp", "azure", "oci"})
@@ -332,7 +333,7 @@ def read_mark(target: str, location: str) -> Mark | None:
         for pair in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
             got.remove(pair)
             extra.pop(pair[0], None)
-        if len(got) != 2 or extra.keys() != {"pid", "utm"} or not extra["pid"].isalnum():
+        if len(got) != 2 or extra.keys() != {"pid", "utm"} or not _NODE_ID.fullmatch(extra["pid"]):
             return None
         if unquote(parts.path, errors="surrogateescape") != unquote(path, errors="surrogateescape"):
             return None

@@ -86,6 +86,13 @@ def test_marks_of_recorded_redirects():
     )
 
 
+@pytest.mark.parametrize("pid", ["Mqrp8080", "ais-proxy-0", "k8s_Pq-7x", "proxy.a1"])
+def test_proxies_of_any_id_mark_redirects(pid):
+    mark = read_mark("/v1/objects/b/a", f"http://127.0.0.1:8081/v1/objects/b/a?pid={pid}&utm=dn0oq41acehi")
+    assert mark is not None
+    assert mark.pid == pid
+
+
 @pytest.mark.parametrize(
     "location",
     [
