@@ -46,6 +46,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "connect_timeout": (int, float),
     "read_timeout": (int, float),
     "max_pool_size": (int,),
+    "direct": (bool,),
     "token_file": (str,),
 }
 KEYS = tuple(_KINDS)
@@ -186,6 +187,7 @@ def _from_profile(values: Mapping[str, Any]) -> dict[str, Any]:
         "skip_verify": ("AIS_SKIP_VERIFY_CRT", "AIS_SKIP_VERIFY"),
         "ca_cert": ("AIS_CLIENT_CA",),
         "max_pool_size": ("AIS_MAX_CONN_POOL",),
+        "direct": ("AIS_DIRECT",),
     }
     arguments = {
         key: values[key]

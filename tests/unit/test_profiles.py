@@ -20,6 +20,7 @@ default_profile = "lab"
 endpoint = "http://lab:8080"
 read_timeout = 60
 max_pool_size = 3
+direct = true
 auth_endpoint = "http://lab:52001"
 
 [profiles.prod]
@@ -103,6 +104,17 @@ def test_arguments_before_environment_before_profile_before_defaults(folder, mon
     client = Client.from_profile("lab", endpoint="http://argument:2", timeout=9)
     assert inner(client).base_url == "http://argument:2/v1"
     assert inner(client).timeout == 9
+
+
+def test_direct_routing_of_a_profile(folder, monkeypatch):
+    given = {}
+    monkeypatch.setattr(Client, "__init__", lambda self, **arguments: given.update(arguments))
+    Client.from_profile("lab")
+    assert given["direct"] is True
+    given.clear()
+    monkeypatch.setenv("AIS_DIRECT", "0")
+    Client.from_profile("lab")
+    assert "direct" not in given  # the environment's is used
 
 
 def test_paths_and_tls(folder, monkeypatch):
