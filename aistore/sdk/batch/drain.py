@@ -63,6 +63,12 @@ class _Drainer:
         self._new: list[Any] = []
         self._count = 0
         self._waker: socket.socket | None = None
+        self._open: list[socket.socket | selectors.BaseSelector] = []
+
+    def leave(self) -> None:
+        """Close what is open, in a process that has no such thread."""
+        for item in self._open:
+            item.close()
 
     def add(self, response: Any) -> bool:
         """Take over an answer; return whether it was taken."""
@@ -87,10 +93,12 @@ class _Drainer:
             theirs.close()
             return False
         self._waker = ours
+        self._open = [ours, theirs]
         return True
 
     def _run(self, wake: socket.socket) -> None:
         with wake, selectors.DefaultSelector() as selector:
+            self._open.append(selector)
             selector.register(wake, selectors.EVENT_READ)
             deadlines: dict[Any, float] = {}
             while self._take_new(wake, selector, deadlines):
@@ -113,6 +121,7 @@ class _Drainer:
                 assert self._waker is not None
                 self._waker.close()
                 self._waker = None
+                self._open = []
                 return False
         for response in new:
             deadlines[response] = time.monotonic() + _MAX_SECONDS
@@ -137,6 +146,7 @@ _drainer = _Drainer()
 def _start_anew() -> None:
     # In the child of a fork there is no such thread, and every inherited connection is closed.
     global _drainer
+    _drainer.leave()
     _drainer = _Drainer()
 
 

@@ -1,5 +1,6 @@
 """What is left of answers after their last entry: one thread for all, and none where nothing is to come."""
 
+import os
 import threading
 import time
 from contextlib import contextmanager
@@ -75,6 +76,26 @@ def test_one_thread_waits_for_many_answers():
         for _ in range(10):
             assert read(client) == [b"1"]
         assert server.connections == 10
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_child_of_a_fork_has_nothing_of_it_open():
+    with held() as (_, client, go_on):
+        read(client)
+        until(drains)
+        pid = os.fork()
+        if not pid:  # pragma: no cover - the child
+            status = 1
+            try:
+                new = drain._drainer
+                status = 0 if new._waker is None and not new._open and not drains() else 1
+            finally:
+                os._exit(status)
+        assert os.waitpid(pid, 0)[1] == 0
+        go_on.set()
+        until(lambda: not drains())
+        assert client.session_manager.transport.pool.idle_count() == 1
 
 
 def test_more_than_that_are_not_waited_for(monkeypatch):
