@@ -102,13 +102,19 @@ def test_one_process_resumes(make, shuffle):
     assert len({name for batch in whole for name in batch}) == sum(map(len, whole)) >= COUNT
 
 
-@pytest.mark.parametrize("context", ["fork", "forkserver", "spawn"])
-def test_workers_resume(make, context):
-    if context != "fork" and make.name != "batch":
-        pytest.skip("one of them starts such workers")
+def check_workers(make, context):
     whole, parts = resume(make, 2, context, 4, shuffle=True)
     assert parts == whole
     assert len({name for batch in whole for name in batch}) == sum(map(len, whole)) >= COUNT
+
+
+def test_forked_workers_resume(make):
+    check_workers(make, "fork")
+
+
+@pytest.mark.parametrize("context", ["forkserver", "spawn"])
+def test_other_workers_resume(client, samples, context):
+    check_workers(Make("batch", client, samples), context)
 
 
 def test_each_worker_stops_within_a_batch_of_its_own(client, samples):
