@@ -6,7 +6,7 @@ import pytest
 
 from aistore.sdk.etl.webserver import fastapi_streaming
 from aistore.sdk.etl.webserver.exchange import ObjectTooLarge
-from aistore.sdk.etl.webserver.fastapi_streaming import ClientGone, RequestChunks
+from aistore.sdk.etl.webserver.fastapi_streaming import BodyPipe, ClientGone, OutputPipe, RequestChunks
 
 
 def receiving(*messages):
@@ -65,3 +65,64 @@ def test_an_end_is_noticed_though_nobody_reads_the_body():
         await asyncio.wait_for(body.wait_for_disconnect(), 5)
 
     asyncio.run(wait())
+
+
+# ---------------------------------------------------------------- pipes
+
+
+def test_a_body_through_a_pipe():
+    """It is received no faster than it is read, beyond the window."""
+    size, count = 100_000, 30
+    messages = [chunk(b"x" * size, more=number < count - 1) for number in range(count)]
+
+    async def read():
+        source = RequestChunks(receiving(*messages))
+        pipe = BodyPipe(source, await source.pull())
+        pump = asyncio.ensure_future(pipe.pump())
+        await pipe.settle()
+        await asyncio.sleep(0)
+        assert not pump.done()
+        with pipe.open() as reader:
+            data = await asyncio.to_thread(reader.read)
+        await pump
+        return data
+
+    assert asyncio.run(read()) == b"x" * size * count
+
+
+def test_a_body_that_breaks_off_in_a_pipe():
+    async def read():
+        source = RequestChunks(receiving(chunk(b"ab"), {"type": "http.disconnect"}))
+        pipe = BodyPipe(source, await source.pull())
+        with pytest.raises(ClientGone):
+            await pipe.pump()
+        with pipe.open() as reader, pytest.raises(ClientGone):
+            await asyncio.to_thread(reader.read)
+
+    asyncio.run(read())
+
+
+def test_an_output_waits_for_its_reader_and_ends_with_it():
+    async def pump():
+        pipe = OutputPipe()
+
+        def make():
+            try:
+                while True:
+                    pipe.put(b"x" * 100_000)
+            except ClientGone:
+                return "gone"
+
+        making = asyncio.ensure_future(asyncio.to_thread(make))
+        taken = 0
+        while taken <= fastapi_streaming.WINDOW_BYTES:
+            taken += sum(len(item) for item in await pipe.take())
+        # One chunk may be beyond the window; the next waits until something has been sent.
+        assert taken <= fastapi_streaming.WINDOW_BYTES + 100_000
+        assert not pipe.has_items
+        pipe.sent(taken)
+        assert await pipe.take()
+        pipe.abandon()
+        return await making
+
+    assert asyncio.run(asyncio.wait_for(pump(), 20)) == "gone"

@@ -125,7 +125,10 @@ class Endpoint:
             else:
                 body = source = BodyPipe(chunks, first)
                 blocks = True
-        pump = asyncio.ensure_future(source.pump()) if source is not None else None
+        pump = None
+        if source is not None:
+            pump = asyncio.ensure_future(source.pump())
+            await source.settle()
         server.handoff().run(_handle_stream, RequestIO(server, body), request, pipe, blocks=blocks)
         try:
             if pump is None:

@@ -21,7 +21,9 @@ Send = Callable[[Message], Awaitable[None]]
 
 READ_BUFFER = 1 << 16
 # Bytes that wait between the loop and a thread, in each direction; one chunk may be beyond that.
-WINDOW_BYTES = 1 << 18
+WINDOW_BYTES = 1 << 19
+# How long a small body may take to arrive before it is worked on piece by piece.
+SETTLE_SECONDS = 0.005
 # How long to wait for the next piece of a request's body, or for the client to take one of the answer's.
 RECEIVE_SECONDS = 120.0
 
@@ -127,6 +129,7 @@ class BodyPipe:
         self._queue: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
         self._resume = asyncio.Event()
         self._waiting = False
+        self._settled = self._loop.create_future()
         # Each is written by one side only.
         self._put = len(first)
         self._taken = 0
@@ -142,6 +145,8 @@ class BodyPipe:
                 self._queue.put(chunk)
                 if not chunk:
                     return
+                if self._put > WINDOW_BYTES:
+                    self._settle()
                 while self._put - self._taken > WINDOW_BYTES:
                     self._resume.clear()
                     self._waiting = True
@@ -151,6 +156,21 @@ class BodyPipe:
         except ClientGone as exc:
             self._queue.put(exc)
             raise
+        finally:
+            self._settle()
+
+    async def settle(self) -> None:
+        """Wait until the body is there, a window full of it, or some moments have passed.
+
+        A thread that need not wait for each piece does not change places with the loop for each.
+        """
+        timer = self._loop.call_later(SETTLE_SECONDS, self._settle)
+        await self._settled
+        timer.cancel()
+
+    def _settle(self) -> None:
+        if not self._settled.done():
+            self._settled.set_result(None)
 
     def close(self) -> None:
         """Have whoever still reads get an error."""
