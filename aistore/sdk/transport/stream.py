@@ -9,6 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.errors import AISChunkedEncodingError, AISNetworkError, AISProtocolError, AISReadTimeout
+from aistore.sdk.transport.answer_face import AnswerFace
 from aistore.sdk.transport.coding import decode, is_coded
 from aistore.sdk.transport.connection import RECV, describe
 from aistore.sdk.transport.framing import ChunkedDecoder
@@ -17,15 +18,13 @@ from aistore.sdk.transport.head import CHUNKED, UNTIL_CLOSE, Head, MalformedAnsw
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from urllib3 import HTTPHeaderDict
-
     from aistore.sdk.transport.connection import Connection
     from aistore.sdk.transport.pool import Pool
 
 _SMALL = 64 * 1024
 
 
-class BodyReader(io.RawIOBase):
+class BodyReader(AnswerFace):
     """Raw body of an answer, with the interface of a `urllib3.HTTPResponse`.
 
     Content codings are left alone unless `decode_content` says otherwise. The connection goes back to the
@@ -72,59 +71,12 @@ class BodyReader(io.RawIOBase):
         if length == 0:
             self._finish()
 
-    # ------------------------------------------------------------ what urllib3 answers to
-
-    @property
-    def status(self) -> int:
-        """HTTP status."""
-        return self._head.status
-
-    @property
-    def reason(self) -> str:
-        """Reason phrase."""
-        return self._head.reason
-
-    @property
-    def version(self) -> int:
-        """10 or 11."""
-        return self._head.version
-
-    @property
-    def headers(self) -> HTTPHeaderDict:
-        """Header fields of the answer."""
-        from urllib3 import HTTPHeaderDict
-
-        fields = HTTPHeaderDict()
-        for name, value in self._head.pairs:
-            fields.add(name, value.strip(" \t"))
-        return fields
-
-    @property
-    def length_remaining(self) -> int | None:
-        """Bytes still to come, when that is known."""
-        return self._length - self._pos if self._length >= 0 else None
+    # ------------------------------------------------------------ the connection's use
 
     @property
     def data(self) -> bytes:
         """The rest of the body, decoded."""
         return self.read(decode_content=True)
-
-    def geturl(self) -> str:
-        """URL of the request."""
-        return self._url
-
-    def getheader(self, name: str, default: str | None = None) -> str | None:
-        """One header field.
-
-        Args:
-            name: Its name, in any case.
-            default: Returned when it is not there.
-        """
-        return self._head.fields.get(name.lower(), default)
-
-    def readable(self) -> bool:
-        """Tell that it can be read: always."""
-        return True
 
     def isclosed(self) -> bool:
         """Tell whether the connection is given up."""
