@@ -139,7 +139,10 @@ class DestinationGuard:
         if address.is_global and not any(
             _same_network(address, own) for own in self._addresses(self._own_host)
         ):
-            return "a public address outside the cluster"
+            return (
+                "a public address outside the target's network: "
+                "list the cluster's networks in AIS_ETL_ALLOWED_HOSTS"
+            )
         return ""
 
     def _addresses(self, host: str) -> tuple[Address, ...]:
