@@ -11,7 +11,7 @@ from aistore.sdk.archive_config import ArchiveConfig
 from aistore.sdk.batch.batch import Batch
 from aistore.sdk.batch.errors import ErrBatchFormat, ErrBatchIncomplete
 from aistore.sdk.const import MIB
-from aistore.sdk.errors import APIRequestError, ErrObjNotFound
+from aistore.sdk.errors import AISReadTimeout, APIRequestError, ErrObjNotFound
 from aistore.sdk.obj.object import Object
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Fetcher:
             with cast("BatchResults", batch.get()) as results:
                 for info, content in results:
                     yield None if info.err_msg else content
-        except (APIRequestError, ErrBatchFormat, ErrBatchIncomplete) as err:
+        except (APIRequestError, AISReadTimeout, ErrBatchFormat, ErrBatchIncomplete) as err:
             logger.debug("Get-Batch failed, reading with GET: %s", err)
 
 

@@ -6,7 +6,9 @@ import pytest
 from archives import archive_of
 from scripted import Answer, Request, scripted
 
+from aistore.sdk.batch.batch import Batch
 from aistore.sdk.batch.fetch import Fetcher, Wanted
+from aistore.sdk.errors import AISReadTimeout
 from aistore.sdk.etl.etl_config import ETLConfig
 from aistore.sdk.models.listing import BucketEntry
 from aistore.sdk.obj.object import BucketDetails, Object
@@ -140,3 +142,13 @@ def test_what_is_missing_is_an_error_in_its_place():
 def test_a_damaged_answer_is_made_up_for():
     cluster = Cluster(cut=700)
     assert fetch(cluster, STORED) == list(STORED.items())
+
+
+def test_a_batch_without_an_answer_is_made_up_for(monkeypatch):
+    def wait(self, **options):
+        raise AISReadTimeout("no answer")
+
+    monkeypatch.setattr(Batch, "get", wait)
+    cluster = Cluster()
+    assert fetch(cluster, STORED) == list(STORED.items())
+    assert cluster.asked == list(STORED)
