@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 
+from aistore.sdk.etl.webserver.fastapi_server import FastAPIServer
 from aistore.sdk.etl.webserver.settings import InvalidETLEnvironment, ServerSettings
 
 URL = {"AIS_TARGET_URL": "http://t:1/v1/etl/_object/e/s"}
@@ -74,3 +75,14 @@ def test_unusable_values_name_their_variable(name, value):
     assert isinstance(error.value, ValueError)
     again = pickle.loads(pickle.dumps(error.value))
     assert str(again) == str(error.value)
+
+
+def test_large_objects_over_a_websocket_are_not_cut_by_pings(monkeypatch):
+    class Server(FastAPIServer):
+        def transform(self, data, path, etl_args):
+            return data
+
+    monkeypatch.setenv(*next(iter(URL.items())))
+    config = Server()._uvicorn_config()
+    assert config.ws_ping_interval is None
+    assert config.ws_max_size == 16 << 30

@@ -165,6 +165,8 @@ class FastAPIServer(ETLServer):
             timeout_graceful_shutdown=GRACE_SECONDS,
             ws_max_size=WS_MESSAGE_MAX,
             ws_per_message_deflate=False,
+            # An object is one message, and a target cannot answer a ping before it has sent all of it.
+            ws_ping_interval=None,
             **kwargs,
         )
 
