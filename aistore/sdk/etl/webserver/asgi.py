@@ -199,11 +199,12 @@ async def _send_from(pipe: OutputPipe, send: Send, disconnected: Any) -> None:
     """
     watch: asyncio.Future[Any] | None = None
     this = asyncio.current_task()
-    gone = False
+    gone = ended = False
 
-    def stop(_done: Any) -> None:
+    def stop(done: asyncio.Future[Any]) -> None:
         nonlocal gone
-        if not _done.cancelled() and this is not None:
+        # It may have been scheduled before the reply came to its end.
+        if not ended and not done.cancelled() and this is not None:
             gone = True
             pipe.abandon()
             this.cancel()
@@ -223,9 +224,9 @@ async def _send_from(pipe: OutputPipe, send: Send, disconnected: Any) -> None:
         if this is not None and hasattr(this, "uncancel"):
             this.uncancel()
     finally:
+        ended = True
         pipe.abandon()
         if watch is not None:
-            watch.remove_done_callback(stop)
             watch.cancel()
 
 

@@ -6,7 +6,7 @@ import os
 
 _KEPT = 16 << 20
 _MAPPED_FROM = 4 << 20
-_ARENAS = 2
+_ARENAS = range(2, 8)
 # mallopt(3)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
@@ -28,6 +28,6 @@ def keep_freed_memory() -> None:
     for parameter, value in (
         (_M_TRIM_THRESHOLD, _KEPT),
         (_M_MMAP_THRESHOLD, _MAPPED_FROM),
-        (_M_ARENA_MAX, _ARENAS),
+        (_M_ARENA_MAX, min(max(os.cpu_count() or 1, _ARENAS.start), _ARENAS.stop)),
     ):
         mallopt(parameter, value)
