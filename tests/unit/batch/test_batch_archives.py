@@ -340,3 +340,16 @@ def test_a_view_of_a_member_that_is_cut():
     reader.next_member()
     with pytest.raises(ErrArchiveTruncated):
         reader.read_view()
+
+
+def test_a_view_ends_with_its_archive():
+    reader = TarReader(io.BytesIO(tar_of([("a", b"1" * 1000)])))
+    reader.next_member()
+    view = reader.read_view()
+    reader.close()
+    with pytest.raises(ValueError, match="released"):
+        bytes(view)
+
+
+def test_an_archive_may_end_after_what_is_no_file():
+    assert read_all(TarReader(io.BytesIO(_entry("folder/", b"", b"5")))) == []
