@@ -11,6 +11,7 @@ from aistore.local.errors import InvalidRequest
 from aistore.local.listing import Entry, Flag, Page, Query, list_page
 from aistore.local.names import check_prefix
 from aistore.local.nodes import new_id
+from aistore.sdk.models.prepare import prepared
 
 if TYPE_CHECKING:
     from aistore.local.api.request import ActionMsg, Request
@@ -73,7 +74,7 @@ async def list_objects(req: Request, bucket: Bucket, msg: ActionMsg) -> Response
 
 def _decode(req: Request, value: Any) -> ListMsg:
     try:
-        return msgspec.convert(value, ListMsg)
+        return msgspec.convert(value, prepared(ListMsg))
     except msgspec.ValidationError as err:
         kind = "map[string]interface {}" if isinstance(value, dict) else type(value).__name__
         message = f"{req.node.label}: failed to unmarshal list ({kind}), err: apc.LsoMsg: {err}"

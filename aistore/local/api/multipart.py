@@ -13,6 +13,7 @@ from aistore.local.errors import InvalidRequest, LocalError, NotFound
 from aistore.local.nodes import new_id
 from aistore.local.store import ContentWriter
 from aistore.local.store.assembly import assemble
+from aistore.sdk.models.prepare import prepared
 
 if TYPE_CHECKING:
     from aistore.local.api.request import ActionMsg, Request
@@ -84,7 +85,7 @@ async def _complete(req: Request, bucket: Bucket, name: str, msg: ActionMsg) -> 
     if msg.value is None:
         raise InvalidRequest("nil parts list")
     try:
-        listed = msgspec.convert(msg.value, list[CompletedPart])
+        listed = msgspec.convert(msg.value, prepared(list[CompletedPart]))
     except msgspec.ValidationError as err:
         raise InvalidRequest(f"apc.MptCompletedParts: {err}") from err
     upload = _find(req, bucket, name)

@@ -12,6 +12,7 @@ from aistore.local.api import access
 from aistore.local.api.response import Response, text_response
 from aistore.local.errors import InvalidRequest, LocalError
 from aistore.local.names import check_object_name
+from aistore.sdk.models.prepare import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ class _PromoteMsg(msgspec.Struct):
 async def _promote(req: Request, bucket: Bucket, _name: str, msg: ActionMsg) -> Response:
     access.check_access(bucket, access.PROMOTE)
     try:
-        asked = msgspec.convert(msg.value or {}, _PromoteMsg)
+        asked = msgspec.convert(msg.value or {}, prepared(_PromoteMsg))
     except msgspec.ValidationError as err:
         raise InvalidRequest(f"{req.node.label}: failed to unmarshal promote, err: {err}") from err
     source = _source(req.state, asked.src or msg.name)

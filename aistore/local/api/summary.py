@@ -11,6 +11,7 @@ import msgspec
 from aistore.local.api.response import TEXT_TYPE, Response, json_response, text_response
 from aistore.local.errors import InvalidRequest, LocalError
 from aistore.local.nodes import new_id
+from aistore.sdk.models.prepare import prepared
 
 if TYPE_CHECKING:
     from aistore.local.api.request import ActionMsg, Request
@@ -82,7 +83,7 @@ class Summaries:
     async def get_action(self, req: Request, bucket: Bucket | None, msg: ActionMsg) -> Response:
         """Answer `GET /v1/buckets[/B]` with the action `summary-bck`."""
         try:
-            asked = msgspec.convert(msg.value or {}, _SummaryMsg)
+            asked = msgspec.convert(msg.value or {}, prepared(_SummaryMsg))
         except msgspec.ValidationError as err:
             raise InvalidRequest(f"{req.node.label}: failed to unmarshal summary-bck, err: {err}") from err
         if asked.uuid:

@@ -19,6 +19,7 @@ from aistore.local.errors import InvalidRequest, LocalError
 from aistore.local.nodes import Node
 from aistore.sdk.durations import convert_to_seconds
 from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.models.prepare import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -136,7 +137,7 @@ class AuthnApp(App):
         try:
             if not body.strip():
                 raise msgspec.DecodeError("EOF")
-            return msgspec.json.decode(body, type=type)
+            return msgspec.json.decode(body, type=prepared(type))
         except (msgspec.DecodeError, UnicodeDecodeError) as err:
             message = f"{req.path}: failed to unmarshal [*authn.{kind}] ({req.method}), err: {err}"
             raise InvalidRequest(message) from err

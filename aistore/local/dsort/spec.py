@@ -16,6 +16,7 @@ from aistore.local.errors import InvalidRequest
 from aistore.local.jobs.template import Template, parse_template
 from aistore.local.names import bck_from_dict, check_object_name
 from aistore.local.options import parse_size
+from aistore.sdk.models.prepare import prepared
 
 if TYPE_CHECKING:
     from aistore.local.names import Bck
@@ -143,7 +144,7 @@ def parse_spec(value: Any) -> SortSpec:
         InvalidRequest: Says what is wrong with it.
     """
     try:
-        message = msgspec.convert(value, _Message)
+        message = msgspec.convert(value, prepared(_Message))
     except msgspec.ValidationError as err:
         raise _invalid(str(err)) from err
     if not message.input_bck:
