@@ -78,7 +78,8 @@ class FillPlan(_Plan):
         Raises:
             InvalidRequest: There are more shards than names.
         """
-        if not self.names or self._filled >= self._size:
+        # What has no bytes fits into a full shard: a size made from the number of names may leave no other.
+        if not self.names or (record.size and self._filled >= self._size):
             self._open(self._next())
             self._filled = 0
         self._filled += record.size
