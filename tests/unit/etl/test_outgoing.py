@@ -249,3 +249,52 @@ def test_a_client_of_a_program_is_obeyed(monkeypatch):
         await server.shutdown_event()
 
     asyncio.run(main())
+
+
+# ---------------------------------------------------------------- stages without TLS in a cluster with it
+
+
+@pytest.fixture
+def secure(monkeypatch):
+    monkeypatch.setenv("AIS_TARGET_URL", "https://127.0.0.1:1/v1/etl/_object/e/SECRET")
+    monkeypatch.setenv("AIS_AUTHN_TOKEN", "tok")
+
+
+def tokens_of(server, pipeline_server, body=b"abc"):
+    pipeline_server.requests.clear()
+    reply = RequestIO(server, BytesBody(body)).run("PUT", "/b/o", "", pipeline_server.endpoint)
+    assert reply.status == 200
+    return [request.headers.get("authorization", "") for request in pipeline_server.requests]
+
+
+def test_stages_get_no_token_in_the_clear(secure):
+    class Same(HTTPMultiThreadedServer):
+        def transform(self, data, path, etl_args):
+            return data
+
+    server = Same()
+    with scripted(answer) as (stage, _):
+        assert tokens_of(server, stage) == [""]
+        assert tokens_of(server, stage, LARGE) == [""]
+        assert server.session.headers["Authorization"] == "Bearer tok"
+        assert tokens_of(server, stage) == [""]
+        server.session.close()
+
+
+def test_stages_get_no_token_in_the_clear_from_a_client(secure):
+    import asyncio
+
+    class Same(FastAPIServer):
+        def transform(self, data, path, etl_args):
+            return data
+
+    async def main(stage):
+        server = Same()
+        assert server.client.headers["Authorization"] == "Bearer tok"
+        server.handoff()
+        tokens = await asyncio.to_thread(tokens_of, server, stage)
+        await server.shutdown_event()
+        return tokens
+
+    with scripted(answer) as (stage, _):
+        assert asyncio.run(main(stage)) == [""]

@@ -74,6 +74,11 @@ def test_direct_put_url_takes_the_scheme_of_the_target():
     assert url == "https://t2/v1/x"
 
 
+def test_stages_of_a_cluster_with_tls_are_put_to_as_they_are_named():
+    url = compose_etl_direct_put_url("http://pod:8000", "https://t1:1/v1", "b/o")
+    assert url == "http://pod:8000/b/o"
+
+
 @pytest.mark.parametrize(
     ("path", "plain"),
     [

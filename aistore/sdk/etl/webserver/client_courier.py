@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from aistore.sdk.const import HEADER_CONTENT_LENGTH, STATUS_OK
 from aistore.sdk.etl.webserver.base_etl_server import ETLServer
 from aistore.sdk.etl.webserver.exchange import HopAnswer, check_size
-from aistore.sdk.etl.webserver.outgoing import hop_answer
+from aistore.sdk.etl.webserver.outgoing import hop_answer, without_token
 from aistore.sdk.etl.webserver.requirements import require
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class ClientCourier:
 
     def put(self, url: str, data: bytes | Iterable[bytes], headers: Mapping[str, str]) -> HopAnswer:
         """As `outgoing.Courier.put`."""
-        return self._on_loop(self._put(url, data, dict(headers)))
+        return self._on_loop(self._put(url, data, {**headers, **without_token(self._server.settings, url)}))
 
     def _on_loop(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

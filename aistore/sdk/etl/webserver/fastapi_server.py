@@ -151,7 +151,7 @@ class FastAPIServer(ETLServer):
             timeout=module.Timeout(settings.read_timeout, connect=settings.connect_timeout),
             follow_redirects=False,
             trust_env=False,
-            headers={"Accept-Encoding": "identity", **auth_headers(settings)},
+            headers={"Accept-Encoding": "identity", **auth_headers(settings, settings.host_target)},
         )
         return client
 

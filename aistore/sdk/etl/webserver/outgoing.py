@@ -44,9 +44,36 @@ _READ_BUFFER = 1 << 16
 _READ_BYTES = 1 << 20
 
 
-def auth_headers(settings: ServerSettings) -> dict[str, str]:
-    """Return the headers that identify the server to its peers."""
-    return {HEADER_AUTHORIZATION: f"Bearer {settings.token}"} if settings.token else {}
+def token_for(settings: ServerSettings, url: str) -> str:
+    """Return the token for a request, or "": it does not travel in the clear where the own target has TLS.
+
+    Args:
+        settings: The server's settings.
+        url: Where the request goes.
+    """
+    exposed = url.startswith("http:") and settings.host_target.startswith("https:")
+    return "" if exposed else settings.token or ""
+
+
+def auth_headers(settings: ServerSettings, url: str) -> dict[str, str]:
+    """Return the headers that identify the server to a peer.
+
+    Args:
+        settings: The server's settings.
+        url: Where the request goes.
+    """
+    token = token_for(settings, url)
+    return {HEADER_AUTHORIZATION: f"Bearer {token}"} if token else {}
+
+
+def without_token(settings: ServerSettings, url: str) -> dict[str, str]:
+    """Return what has a client that adds the token to every request leave it out, where it must.
+
+    Args:
+        settings: The server's settings.
+        url: Where the request goes.
+    """
+    return {HEADER_AUTHORIZATION: ""} if settings.token and not token_for(settings, url) else {}
 
 
 def own_ssl_context() -> ssl.SSLContext:
@@ -69,7 +96,7 @@ def make_session(settings: ServerSettings) -> requests.Session:
     session.trust_env = False
     session.verify, session.cert = resolve_ssl_config()
     session.headers["Accept-Encoding"] = "identity"
-    session.headers.update(auth_headers(settings))
+    session.headers.update(auth_headers(settings, settings.host_target))
     adapter = HTTPAdapter(pool_connections=32, pool_maxsize=settings.max_conn)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
@@ -176,7 +203,7 @@ class Courier:
             target,
             headers=headers,
             body=body,
-            token=settings.token or "",
+            token=token_for(settings, url),
             connect=settings.connect_timeout,
             read=settings.read_timeout,
             # What is sent is the same each time, but an iterator cannot be sent twice.
@@ -255,7 +282,8 @@ class SessionCourier:
 
     def put(self, url: str, data: bytes | Iterable[bytes], headers: Mapping[str, str]) -> HopAnswer:
         """As `Courier.put`."""
-        response = self._server.client_put(url, data, dict(headers))
+        headers = {**headers, **without_token(self._server.settings, url)}
+        response = self._server.client_put(url, data, headers)
         return hop_answer(response.status_code, response.content, response.headers)
 
     def _get(self, url: str) -> Any:

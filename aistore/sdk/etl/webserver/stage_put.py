@@ -71,7 +71,8 @@ def put_to_stage(
     if isinstance(data, Output):
         cleanup.callback(close_output, data)
     try:
-        response = _exchange(url, chunks, length, {**auth_headers(settings), **headers}, settings, cleanup)
+        headers = {**auth_headers(settings, url), **headers}
+        response = _exchange(url, chunks, length, headers, settings, cleanup)
         answer = _answer(response, cleanup)
     except (OSError, HTTPException) as exc:
         cleanup.close()

@@ -48,7 +48,8 @@ def compose_etl_direct_put_url(
     """Make the URL that a result is put to.
 
     A destination target's URL carries the object's path: it goes below the path of the server's own target
-    URL, which holds the secret of this ETL. A stage's URL has no path: it gets the object's.
+    URL, which holds the secret of this ETL, with its scheme. A stage's URL has no path: it gets the object's;
+    servers of stages have no TLS where targets have it.
 
     Args:
         direct_put_url: First URL of the pipeline header.
@@ -58,11 +59,11 @@ def compose_etl_direct_put_url(
     """
     direct, host = urlsplit(direct_put_url), urlsplit(host_target)
     if is_stage_url(direct_put_url):
-        path = "/" + quote(obj_path.lstrip("/"), safe="/@")
+        scheme, path = direct.scheme, "/" + quote(obj_path.lstrip("/"), safe="/@")
     else:
-        path = host.path.rstrip("/") + direct.path
+        scheme, path = host.scheme, host.path.rstrip("/") + direct.path
     query = direct.query
     if etl_args:
         pairs = [(k, v) for k, v in parse_qsl(query, keep_blank_values=True) if k != QPARAM_ETL_ARGS]
         query = urlencode([*pairs, (QPARAM_ETL_ARGS, etl_args)])
-    return urlunsplit((host.scheme, direct.netloc, path, query, ""))
+    return urlunsplit((scheme, direct.netloc, path, query, ""))
