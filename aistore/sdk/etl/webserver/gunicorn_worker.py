@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import selectors
 
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -24,10 +25,14 @@ class ETLWorker(ThreadWorker):  # type: ignore[misc]  # the package is optional
             super().run()
             return
         http = server.make_http_server(self.sockets[0].sock)
-        http.timeout = POLL_SECONDS
         try:
-            while self.alive and os.getppid() == self.ppid:
-                self.notify()
-                http.handle_request()
+            with selectors.DefaultSelector() as selector:
+                selector.register(http, selectors.EVENT_READ)
+                while self.alive and os.getppid() == self.ppid:
+                    self.notify()
+                    # `handle_request` does not wait itself: gunicorn's sockets do not block, and another
+                    # worker may have accepted the connection.
+                    if selector.select(POLL_SECONDS):
+                        http.handle_request()
         finally:
             http.finish(self.cfg.graceful_timeout)
