@@ -34,6 +34,22 @@ def test_a_head():
 
 
 @pytest.mark.parametrize(
+    ("sent", "target"),
+    [
+        (b"http://10.0.0.1:8000/health", "/health"),
+        (b"HTTPS://pod/b/o?etl_args=http://x/", "/b/o?etl_args=http://x/"),
+        (b"http://pod", "/"),
+        (b"http://pod?x=1", "/?x=1"),
+        (b"/http://pod/x", "/http://pod/x"),
+        (b"*", "*"),
+    ],
+)
+def test_whole_urls_as_they_are_sent_by_way_of_proxies(sent, target):
+    data = b"GET %b HTTP/1.1\r\nHost: pod\r\n\r\n" % sent
+    assert parse_head(data, find_end(data)).target == target
+
+
+@pytest.mark.parametrize(
     ("version", "connection", "keeps"),
     [
         (b"1.1", b"", True),

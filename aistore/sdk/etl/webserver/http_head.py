@@ -18,6 +18,7 @@ _REQUEST_LINE = re.compile(
     rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([0-9])\r\n"
 )
 _FIELD = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\r\n\0]*)\r\n")
+_ABSOLUTE = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 # Repeated, these would be read differently by different parties.
 _SINGLE = frozenset({"content-length", "transfer-encoding", "host"})
@@ -79,7 +80,7 @@ class RequestHead:
 
     Attributes:
         method: As it came.
-        target: Path and query, as sent.
+        target: Path and query, as sent; of a whole URL its path and query.
         version: `HTTP/1.0` or `HTTP/1.1`.
         fields: Header fields.
         keep_alive: Whether the connection may carry another request afterwards.
@@ -146,5 +147,9 @@ def parse_head(data: bytes, end: int) -> RequestHead:
         for name in _SINGLE:
             if len(set(fields.get_all(name))) > 1:
                 raise BadHead(400, f"several {name.title()} headers")
+    target = line[2].decode("latin-1")
+    if target[0] in "hH" and (absolute := _ABSOLUTE.match(target)):  # RFC 9112, 3.2.2
+        target = target[absolute.end() :]
+        target = target if target.startswith("/") else f"/{target}"
     version = "HTTP/1.0" if line[3] == b"0" else "HTTP/1.1"
-    return RequestHead(line[1].decode("ascii"), line[2].decode("latin-1"), version, fields)
+    return RequestHead(line[1].decode("ascii"), target, version, fields)
