@@ -207,6 +207,8 @@ class Router:
                 # As behind a redirect: whether it is sent again is decided where retries are.
                 err.args = (f"straight to {owner.origin.netloc}: {err.args[0]}",)
                 err.url = call.base.origin_text + call.target
+                if err.request is not None:
+                    err.request.url = err.url
                 err.redirected = True
                 self._permits.clear()
                 raise

@@ -12,7 +12,7 @@ from routed_site import Site
 from scripted import Answer, ScriptedServer
 
 from aistore.sdk.client import Client
-from aistore.sdk.errors import APIRequestError, ErrObjNotFound
+from aistore.sdk.errors import AISNetworkError, APIRequestError, ErrObjNotFound
 from aistore.sdk.hrw import get_digest, owner_index
 from aistore.sdk.transport import routing
 from aistore.sdk.transport.call import Call
@@ -315,6 +315,20 @@ def test_a_target_that_breaks_off_is_tried_again_through_the_proxy(site, bucket)
     site.hook = hook
     assert read(bucket, "0") == b"content"
     assert site.asked().count("proxy") == 1
+
+
+def test_errors_name_the_url_that_was_asked_for(site, bucket):
+    def hook(request, answer):
+        raise OSError("broken off")
+
+    put(bucket, "0")
+    read(bucket, "0")
+    site.hook = hook
+    call = Call("GET", parse_base(site.proxy.endpoint), "/v1/objects/b/0?provider=ais", read=10.0)
+    with pytest.raises(AISNetworkError, match="straight to") as caught:
+        bucket.client.router.send(bucket.client.session_manager.transport, call)
+    url = f"{site.proxy.endpoint}/v1/objects/b/0?provider=ais"
+    assert (caught.value.url, caught.value.request.url) == (url, url)
 
 
 def test_permits_are_bounded(site, bucket, monkeypatch):
