@@ -36,7 +36,7 @@ from aistore.local.catalog import Bucket, Catalog, ObjectMeta
 from aistore.local.errors import BucketNotFound, ObjectNotFound
 from aistore.local.store.files import Files, Quota
 from aistore.local.store.janitor import Janitor
-from aistore.local.store.reader import ObjectReader
+from aistore.local.store.reader import ObjectFile, ObjectReader
 from aistore.local.store.writer import ContentWriter, ObjectWriter
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from aistore.local.names import Bck
 
-__all__ = ["ContentWriter", "ObjectReader", "ObjectWriter", "Store"]
+__all__ = ["ContentWriter", "ObjectFile", "ObjectReader", "ObjectWriter", "Store"]
 
 _KEEP_OPEN_TRIES = 10
 _LOOK_SECONDS = 0.1
@@ -182,6 +182,15 @@ class Store:
                 # Replaced between the look-up and the opening: look again.
                 continue
         raise ObjectNotFound(bucket.bck, name)
+
+    def locate(self, bucket: Bucket, name: str) -> ObjectFile:
+        """Where an object's bytes are, for those who open the file by themselves.
+
+        Raises:
+            ObjectNotFound: There is none.
+        """
+        meta = self.head(bucket, name)
+        return ObjectFile(meta, self.path(meta))
 
     def walk(self, bucket: Bucket, prefix: str = "", *, after: str = "") -> Iterator[ObjectMeta]:
         """Every object whose name starts with `prefix`, after the name `after`, in byte order."""

@@ -5,7 +5,7 @@ catalog row names it. So a process that dies at any moment leaves either the old
 it leaves besides is a file that no row names, in the folders of that run (`boot`). `Files.sweep` finds those
 after the next start, in the background.
 
-    <root>/t<target>/<boot>/<xx>/<number>~<base name>
+    <root>/t<target>/<boot>/<folder>/<number>~<base name>
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import errno
 import itertools
 import os
 import re
+import secrets
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +33,10 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 _KEPT_FREE = (1 << 20, 64 << 20)
 _KEPT_SHARE = 50
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FOLDER_SHIFT = 8
+_FOLDER_SALT_BITS = 24
+# Linux (64 bits): FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, and the flag that `chattr +T` sets.
+_GET_FLAGS, _SET_FLAGS, _TOP_OF_HIERARCHY = 0x80086601, 0x40086602, 0x00020000
 
 
 def file_base(obj_name: str) -> str:
@@ -92,6 +98,8 @@ class Files:
         self._boot = boot
         self._count = itertools.count(1)
         self._prefixes = [f"t{target}/{boot:x}" for target in range(targets)]
+        # ext4 places a folder by a hash of its name: those of another run are elsewhere.
+        self._first_folder = secrets.randbits(_FOLDER_SALT_BITS)
         for target in range(targets):
             (root / f"t{target}").mkdir(exist_ok=True)
 
@@ -106,7 +114,8 @@ class Files:
     def new_name(self, target: int, obj_name: str) -> str:
         """A relative path that was never used and never will be by anything else."""
         number = next(self._count)
-        return f"{self._prefixes[target]}/{number & 0xFF:02x}/{number:x}~{file_base(obj_name)}"
+        folder = self._first_folder + (number >> _FOLDER_SHIFT)
+        return f"{self._prefixes[target]}/{folder:x}/{number:x}~{file_base(obj_name)}"
 
     def create(self, file: str) -> int:
         """Open a new content file for writing; the descriptor is the caller's.
@@ -120,7 +129,7 @@ class Files:
             try:
                 return os.open(path, _FLAGS, 0o644)
             except FileNotFoundError:
-                os.makedirs(os.path.dirname(path), exist_ok=True)
+                _make_folder(path)
                 return os.open(path, _FLAGS, 0o644)
         except OSError as err:
             raise disk_error(err) from err
@@ -151,7 +160,7 @@ class Files:
             except FileNotFoundError:
                 if not os.path.exists(self.path(old)):
                     raise
-                os.makedirs(os.path.dirname(self.path(new)), exist_ok=True)
+                _make_folder(self.path(new))
                 os.link(self.path(old), self.path(new))
         except OSError as err:
             if err.errno in {errno.EPERM, errno.EMLINK, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP}:
@@ -184,8 +193,39 @@ class Files:
         rows = catalog.db.reader().execute(
             "SELECT file FROM objects UNION ALL SELECT file FROM parts UNION ALL SELECT file FROM trash"
         )
-        mark = f"/{boot:x}/"
-        return {_number(file.rpartition("/")[2]) for (file,) in rows if mark in file[:24]}
+        run = f"{boot:x}"
+        return {_number(file.rpartition("/")[2]) for (file,) in rows if file.split("/", 2)[1] == run}
+
+
+def _make_folder(path: str) -> None:
+    """Make the folder of a content file, in that of its run."""
+    folder = os.path.dirname(path)
+    run = os.path.dirname(folder)
+    with contextlib.suppress(FileExistsError):
+        os.makedirs(run)
+        _scatter(run)
+    os.makedirs(folder, exist_ok=True)
+
+
+def _scatter(folder: str) -> None:
+    """Have ext4 put the folders in this one far apart.
+
+    It puts the files of a folder next to each other and, for a minute, does not use again the inodes of what
+    was deleted there: each new file passes all of those. Other file systems refuse, which changes nothing.
+    """
+    if sys.platform != "linux":
+        return
+    import fcntl
+
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            flags = bytearray(8)
+            fcntl.ioctl(fd, _GET_FLAGS, flags)
+            wanted = int.from_bytes(flags, sys.byteorder) | _TOP_OF_HIERARCHY
+            fcntl.ioctl(fd, _SET_FLAGS, wanted.to_bytes(8, sys.byteorder))
+    finally:
+        os.close(fd)
 
 
 def _number(file_name: str) -> str:

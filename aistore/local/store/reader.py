@@ -1,4 +1,4 @@
-"""Reading an object: an open descriptor of its immutable content file."""
+"""Reading an object: its immutable content file, and an open descriptor of it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ if TYPE_CHECKING:
 DEFAULT_CHUNK = 1 << 20
 
 
-class ObjectReader:
-    """An object open for reading. It stays whole when the object is overwritten or deleted meanwhile.
+class ObjectFile:
+    """An object and where its bytes are; the file goes when the object is overwritten or deleted.
 
     Attributes:
-        meta: What the catalog knew when it was opened.
+        meta: What the catalog knew when it was looked for.
         path: The content file.
     """
 
-    def __init__(self, meta: ObjectMeta, path: str, fd: int) -> None:
+    def __init__(self, meta: ObjectMeta, path: str) -> None:
         self.meta = meta
         self.path = path
+
+
+class ObjectReader(ObjectFile):
+    """An object open for reading. It stays whole when the object is overwritten or deleted meanwhile."""
+
+    def __init__(self, meta: ObjectMeta, path: str, fd: int) -> None:
+        super().__init__(meta, path)
         self._fd = fd
 
     def fileno(self) -> int:

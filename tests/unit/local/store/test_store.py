@@ -240,3 +240,26 @@ def test_a_disk_is_not_filled_to_its_last_byte(
         store.put(bucket, "p", b"bytes")
     store.delete(bucket, "o")
     assert not store.open_writers
+
+
+def test_a_folder_is_filled_before_the_next(store: Store, bucket: Bucket, tmp_path: Path) -> None:
+    metas = [store.put(bucket, f"o{number}", b"") for number in range(300)]
+    assert len({meta.file.rpartition("/")[0] for meta in metas}) == 2
+    assert len(_files(tmp_path)) == 300
+
+
+def test_folders_of_runs_have_other_names(tmp_path: Path) -> None:
+    names = {files.Files(tmp_path, 1, boot).new_name(0, "o").split("/")[2] for boot in range(8)}
+    assert len(names) > 1
+
+
+def test_a_sweep_does_not_take_a_folder_for_a_run(store: Store, bucket: Bucket, tmp_path: Path) -> None:
+    kept = store.put(bucket, "o", b"")
+    number = kept.file.rpartition("/")[2].partition("~")[0]
+    folder = kept.file.split("/")[2]
+    left = tmp_path / "t0" / folder / "0" / f"{number}~left"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    store.files.sweep(store.catalog, [int(folder, 16)], threading.Event())
+    assert not left.exists()
+    assert Path(store.path(kept)).exists()
