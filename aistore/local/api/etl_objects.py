@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from aistore.local.api import errors, object_get, object_put
@@ -39,12 +40,16 @@ async def serve_pod(req: Request) -> Response:
 
 
 async def _store(req: Request, bucket: Bucket, name: str) -> Response:
+    """Store what an ETL's server sends; the result of a job's object is left to the job to publish."""
     state = req.state
-    with state.store.writer(bucket, name) as writer:
-        await object_put.receive_into(req, writer)
-        meta = await state.run(writer.commit)
-    job_id = req.query.get("uuid", "")
-    job = state.jobs.get(job_id) if job_id else None
-    if job is not None and job.is_running:
-        state.etl.delivered[job_id, bucket.bck.uname(name)] = meta.size
+    with contextlib.ExitStack() as unless_delivered:
+        writer = unless_delivered.enter_context(state.store.writer(bucket, name))
+        inline = await object_put.receive_into(req, writer)
+        key = (req.query.get("uuid", ""), bucket.bck.uname(name))
+        if state.etl.deliveries.bring(key, writer):
+            unless_delivered.pop_all()
+        elif inline:
+            writer.commit()
+        else:
+            await state.run(writer.commit)
     return Response()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, quote_plus
 
@@ -11,6 +12,7 @@ from aistore.local.errors import LocalError
 from aistore.local.etl.http_client import Connections
 from aistore.local.etl.spec import HPULL, WS
 from aistore.local.etl.websocket import WebSockets
+from aistore.local.store import ObjectReader
 from aistore.sdk.const import HEADER_NODE_URL
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from aistore.local.etl.http_client import Answer
     from aistore.local.etl.instance import Etl
     from aistore.local.etl.pod import Pod
-    from aistore.local.store import ObjectReader
+    from aistore.local.store import ObjectFile
 
 CONNECT_SECONDS = 5.0
 RETRIES = 10
@@ -33,6 +35,9 @@ _MAX_MESSAGE = 64 << 10
 # What stays as it is in an escaped path element, and in a path.
 _ELEMENT = "$&+:=@"
 _PATH = "$&+,/:;=@"
+# What no escaping changes, and so need not be looked at character by character.
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_.~/-]*")
 
 
 class EtlError(LocalError):
@@ -47,7 +52,7 @@ class TransformCall(NamedTuple):
     Attributes:
         etl: By which ETL.
         pod: The process.
-        reader: The object, open.
+        reader: The object; open, unless it is named by its path.
         uname: Its full name.
         bucket: Its bucket's bare name.
         args: Opaque text for the transform.
@@ -57,7 +62,7 @@ class TransformCall(NamedTuple):
 
     etl: Etl
     pod: Pod
-    reader: ObjectReader
+    reader: ObjectFile
     uname: str
     bucket: str
     args: str = ""
@@ -69,12 +74,20 @@ class TransformCall(NamedTuple):
         """The object's name."""
         return self.reader.meta.name
 
+    @property
+    def content(self) -> ObjectReader:
+        """The object, open."""
+        assert isinstance(self.reader, ObjectReader)
+        return self.reader
+
     def url(self) -> str:
         """What is asked of the ETL server."""
         if self.etl.spec.communication == HPULL:
             path = escape_element(self.uname)
         else:
-            path = quote(f"{self.bucket}/{self.name}".encode("utf-8", "surrogateescape"), safe=_PATH)
+            path = f"{self.bucket}/{self.name}"
+            if not _PLAIN_PATH.fullmatch(path):
+                path = quote(path.encode("utf-8", "surrogateescape"), safe=_PATH)
         return f"{self.pod.url}/{path}{self.query()}"
 
     def query(self) -> str:
@@ -83,12 +96,25 @@ class TransformCall(NamedTuple):
         if self.args:
             pairs.append(f"etl_args={quote_plus(self.args)}")
         if self.by_path:
-            pairs.append(f"etl_fqn={quote_plus(escape_element(self.reader.path))}")
+            pairs.append(f"etl_fqn={escape_fqn(self.reader.path)}")
         return f"?{'&'.join(pairs)}" if pairs else ""
+
+
+def escape_fqn(path: str) -> str:
+    """A file's path as the value in a query: as an element of a path, and that escaped once more."""
+    folder, _, base = path.rpartition("/")
+    return f"{_escape_twice(folder)}%252F{base if _PLAIN.fullmatch(base) else _escape_twice(base)}"
+
+
+@lru_cache(maxsize=64)
+def _escape_twice(text: str) -> str:
+    return quote_plus(escape_element(text))
 
 
 def escape_element(text: str) -> str:
     """Text as one element of a path: slashes escaped too."""
+    if _PLAIN.fullmatch(text):
+        return text
     return quote(text.encode("utf-8", "surrogateescape"), safe=_ELEMENT)
 
 
@@ -174,7 +200,7 @@ class Exchange:
             headers["Content-Length"] = "0"
         else:
             headers["Content-Length"] = str(call.reader.meta.size)
-            body = partial(call.reader.chunks, size=_CHUNK)
+            body = partial(call.content.chunks, size=_CHUNK)
         return self._connections.request(
             call.pod.url,
             method,
@@ -216,7 +242,7 @@ class Exchange:
         if call.pipeline:
             control["pipeline"] = call.pipeline
         try:
-            data = None if call.by_path else call.reader.read_all()
+            data = None if call.by_path else call.content.read_all()
             answer = self._sockets.exchange(call.pod.url, control, data, deadline - time.monotonic())
         except TimeoutError as err:
             raise self._too_slow(call) from err

@@ -28,8 +28,9 @@ class _Parser:
     """What the parser of one connection has found so far; its methods are the parser's callbacks."""
 
     def __init__(self) -> None:
-        from httptools import HttpResponseParser
+        from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+        self._malformed = (HttpParserError, HttpParserUpgrade)
         self._parser = HttpResponseParser(self)
         self.begin()
 
@@ -43,13 +44,11 @@ class _Parser:
         self._head_size = 0
 
     def feed(self, data: bytes) -> None:
-        from httptools import HttpParserError, HttpParserUpgrade
-
         if not self.has_head:
             self._head_size += len(data)
         try:
             self._parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade) as err:
+        except self._malformed as err:
             raise ExchangeError(f"malformed answer: {err}") from err
         if not self.has_head and self._head_size > _MAX_HEAD:
             raise ExchangeError(f"the answer's head is longer than {_MAX_HEAD} bytes")
@@ -94,17 +93,23 @@ class _Connection:
         except OSError as err:
             raise ExchangeError(f"can't connect to {host}:{port}: {err}") from err
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Waiting is `_wait`'s: with a timeout, each call of a socket would look first whether it has to wait.
+        self._sock.setblocking(False)
         self._poll = select.poll() if hasattr(select, "poll") else None
-        if self._poll is not None:
-            self._poll.register(self._sock, select.POLLIN)
         self.parser = _Parser()
 
     @property
     def is_stale(self) -> bool:
         """Whether the server has closed it, or said something unasked."""
+        return self._is_ready(0)
+
+    def _is_ready(self, seconds: float, *, to_send: bool = False) -> bool:
+        """Wait until bytes, or the end, have arrived, or `to_send` until there is room for more."""
         if self._poll is not None:
-            return bool(self._poll.poll(0))
-        return bool(select.select([self._sock], [], [], 0)[0])
+            self._poll.register(self._sock, select.POLLOUT if to_send else select.POLLIN)
+            return bool(self._poll.poll(seconds * 1000))
+        watched = [self._sock]
+        return any(select.select([] if to_send else watched, watched if to_send else [], [], seconds))
 
     def ask(self, head: bytes, body: Body | None, deadline: float) -> None:
         """Send a request and receive the head of its answer."""
@@ -122,12 +127,18 @@ class _Connection:
         self.parser.is_reusable &= sent_all
 
     def _send(self, data: bytes, deadline: float) -> None:
-        self._sock.settimeout(max(deadline - time.monotonic(), 0.01))
-        self._sock.sendall(data)
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self._sock.send(view) :]
+            except BlockingIOError:
+                if not self._is_ready(max(deadline - time.monotonic(), 0.01), to_send=True):
+                    raise TimeoutError("the request takes too long") from None
 
     def receive(self, timeout: float) -> None:
         """Take the next bytes there are."""
-        self._sock.settimeout(max(timeout, 0.01))
+        if not self._is_ready(max(timeout, 0.01)):
+            raise TimeoutError("the answer takes too long")
         data = self._sock.recv(_RECEIVE)
         if data:
             self.parser.feed(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from aistore.local.jobs.transfer import Destination, TransferOptions
     from aistore.local.names import Bck
     from aistore.local.state import State
-    from aistore.local.store import ObjectReader
+    from aistore.local.store import ObjectFile
 
 _AUTO_WORKERS = 4
 _CHANGED_TRIES = 3
@@ -175,23 +176,17 @@ class _Transform:
                 self._failure = failure
                 self._failed(job, name, failure.message, failure.status)
 
+        self._room.deliveries.expect(key)
         try:
             self._send(name, target, _Sent(",".join(pipeline), delivers, key, to_name, report))
         finally:
-            self._room.delivered.pop(key, None)
+            self._room.deliveries.forget(key)
 
     def _send(self, name: str, target: str, sent: _Sent) -> None:
-        etl = self._chain.first
         for attempt in range(_CHANGED_TRIES):
-            with self._store.open(self._src, name) as reader:
-                pod = etl.pods.get(target)
-                if pod is None:
-                    raise EtlError(f"ETL {etl.name} was stopped")
-                uname = self._src.bck.uname(name)
-                by_path = not self._options.latest
-                call = TransformCall(etl, pod, reader, uname, self._src.bck.name, "", sent.pipeline, by_path)
+            with self._source(name) as reader:
                 try:
-                    self._take(self._room.exchange.transform(call), sent)
+                    self._take(self._room.exchange.transform(self._call(reader, target, sent)), sent)
                     return
                 except EtlError as err:
                     if (
@@ -201,7 +196,24 @@ class _Transform:
                     ):
                         raise
 
-    def _was_replaced(self, name: str, reader: ObjectReader) -> bool:
+    def _source(self, name: str) -> contextlib.AbstractContextManager[ObjectFile]:
+        """The object; open if its bytes are to be sent."""
+        if self._options.latest:
+            return self._store.open(self._src, name)
+        return contextlib.nullcontext(self._store.locate(self._src, name))
+
+    def _call(self, reader: ObjectFile, target: str, sent: _Sent) -> TransformCall:
+        etl = self._chain.first
+        pod = etl.pods.get(target)
+        if pod is None:
+            raise EtlError(f"ETL {etl.name} was stopped")
+        bck = self._src.bck
+        by_path = not self._options.latest
+        return TransformCall(
+            etl, pod, reader, bck.uname(reader.meta.name), bck.name, "", sent.pipeline, by_path
+        )
+
+    def _was_replaced(self, name: str, reader: ObjectFile) -> bool:
         """Whether the object got other bytes, so that the file named to the ETL may be gone."""
         return self._store.head(self._src, name).file != reader.meta.file
 
@@ -210,9 +222,9 @@ class _Transform:
         if result.status == 204:
             for _ in result.pieces:
                 pass
-            size = self._room.delivered.get(sent.key)
-            if size is not None:
-                sent.report(size, None)
+            delivered = self._room.deliveries.take(sent.key)
+            if delivered is not None:
+                self._results.add(delivered, partial(sent.report, delivered.size))
                 return
             name = self._chain.first.name
             if sent.delivers or self._chain.first.spec.communication == WS:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from aistore.local.errors import InvalidRequest, LocalError, NotFound
 from aistore.local.etl import packages
+from aistore.local.etl.deliveries import Deliveries
 from aistore.local.etl.environment import make_environment
 from aistore.local.etl.exchange import Exchange
 from aistore.local.etl.instance import Etl
@@ -46,7 +47,7 @@ class EtlRoom:
     Attributes:
         threads: For talking to ETL servers, so that slow transforms hold up nothing else.
         exchange: How targets talk to ETL servers.
-        delivered: Results that ETL servers stored by themselves: bytes, by (job ID, full name).
+        deliveries: Results of jobs that ETL servers brought by themselves.
     """
 
     def __init__(self, state: State) -> None:
@@ -59,7 +60,7 @@ class EtlRoom:
         self._closed = False
         self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="etl")
         self.exchange = Exchange(state.options.etl_memory)
-        self.delivered: dict[tuple[str, str], int] = {}
+        self.deliveries = Deliveries()
         shutil.rmtree(self._root, ignore_errors=True)
         for name, record in self._documents.items(_DOCUMENT):
             try:

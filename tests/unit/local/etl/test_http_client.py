@@ -224,3 +224,20 @@ def test_an_answer_that_comes_before_the_body_was_taken(
     answer = ask(connections, server, body=pieces)
     assert (answer.status, body(answer)) == (400, b"no")
     assert len(sent) == 3
+
+
+def test_a_server_that_takes_no_more_of_the_body(
+    connections: Connections,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(TimeoutError, match="request"):
+            connections.request(
+                url,
+                "PUT",
+                "/b/o",
+                {"Content-Length": str(64 << 20)},
+                body=lambda: [bytes(64 << 20)],
+                connect_seconds=2,
+                deadline=time.monotonic() + 0.3,
+            )
