@@ -151,7 +151,11 @@ def offline(op, client, bucket):
             return data
 
     def once():
-        result = client.job(source.transform(etl_name=name, to_bck=target)).wait(timeout=600)
+        job = client.job(source.transform(etl_name=name, to_bck=target))
+        # `wait` alone would look less and less often: its pauses grow with the time that it has waited.
+        while not job.status().end_time:
+            time.sleep(0.02)
+        result = job.wait(timeout=60)
         if not result:
             raise ValueError(f"the transform failed: {result.error}")
         if digest(target.object(_names(op)[-1]).get_reader().read_all()) != digest(body):
