@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -246,6 +248,33 @@ def test_a_folder_is_filled_before_the_next(store: Store, bucket: Bucket, tmp_pa
     metas = [store.put(bucket, f"o{number}", b"") for number in range(300)]
     assert len({meta.file.rpartition("/")[0] for meta in metas}) == 2
     assert len(_files(tmp_path)) == 300
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ioctl numbers of Linux")
+def test_folders_are_scattered_where_the_file_system_can(
+    store: Store, bucket: Bucket, tmp_path: Path
+) -> None:
+    import fcntl
+
+    def flags(folder: Path) -> int:
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            found = bytearray(8)
+            fcntl.ioctl(fd, 0x80086601, found)
+        except OSError:
+            pytest.skip("no flags on this file system")
+        finally:
+            os.close(fd)
+        return int.from_bytes(found, sys.byteorder)
+
+    probe = tmp_path / "probe"
+    probe.mkdir()
+    before = flags(probe)
+    files._scatter(str(probe))
+    if flags(probe) == before:
+        pytest.skip("the file system does not know the flag")
+    run = Path(store.path(store.put(bucket, "o", b""))).parents[1]
+    assert flags(run) & 0x00020000
 
 
 def test_folders_of_runs_have_other_names(tmp_path: Path) -> None:
