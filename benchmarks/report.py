@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contenders import BENCH
+from benchmarks.obstacles import obstacle
 from benchmarks.row import FLOOR, OURS, V200
 from benchmarks.rows import GROUPS
 
@@ -223,10 +224,17 @@ def _section(group: str, rows: list[Outcome]) -> list[str]:
         goals = "; ".join(f"**{line}**" if line.endswith(MISSED) else line for line in _goals(outcome))
         lines.append(f"| {row.title}{where} | {ours} | {theirs}{base} | {floor} | {goals} |")
     notes = [f"* {o.row.title}: {o.row.note}." for o in rows if o.row.note]
+    notes += [f"* {o.row.title}, in the way: {found}." for o in rows if (found := _obstacle(o))]
     details = [_detail(outcome) for outcome in rows if outcome.row.others and not outcome.skipped]
     details += [_rate(outcome) for outcome in rows if outcome.row.samples and not outcome.skipped]
     lines += ["", *notes, *([""] if notes else []), *details, *([""] if details else [])]
     return lines
+
+
+def _obstacle(outcome: Outcome) -> str:
+    if outcome.skipped or not any(line.endswith(MISSED) for line in _goals(outcome)):
+        return ""
+    return obstacle(outcome.row.title)
 
 
 def _detail(outcome: Outcome) -> str:
