@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 _OUTGOING = (
-    "the put itself takes 56 us in one thread, 39 of them in send and recv; the rest is threads that wait for the "
-    "interpreter's lock (55 futex calls a request under strace). A Python without that lock would help"
+    "the put itself takes 56 us in one thread, 39 of them in send and recv; the rest is threads that wait"
+    " for the interpreter's lock (55 futex calls a request under strace). A Python without that lock "
+    "would help"
 )
 _EDGE = "at the edge of the goal: met in some runs, missed in others"
 _SMALL_ANSWERS = (
-    "some 45 % of the CPU is in the kernel, for two requests and two answers; the rest is some 220 Python calls, "
-    "which tests count"
+    "some 45 % of the CPU is in the kernel, for two requests and two answers; the rest is some 220 Python"
+    " calls, which tests count"
 )
+_THREADS = "threads share one interpreter lock: the CPU of one GET is what bounds all threads together"
 
 OBSTACLES = {
     "GET 4 KiB through the proxy": _SMALL_ANSWERS,
@@ -20,26 +22,23 @@ OBSTACLES = {
     "props": _SMALL_ANSWERS,
     "PUT 4 KiB": _SMALL_ANSWERS,
     "iterating 512 MiB, default chunk": (
-        "the default chunk has 32 KiB, so there are 16,384 of them, each with a poll and a recv of its own (strace): "
-        "two thirds of the CPU are in the kernel. Larger chunks (`chunk_size=`) have no such limit"
+        "the default chunk has 32 KiB, so there are 16,384 of them, each with a poll and a recv of its "
+        "own (strace): two thirds of the CPU are in the kernel. Larger chunks (`chunk_size=`) have no "
+        "such limit"
     ),
-    "GET 64 KiB, 8 threads": (
-        "threads share one interpreter lock: the CPU of one GET is what bounds all threads together"
-    ),
-    "GET 64 KiB, 32 threads": (
-        "threads share one interpreter lock: the CPU of one GET is what bounds all threads together"
-    ),
+    "GET 64 KiB, 8 threads": _THREADS,
+    "GET 64 KiB, 32 threads": _THREADS,
     "from aistore import Client": (
-        "memory: `import requests` alone takes 0.60 of what the 2.0.0 package takes (27.1 of 45.1 MiB), and our "
-        "errors are subclasses of its exceptions, so that it must be imported"
+        "memory: `import requests` alone takes 0.60 of what the 2.0.0 package takes (27.1 of 45.1 MiB), "
+        "and our errors are subclasses of its exceptions, so that it must be imported"
     ),
     "tar decoding alone, 10,000 x 10 KiB": (
         "a member costs six calls, most of them slices of its header, and one copy of its bytes; "
         "`get(views=True)` saves the copy"
     ),
     "1,000 x 10 KiB straight from the owners": (
-        "each member is an answer with a head of its own to check: some 100 Python calls, which a test counts. "
-        "On one machine the servers take the same cores"
+        "each member is an answer with a head of its own to check: some 100 Python calls, which a test "
+        "counts. On one machine the servers take the same cores"
     ),
     "AISShardReader, 10 shards x 1,000 x 1 KiB": _EDGE,
     "hpush, FQN 4 KiB, fastapi": _EDGE,
@@ -49,10 +48,10 @@ OBSTACLES = {
     "direct put 64 KiB, flask": _OUTGOING,
     "transform_stream 1 MiB, fastapi": _EDGE,
     "offline transform": (
-        "the server creates, writes and registers a file for each result: 230 to 330 us of CPU an object, 55 % of it in "
-        "the kernel (writing 16 %, opening 10 %, sockets 11 %, futexes of the interpreter's lock 10 %), SQLite "
-        "4 %; the goal would leave 130 us. Jobs in processes of their own, or several objects in one file, would "
-        "help; the latter gives up that an object is a file"
+        "the server creates, writes and registers a file for each result: 230 to 330 us of CPU an object,"
+        " 55 % of it in the kernel (writing 16 %, opening 10 %, sockets 11 %, futexes of the "
+        "interpreter's lock 10 %), SQLite 4 %; the goal would leave 130 us. Jobs in processes of their "
+        "own, or several objects in one file, would help; the latter gives up that an object is a file"
     ),
 }
 
