@@ -163,7 +163,7 @@ class Archive:
     def _zip_files(self) -> Iterator[tuple[Member, Iterator[bytes]]]:
         with zipfile.ZipFile(io.BufferedReader(_File(self.reader), _BUFFER)) as archive:
             for info in archive.infolist():
-                if not info.is_dir():
+                if info.filename and not info.is_dir():  # `is_dir` wants a name
                     with archive.open(info) as file:
                         yield Member(info.filename, info.file_size, 0), _exactly(file, info.file_size)
 

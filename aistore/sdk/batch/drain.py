@@ -37,16 +37,16 @@ def settle(response: Any, *, is_complete: bool) -> None:
         response.close()
         return
     raw.limit(_MAX_SECONDS)
-    if _drain(response) or not _drainer.add(response):
+    end = raw.tell() + _MAX_BYTES
+    if _drain(response, end) or not _drainer.add(response, end):
         response.close()
 
 
-def _drain(response: Any) -> bool:
-    """Read what is there; return whether there is nothing to wait for, or too much."""
+def _drain(response: Any, end: int) -> bool:
+    """Read what is there, up to `end` of the body; return whether nothing is to be waited for, or too much."""
     raw = response.raw
     try:
-        start = raw.tell()
-        return bool(raw.drain_ready(_MAX_BYTES)) or raw.tell() - start >= _MAX_BYTES
+        return bool(raw.drain_ready(end - raw.tell())) or raw.tell() >= end
     except (AISNetworkError, *STREAM_ERRORS) as err:
         logger.debug("Connection of a Get-Batch answer is not used again: %s", err)
         return True
@@ -60,7 +60,7 @@ class _Drainer:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._new: list[Any] = []
+        self._new: list[tuple[Any, int]] = []
         self._count = 0
         self._waker: socket.socket | None = None
         self._open: list[socket.socket | selectors.BaseSelector] = []
@@ -70,8 +70,8 @@ class _Drainer:
         for item in self._open:
             item.close()
 
-    def add(self, response: Any) -> bool:
-        """Take over an answer; return whether it was taken."""
+    def add(self, response: Any, end: int) -> bool:
+        """Take over an answer, to be read up to `end` of its body; return whether it was taken."""
         with self._lock:
             if self._count >= _MAX_ANSWERS:
                 return False
@@ -79,7 +79,7 @@ class _Drainer:
                 return False
             assert self._waker is not None
             self._count += 1
-            self._new.append(response)
+            self._new.append((response, end))
             self._waker.send(b"x")
             return True
 
@@ -100,39 +100,41 @@ class _Drainer:
         with wake, selectors.DefaultSelector() as selector:
             self._open.append(selector)
             selector.register(wake, selectors.EVENT_READ)
-            deadlines: dict[Any, float] = {}
-            while self._take_new(wake, selector, deadlines):
-                left = min(deadlines.values(), default=0.0) - time.monotonic()
+            limits: dict[Any, tuple[float, int]] = {}  # until when, and up to where
+            while self._take_new(wake, selector, limits):
+                left = min((deadline for deadline, _ in limits.values()), default=0.0) - time.monotonic()
                 ready = {key.data for key, _ in selector.select(max(0.0, left))}
                 now = time.monotonic()
-                for response in [r for r in deadlines if r in ready or deadlines[r] <= now]:
-                    if _drain(response) or deadlines[response] <= now:
-                        self._give_up(response, selector, deadlines)
+                for response, (deadline, end) in list(limits.items()):
+                    if (response in ready and _drain(response, end)) or deadline <= now:
+                        self._give_up(response, selector, limits)
 
     def _take_new(
-        self, wake: socket.socket, selector: selectors.BaseSelector, deadlines: dict[Any, float]
+        self, wake: socket.socket, selector: selectors.BaseSelector, limits: dict[Any, tuple[float, int]]
     ) -> bool:
         """Register what was added; return False when nothing is left to wait for."""
         with self._lock:
             if self._new:
                 wake.recv(_MAX_ANSWERS)
             new, self._new = self._new, []
-            if not new and not deadlines:
+            if not new and not limits:
                 assert self._waker is not None
                 self._waker.close()
                 self._waker = None
                 self._open = []
                 return False
-        for response in new:
-            deadlines[response] = time.monotonic() + _MAX_SECONDS
+        for response, end in new:
+            limits[response] = (time.monotonic() + _MAX_SECONDS, end)
             try:
                 selector.register(response.raw, selectors.EVENT_READ, response)
             except (ValueError, KeyError):  # it was closed meanwhile
-                self._give_up(response, selector, deadlines)
+                self._give_up(response, selector, limits)
         return True
 
-    def _give_up(self, response: Any, selector: selectors.BaseSelector, deadlines: dict[Any, float]) -> None:
-        del deadlines[response]
+    def _give_up(
+        self, response: Any, selector: selectors.BaseSelector, limits: dict[Any, tuple[float, int]]
+    ) -> None:
+        del limits[response]
         for key in [key for key in selector.get_map().values() if key.data is response]:
             selector.unregister(key.fileobj)
         response.close()

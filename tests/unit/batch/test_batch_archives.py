@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 from archives import Pieces, archive_of, read_all, tar_of, zip_of
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aistore.sdk.batch.archive.compression import DecompressingSource
@@ -69,6 +69,7 @@ def test_noise_is_read_or_our_error(noise, format):
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 255), st.sampled_from(FORMATS))
+@example(30634, 0, ".zip")  # a name that is empty
 def test_flipped_byte_is_read_or_our_error(position, value, format):
     data = bytearray(archive_of(format, MEMBERS))
     data[position % len(data)] = value

@@ -111,5 +111,7 @@ class ZipReader:
             self._zip = ZipFile(self._spool)
         except _DAMAGED as err:
             raise ErrBatchFormat(f"not a zip archive, or a damaged one: {err}") from err
+        if not all(info.filename for info in self._zip.infolist()):
+            raise ErrBatchFormat("damaged zip archive: a member without a name")
         members = [info for info in self._zip.infolist() if not info.is_dir()]
         self._members, self._left = iter(members), len(members)
