@@ -43,7 +43,7 @@ def settle(response: Any, *, is_complete: bool) -> None:
 
 
 def _drain(response: Any, end: int) -> bool:
-    """Read what is there, up to `end` of the body; return whether there is nothing to wait for or too much."""
+    """Read what is there, up to `end` of the body; return whether it is over, or nothing to wait for."""
     raw = response.raw
     try:
         return bool(raw.drain_ready(end - raw.tell())) or raw.tell() >= end
