@@ -14,17 +14,14 @@ if TYPE_CHECKING:
     from aistore.fs.files import AISFile
 
 
-class AISTextFile(io.TextIOWrapper):
-    """A text file; a `with` block that ends in an exception leaves the object as it is.
+class _OnTop:
+    """What both have: a `with` block that ends in an exception leaves the object as it is."""
 
-    Args:
-        binary: The file below.
-        **kwargs: `encoding`, `errors`, `newline`, as of `open`.
-    """
+    _binary: AISFile | CompressedFile
 
-    def __init__(self, binary: AISFile | CompressedFile, **kwargs: Any) -> None:
-        super().__init__(binary, **kwargs)  # type: ignore[arg-type]  # what it needs of a file
-        self._binary = binary
+    if TYPE_CHECKING:
+
+        def close(self) -> None: ...
 
     def give_up(self) -> None:
         """Forget what was written and what will be; the object stays as it was."""
@@ -45,13 +42,26 @@ class AISTextFile(io.TextIOWrapper):
             self.give_up()
         self.close()
 
+
+class AISTextFile(_OnTop, io.TextIOWrapper):
+    """A text file; a `with` block that ends in an exception leaves the object as it is.
+
+    Args:
+        binary: The file below.
+        **kwargs: `encoding`, `errors`, `newline`, as of `open`.
+    """
+
+    def __init__(self, binary: AISFile | CompressedFile, **kwargs: Any) -> None:
+        super().__init__(binary, **kwargs)  # type: ignore[arg-type]  # what it needs of a file
+        self._binary = binary
+
     def __del__(self) -> None:
         # Closing here would make half a file visible; the file below says that it was dropped.
         if not self.closed and not self._binary.closed and self._binary.writable():
             self._binary.__del__()
 
 
-class CompressedFile:
+class CompressedFile(_OnTop):
     """A compressor or decompressor together with the file below it, which is closed after it.
 
     Args:
@@ -87,24 +97,5 @@ class CompressedFile:
         finally:
             self._binary.close()
 
-    def give_up(self) -> None:
-        """Forget what was written and what will be; the object stays as it was."""
-        self._binary.give_up()
-
-    def discard(self) -> None:
-        """Forget what was written and close the file."""
-        self.give_up()
-        self.close()
-
     def __enter__(self) -> Self:
         return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc_type is not None:
-            self.give_up()
-        self.close()
