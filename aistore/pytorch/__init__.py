@@ -6,10 +6,10 @@ WebDataset `ais://` URLs, whenever that is imported.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aistore.pytorch.web_dataset import register as _register_opener
+from aistore.sdk.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aistore.pytorch.base_iter_dataset import AISBaseIterDataset
@@ -58,12 +58,7 @@ _MODULES = {
 _register_opener()
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_exports(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

@@ -5,8 +5,9 @@ Nothing is imported before it is used: Ray is loaded with the first class.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from aistore.sdk.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aistore.ray.datasink import AISDatasink
@@ -17,12 +18,7 @@ __all__ = ["AISDatasink", "AISDatasource"]
 _MODULES = {"AISDatasink": "datasink", "AISDatasource": "datasource"}
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_exports(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

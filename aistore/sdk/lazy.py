@@ -7,10 +7,11 @@ their place there. Importing all of them for that would make this package slow t
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 # The module that has a name; one that begins with a dot is below `aistore.sdk`.
 _HOMES = {
@@ -114,5 +115,23 @@ def lazy_modules(package: str) -> Callable[[str], Any]:
             if err.name != path:
                 raise
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return load
+
+
+def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return a `__getattr__` for a package whose classes are loaded when they are first asked for.
+
+    Args:
+        package: Name of the package.
+        modules: The module below the package that has each name.
+    """
+
+    def load(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{package}.{modules[name]}"), name)
+        setattr(sys.modules[package], name, value)
+        return value
 
     return load
