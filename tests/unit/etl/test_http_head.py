@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aistore.sdk.etl.webserver.http_head import MAX_HEAD, BadHead, find_end, parse_head
-from aistore.sdk.etl.webserver.http_source import Sink, Source, limit_waits
+from aistore.sdk.etl.webserver.http_source import Sink, Source
+from aistore.sdk.transport.waits import limit_waits
 
 HEAD = b"PUT /b/o?x=%20 HTTP/1.1\r\nHost: h:1\r\nX-Empty:\r\nx-two: 1\r\nX-Two:\t2 \r\n\r\n"
 

@@ -25,8 +25,9 @@ from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
 from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply
 from aistore.sdk.etl.webserver.http_body import BadFraming, RequestBody, body_of
 from aistore.sdk.etl.webserver.http_head import BadHead
-from aistore.sdk.etl.webserver.http_source import Sink, Source, limit_waits
+from aistore.sdk.etl.webserver.http_source import Sink, Source
 from aistore.sdk.etl.webserver.threaded_http import ThreadedHTTPServer
+from aistore.sdk.transport.waits import limit_waits
 
 if TYPE_CHECKING:
     from aistore.sdk.etl.webserver.base_etl_server import ETLServer

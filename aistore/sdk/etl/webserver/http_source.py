@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import socket
-import struct
-import sys
 from typing import Any
 
 from aistore.sdk.etl.webserver.http_head import RequestHead, find_end, parse_head
@@ -17,16 +15,6 @@ _AT_ONCE_MAX = 64 << 20
 # Of these sizes, what came with the head is not joined to the rest but received into one place with it.
 _IN_PLACE = range(256 << 10, 4 << 20)
 _ALL = getattr(socket, "MSG_WAITALL", 0)
-
-
-def limit_waits(sock: socket.socket, seconds: float) -> None:
-    """Limit each wait for the peer, without the extra system call per operation of `settimeout`."""
-    if sys.platform == "win32":
-        sock.settimeout(seconds)
-        return
-    value = struct.pack("@ll", int(seconds), int(seconds % 1 * 1e6))
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, value)
 
 
 class Source:
