@@ -1,12 +1,17 @@
 """The calls that other programs make, which are too large to install here or not released yet."""
 
+import inspect
 import io
 import tarfile
+from typing import get_origin
 
 import pytest
 
 from aistore import Client
 from aistore.sdk.archive_config import ArchiveConfig
+from aistore.sdk.batch.batch import Batch
+from aistore.sdk.batch.types import MossIn, MossReq
+from aistore.sdk.enums import Colocation
 from aistore.sdk.errors import AISError
 
 
@@ -63,3 +68,28 @@ def test_single_members_instead_of_a_batch(client, bucket):
         config = ArchiveConfig(archpath=entry.archpath)
         obj = client.bucket(bck_name=entry.bck, provider=entry.provider).object(entry.obj_name)
         assert obj.get_reader(archive_config=config).read_all() == b"RIFF"
+
+
+def test_entries_put_past_the_checks_of_a_batch(client, bucket):
+    """Loaders append entries to the list of the request themselves, and look at the models before they do."""
+    assert {"obj_name", "bck", "provider", "archpath", "start", "length"} <= set(MossIn.model_fields)
+    assert [name for name, field in MossIn.model_fields.items() if field.is_required()] == ["obj_name"]
+    assert get_origin(MossReq.model_fields["moss_in"].annotation) is list
+    assert isinstance(vars(Batch)["requests_list"], property)
+    assert "moss_in" in inspect.getsource(vars(Batch)["requests_list"].fget)
+    place = {"bck": bucket.name, "provider": "ais", "obj_name": "shard.tar"}
+    part = MossIn.model_construct(**place, start=0, length=1)
+    dumped = part.model_dump(by_alias=True, exclude_defaults=True)
+    assert (dumped["start"], dumped["length"]) == (0, 1)
+    assert MossIn.model_construct(**place).model_dump_json() == MossIn(**place).model_dump_json()
+
+    bucket.object("shard.tar").get_writer().put_content(bytes(range(100)))
+    batch = client.batch(colocation=Colocation.TARGET_AWARE)
+    batch.requests_list.append(MossIn.model_construct(**place, start=40, length=5))
+    batch.requests_list.append(part)
+    batch.requests_list.append(MossIn.model_construct(**place))
+    results = batch.get()
+    assert next(results)[1] == bytes(range(40, 45))
+    assert next(results)[1] == b"\0"
+    assert next(results)[1] == bytes(range(100))
+    assert next(results, None) is None

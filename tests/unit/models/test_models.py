@@ -371,3 +371,12 @@ def test_dumps_take_the_arguments_of_model_dump():
     )
     assert BucketModel(name="a", provider="ais").copy(update={"name": "b"}).name == "b"
     assert types.AggregatedJobSnap({}).model_dump_json(indent=1) == "{}"
+
+
+def test_construct_takes_and_gives_what_the_constructor_does():
+    snap = types.JobSnap.model_construct(id="a", kind="k")
+    assert snap == types.JobSnap(id="a", kind="k")
+    assert types.JobSnap.model_construct({"id", "kind"}, id="a", kind="k", unknown=1) == snap
+    assert types.JobSnap.model_construct(_fields_set=None, id="a", kind="k") == snap
+    with pytest.raises(InvalidArgument, match="JobSnap"):
+        types.JobSnap.model_construct(id=[])
