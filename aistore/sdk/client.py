@@ -23,7 +23,6 @@ from aistore.sdk.lazy import lazy_names
 from aistore.sdk.provider import Provider
 from aistore.sdk.request_client import RequestClient
 from aistore.sdk.request_executor import parse_timeout
-from aistore.sdk.retry_config import RetryConfig
 from aistore.sdk.session_manager import DEFAULT_POOL_SIZE, UNSET_FALSE, SessionManager
 from aistore.sdk.transport.url import EXPECTED_ENDPOINT, parse_base
 from aistore.sdk.utils import parse_bool, parse_url
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from aistore.sdk.job import Job
     from aistore.sdk.obj.object import Object
     from aistore.sdk.request_executor import TimeoutArg
+    from aistore.sdk.retry_config import RetryConfig
     from aistore.sdk.stats import ClientStats
     from aistore.sdk.types import Namespace
 
@@ -101,7 +101,11 @@ class Client(ClosesConnections):
         token_refresh: TokenRefresh | None = None,
         direct: bool | None = None,
     ) -> None:
-        self.retry_config = retry_config if retry_config is not None else RetryConfig.default()
+        if retry_config is None:
+            from aistore.sdk.retry_config import RetryConfig
+
+            retry_config = RetryConfig.default()
+        self.retry_config = retry_config
         if direct is None:
             direct = parse_bool(os.environ.get(AIS_DIRECT))
         self._request_client = RequestClient(
@@ -389,4 +393,15 @@ def _pool_size_from_env() -> int:
 
 
 # Importable from here, too, since the 2.0.0 package.
-__getattr__ = lazy_names(__name__, "Batch", "Bucket", "Cluster", "Dsort", "Etl", "Job", "Namespace", "Object")
+__getattr__ = lazy_names(
+    __name__,
+    "Batch",
+    "Bucket",
+    "Cluster",
+    "Dsort",
+    "Etl",
+    "Job",
+    "Namespace",
+    "Object",
+    "RetryConfig",
+)

@@ -24,7 +24,6 @@ from aistore.sdk.const import (
 from aistore.sdk.enums import FLTPresence
 from aistore.sdk.errors import SDKError, Timeout
 from aistore.sdk.lazy import lazy_names
-from aistore.sdk.types import ActionMsg
 
 if TYPE_CHECKING:
     from aistore.sdk.request_executor import RequestExecutor
@@ -75,6 +74,8 @@ class LockPoller:
             pause = min(pause * 2, longest)
 
     def _is_locked(self, path: str, params: dict[str, str]) -> bool:
+        from aistore.sdk.types import ActionMsg
+
         action = ActionMsg(action=ACT_CHECK_LOCK).as_dict()
         try:
             answer = self._executor.request(HTTP_METHOD_POST, path, params=params, json=action)
@@ -94,5 +95,12 @@ class LockPoller:
 
 # Importable from here, too, since the 2.0.0 package.
 __getattr__ = lazy_names(
-    __name__, "ColdGetConf", "ObjectAttributes", "RequestExecutor", "Retrying", "get_logger", "logger"
+    __name__,
+    "ActionMsg",
+    "ColdGetConf",
+    "ObjectAttributes",
+    "RequestExecutor",
+    "Retrying",
+    "get_logger",
+    "logger",
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-import msgspec
 import requests
 
 from aistore.sdk import errors
@@ -174,6 +173,8 @@ def describe_error(err: APIRequestError, r: requests.Response) -> APIRequestErro
 def _fields(text: str) -> dict[str, str]:
     if not isinstance(text, str) or not text.startswith("{"):
         return {}
+    import msgspec  # slow to import, and most programs meet no error
+
     try:
         decoded: Any = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -171,6 +170,8 @@ def _dump_retrying(retrying: Any) -> bytes | None:
 def _load_retrying(data: bytes | None) -> Any:
     if data is None:
         return None
+    import pickle
+
     # Part of the program's own pickle, never of an answer.
     cls, parts = pickle.loads(data)  # noqa: S301
     return cls(**parts)

@@ -5,30 +5,32 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import ParseResult, parse_qs, urlparse
 
-import msgspec
 import requests
 import urllib3.exceptions
 
-from aistore.sdk.braces import expand_braces
-from aistore.sdk.const import (
-    DEFAULT_LOG_FORMAT,
-    HEADER_CONTENT_TYPE,
-    MSGPACK_CONTENT_TYPE,
-    QPARAM_PROVIDER,
-    URL_PATH_OBJECTS,
-)
-from aistore.sdk.durations import convert_to_seconds
-from aistore.sdk.errors import ErrInvalidResponse, InvalidArgument
-from aistore.sdk.hrw import CONST1, CONST2, GOLDEN_RATIO, MASK, ROTATION_BITS, get_digest, xoshiro256_hash
-from aistore.sdk.models.base import Model, decode_hook
-from aistore.sdk.models.prepare import prepared
+from aistore.sdk.const import DEFAULT_LOG_FORMAT, QPARAM_PROVIDER, URL_PATH_OBJECTS
+from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.lazy import lazy_names
 from aistore.sdk.provider import Provider, provider_aliases
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from aistore.sdk.braces import expand_braces
+    from aistore.sdk.durations import convert_to_seconds
+    from aistore.sdk.hrw import (
+        CONST1,
+        CONST2,
+        GOLDEN_RATIO,
+        MASK,
+        ROTATION_BITS,
+        get_digest,
+        xoshiro256_hash,
+    )
+    from aistore.sdk.models.failure import HttpError
 
 __all__ = [
     "BUCKET_CHARS",
@@ -67,20 +69,8 @@ MAX_BUCKET_PART_LEN = 132
 URL_PROVIDERS = "|".join([*(p.value for p in Provider), *sorted(provider_aliases)])
 
 _TRUE = frozenset({"1", "t", "true", "y", "yes", "on"})
-_NAMED = re.compile(rf"({URL_PROVIDERS})://({BUCKET_CHARS}{{1,{MAX_BUCKET_PART_LEN}}})(?!{BUCKET_CHARS})(/?)")
+_NAMED = rf"({URL_PROVIDERS})://({BUCKET_CHARS}{{1,{MAX_BUCKET_PART_LEN}}})(?!{BUCKET_CHARS})(/?)"
 _SIZES = ("kB", "MB", "GB", "TB", "PB", "EB")
-
-
-class HttpError(Model):
-    """Body of an error answer."""
-
-    status_code: int
-    message: str = ""
-    method: str = ""
-    url_path: str = ""
-    remote_addr: str = ""
-    caller: str = ""
-    node: str = ""
 
 
 def parse_bool(s: str | None) -> bool:
@@ -181,31 +171,9 @@ def decode_response(res_model: type[T], resp: requests.Response) -> T:
     Raises:
         ErrInvalidResponse: It is not that.
     """
-    try:
-        if resp.headers.get(HEADER_CONTENT_TYPE) == MSGPACK_CONTENT_TYPE:
-            return _decode_msgpack(res_model, resp.content)
-        if not isinstance(res_model, type(msgspec.Struct)) and hasattr(res_model, "model_validate_json"):
-            foreign: Any = res_model
-            return cast("T", foreign.model_validate_json(resp.text))
-        text = resp.content if isinstance(resp.content, bytes) else resp.text
-        return msgspec.json.decode(text, type=prepared(res_model), dec_hook=decode_hook, strict=False)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as err:
-        request = getattr(resp, "request", None)
-        name = getattr(res_model, "__name__", str(res_model))
-        raise ErrInvalidResponse(
-            f"the answer is not a valid {name}: {err}",
-            method=str(getattr(request, "method", None) or ""),
-            url=str(getattr(resp, "url", None) or ""),
-        ) from err
+    from aistore.sdk.decoding import decode_answer
 
-
-def _decode_msgpack(res_model: type[T], data: bytes) -> T:
-    try:
-        return msgspec.msgpack.decode(data, type=prepared(res_model), dec_hook=decode_hook, strict=False)
-    except UnicodeDecodeError:  # an object has a name that is not UTF-8
-        from aistore.sdk.msgpack import decode_lenient
-
-        return msgspec.convert(decode_lenient(data), prepared(res_model), dec_hook=decode_hook, strict=False)
+    return decode_answer(res_model, resp)
 
 
 def parse_url(url: str) -> tuple[str, str, str]:
@@ -230,7 +198,7 @@ def extract_and_parse_url(msg: str) -> tuple[str, str, bool] | None:
     Returns:
         Provider, bucket, and whether an object follows; or None.
     """
-    match = _NAMED.search(msg)
+    match = re.search(_NAMED, msg)
     return (match[1], match[2], bool(match[3])) if match else None
 
 
@@ -310,3 +278,19 @@ def get_object_url_components(
     query = parse_qs(parts.query)
     params = {key: values[0] for key in qparams if (values := query.get(key))}
     return f"{URL_PATH_OBJECTS}/{name}", params
+
+
+# Offered here, too, and imported with what needs them: every program imports this module.
+__getattr__ = lazy_names(
+    __name__,
+    "CONST1",
+    "CONST2",
+    "GOLDEN_RATIO",
+    "MASK",
+    "ROTATION_BITS",
+    "HttpError",
+    "convert_to_seconds",
+    "expand_braces",
+    "get_digest",
+    "xoshiro256_hash",
+)

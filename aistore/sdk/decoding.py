@@ -1,0 +1,54 @@
+"""Answers become models. `msgspec`, slow to import, comes with the first of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import msgspec
+
+from aistore.sdk.const import HEADER_CONTENT_TYPE, MSGPACK_CONTENT_TYPE
+from aistore.sdk.errors import ErrInvalidResponse
+from aistore.sdk.models.base import decode_hook
+from aistore.sdk.models.prepare import prepared
+
+if TYPE_CHECKING:
+    import requests
+
+T = TypeVar("T")
+
+
+def decode_answer(res_model: type[T], resp: requests.Response) -> T:
+    """Decode an answer, as `aistore.sdk.utils.decode_response` says.
+
+    Args:
+        res_model: What it should be.
+        resp: The answer.
+
+    Raises:
+        ErrInvalidResponse: It is not that.
+    """
+    try:
+        if resp.headers.get(HEADER_CONTENT_TYPE) == MSGPACK_CONTENT_TYPE:
+            return _decode_msgpack(res_model, resp.content)
+        if not isinstance(res_model, type(msgspec.Struct)) and hasattr(res_model, "model_validate_json"):
+            foreign: Any = res_model
+            return cast("T", foreign.model_validate_json(resp.text))
+        text = resp.content if isinstance(resp.content, bytes) else resp.text
+        return msgspec.json.decode(text, type=prepared(res_model), dec_hook=decode_hook, strict=False)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as err:
+        request = getattr(resp, "request", None)
+        name = getattr(res_model, "__name__", str(res_model))
+        raise ErrInvalidResponse(
+            f"the answer is not a valid {name}: {err}",
+            method=str(getattr(request, "method", None) or ""),
+            url=str(getattr(resp, "url", None) or ""),
+        ) from err
+
+
+def _decode_msgpack(res_model: type[T], data: bytes) -> T:
+    try:
+        return msgspec.msgpack.decode(data, type=prepared(res_model), dec_hook=decode_hook, strict=False)
+    except UnicodeDecodeError:  # an object has a name that is not UTF-8
+        from aistore.sdk.msgpack import decode_lenient
+
+        return msgspec.convert(decode_lenient(data), prepared(res_model), dec_hook=decode_hook, strict=False)
