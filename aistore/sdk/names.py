@@ -13,6 +13,8 @@ from aistore.sdk.const import URL_PATH_OBJECTS
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
 
 _BUCKET = re.compile(r"[A-Za-z0-9._-]+")
+# What `quote` would leave as it is.
+_PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*")
 
 
 def object_name_fault(name: str) -> str:
@@ -87,6 +89,8 @@ def quote_object_name(name: str) -> str:
     Raises:
         InvalidArgument: It has a surrogate that stands for no byte.
     """
+    if _PLAIN.fullmatch(name):
+        return name
     try:
         return quote(name, safe="/", errors="surrogateescape")
     except UnicodeEncodeError:

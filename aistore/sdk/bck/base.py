@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.ais_source import AISSource
@@ -183,14 +184,18 @@ class BucketBase(AISSource):
             props: Properties that are known already, or the entry of a listing that has them. Default:
                 fetched when asked for.
         """
-        from aistore.sdk.obj.object import Object
-
-        return Object(self._client, self._details(), obj_name, props)
+        return _object_classes()[0](self._client, self._details(), obj_name, props)
 
     def _details(self) -> BucketDetails:
-        from aistore.sdk.obj.object import BucketDetails
+        return _object_classes()[1](self._name, self._provider, self._qparam, self.get_path())
 
-        return BucketDetails(self.name, self.provider, self.qparam, self.get_path())
+
+@functools.cache
+def _object_classes() -> tuple[type[Object], type[BucketDetails]]:
+    # An import of its own costs more than all else that makes an object.
+    from aistore.sdk.obj.object import BucketDetails, Object
+
+    return Object, BucketDetails
 
 
 def destination(bucket: Any, what: str = "to_bck") -> BucketModel:

@@ -21,8 +21,10 @@ from aistore.sdk.errors import (
 )
 from aistore.sdk.transport.head import Head, MalformedAnswerError, find_end, parse_head
 from aistore.sdk.transport.resolve import resolve
+from aistore.sdk.transport.waits import limit_waits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeGuard
 
     from aistore.sdk.transport.body import Body
@@ -63,14 +65,20 @@ class Connection:
         idle_since: Monotonic time of its last return to the pool.
     """
 
-    __slots__ = ("__weakref__", "_poll", "_timeout", "buffer", "idle_since", "origin", "reused", "sock")
+    __slots__ = (
+        "__weakref__", "_is_plain", "_poll", "_timeout", "buffer", "idle_since", "key", "origin", "reused",
+        "sock",
+    )  # fmt: skip
 
     def __init__(self, origin: Origin, sock: socket.socket) -> None:
         self.origin = origin
+        self.key = origin.key
         self.sock: socket.socket | None = sock
         self.buffer = b""
         self.reused = False
         self.idle_since = 0.0
+        # TLS goes on by itself after a wait that the operating system has ended.
+        self._is_plain = type(sock) is socket.socket
         self._timeout = sock.gettimeout()
         self._poll = _poller(sock)
         _live.add(self)
@@ -81,13 +89,17 @@ class Connection:
         Args:
             seconds: The limit, or None for no limit.
         """
-        if seconds != self._timeout and self.sock is not None:
+        if seconds == self._timeout or self.sock is None:
+            return
+        if self._is_plain:
+            limit_waits(self.sock, seconds)
+        else:
             self.sock.settimeout(seconds)
-            self._timeout = seconds
+        self._timeout = seconds
 
     def is_stale(self) -> bool:
         """Tell whether an idle connection is unusable: closed by the peer, or with bytes nobody asked for."""
-        return self.sock is None or bool(self.buffer) or self._poll(0)
+        return self.sock is None or bool(self.buffer) or bool(self._poll(0))
 
     def wait_readable(self, seconds: float | None) -> bool:
         """Wait for bytes of the peer.
@@ -100,7 +112,9 @@ class Connection:
         """
         if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
             return True
-        return bool(self.buffer) or self._poll(seconds)
+        if self.buffer:
+            return True
+        return bool(self._poll(None if seconds is None else max(0, int(seconds * 1000))))
 
     def close(self) -> None:
         """Close the socket; a second time does nothing."""
@@ -141,9 +155,10 @@ class Connection:
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of `data`."""
+        sock = self.sock or self._socket()
         try:
-            self._socket().sendall(data)
-        except TimeoutError as err:
+            sock.sendall(data)
+        except (TimeoutError, BlockingIOError) as err:
             raise AISReadTimeout("the server took nothing of the request within the read timeout") from err
         except OSError as err:
             raise self._lost(err, "connection lost while sending: ", answered=False) from err
@@ -160,7 +175,11 @@ class Connection:
             return
         try:
             start = file.tell()  # type: ignore[attr-defined]  # a FileIO or BufferedReader
-            sent = sock.sendfile(file, start, body.size)  # type: ignore[arg-type]
+            sock.settimeout(self._timeout)  # the limit that `sendfile` looks at
+            try:
+                sent = sock.sendfile(file, start, body.size)  # type: ignore[arg-type]
+            finally:
+                limit_waits(sock, self._timeout)
         except TimeoutError as err:
             raise AISReadTimeout("the server took nothing of the body within the read timeout") from err
         except OSError as err:
@@ -197,7 +216,7 @@ class Connection:
         raise MalformedAnswerError(f"more than {MAX_INTERIM} interim answers")
 
     def _read_head(self) -> Head:
-        sock = self._socket()
+        sock = self.sock or self._socket()
         data = self.buffer
         searched = 0
         while True:
@@ -210,7 +229,7 @@ class Connection:
                 searched = len(data)
             try:
                 more = sock.recv(RECV)
-            except TimeoutError as err:
+            except (TimeoutError, BlockingIOError) as err:
                 self.buffer = data
                 raise AISReadTimeout("no answer within the read timeout") from err
             except OSError as err:
@@ -226,7 +245,11 @@ class Connection:
         if self.buffer:
             data, self.buffer = self.buffer[:size], self.buffer[size:]
             return data
-        return self._socket().recv(size)
+        sock = self.sock or self._socket()
+        try:
+            return sock.recv(size)
+        except BlockingIOError as err:
+            raise TimeoutError(str(err)) from None
 
     def recv_into(self, view: memoryview) -> int:
         """Receive into `view`, from the buffer first; 0 is the end of the connection."""
@@ -235,36 +258,23 @@ class Connection:
             view[:size] = self.buffer[:size]
             self.buffer = self.buffer[size:]
             return size
-        return self._socket().recv_into(view)
+        sock = self.sock or self._socket()
+        try:
+            return sock.recv_into(view)
+        except BlockingIOError as err:
+            raise TimeoutError(str(err)) from None
 
 
-class _Poller:
-    """Asks whether a socket is readable without the limit on descriptors that `select` has."""
+def _poller(sock: socket.socket) -> Callable[[int | None], object]:
+    """Return what waits some milliseconds, or without limit, and returns whether there is something to read.
 
-    __slots__ = ("_poll",)
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
-
-    def __call__(self, seconds: float | None) -> bool:
-        return bool(self._poll.poll(None if seconds is None else max(0, int(seconds * 1000))))
-
-
-class _Selector:
-    """The same where there is no `poll`."""
-
-    __slots__ = ("_sock",)
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-
-    def __call__(self, seconds: float | None) -> bool:
-        return bool(select.select([self._sock], [], [], seconds)[0])
-
-
-def _poller(sock: socket.socket) -> _Poller | _Selector:
-    return _Poller(sock) if hasattr(select, "poll") else _Selector(sock)
+    `select` has a limit on descriptors, but `poll` is not everywhere.
+    """
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return poll.poll
+    return lambda millis: select.select([sock], [], [], None if millis is None else millis / 1000)[0]
 
 
 def describe(err: BaseException) -> str:
@@ -302,9 +312,10 @@ def open_connection(
         if context is not None:
             sock.settimeout(_left(deadline))
             sock = context.wrap_socket(sock, server_hostname=origin.host)
-        sock.settimeout(read)
         log.debug("connected to %s in %.1f ms", origin.netloc, (time.monotonic() - started) * 1000)
-        return Connection(origin, sock)
+        conn = Connection(origin, sock)
+        conn.set_timeout(read)
+        return conn
     except TimeoutError as err:
         sock.close()
         raise AISConnectTimeout(f"TLS with {origin.netloc} not ready within {connect} s") from err

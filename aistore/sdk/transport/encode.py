@@ -95,8 +95,10 @@ def encode_token(token: str, headers: Mapping[str, Any] | None) -> bytes:
     """
     if token:
         value = f"Bearer {token}"
+    elif not headers:
+        return b""
     else:
-        value = next((str(v) for k, v in (headers or {}).items() if k.lower() == "authorization" and v), "")
+        value = next((str(v) for k, v in headers.items() if k.lower() == "authorization" and v), "")
         if not value:
             return b""
     if _BAD_VALUE.search(value) or not value.isascii():

@@ -82,13 +82,12 @@ def exchange(
 
 def _connect(pool: Pool, call: Call, hop: Hop, *, fresh: bool) -> Connection:
     connect, read = call.connect, call.read
-    for limit in (call.deadline, call.total):
-        if limit is not None:
-            left = limit - time.monotonic()
-            if left <= 0:
-                raise AISReadTimeout("the time limit of the call is over")
-            connect = left if connect is None else min(connect, left)
-            read = left if read is None else min(read, left)
+    if call.deadline is not None or call.total is not None:
+        left = min(limit for limit in (call.deadline, call.total) if limit is not None) - time.monotonic()
+        if left <= 0:
+            raise AISReadTimeout("the time limit of the call is over")
+        connect = left if connect is None else min(connect, left)
+        read = left if read is None else min(read, left)
     try:
         return pool.take(hop.origin, connect, read, fresh=fresh)
     except AISNetworkError as err:

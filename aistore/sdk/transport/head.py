@@ -8,15 +8,16 @@ because two parties that read a head differently is how requests are smuggled (R
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 MAX_HEAD = 64 * 1024
 """Longest head accepted, in bytes."""
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([^\r\n\0]*))?\r\n")
-# A field line; what `findall` skips over is found by comparing lengths afterwards.
-_FIELD = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\r\n\0]*)\r\n")
+# A whole field line; that `findall` skips none is found by counting them afterwards.
+_FIELD = re.compile(r"^([!#$%&'*+\-.^_`|~0-9A-Za-z]+): ?([^\r\n\0]*)\r\n", re.MULTILINE)
 _BARE_LF = re.compile(rb"(?<!\r)\n")
-_DIGITS = re.compile(r"[0-9]{1,19}")
+_MOST_DIGITS = 19
 _PREFIX = b"HTTP/1."
 
 CHUNKED = -1
@@ -35,7 +36,7 @@ class Head:
     Attributes:
         status: HTTP status.
         reason: Reason phrase.
-        pairs: Field names and values in the order and form they came, white space around values included.
+        pairs: Field names and values in the order they came, the names in the form they came in.
         fields: Lower-case name to value; values of repeated fields are joined by ", ".
         keep_alive: Whether the connection may carry another request after the body.
     """
@@ -51,8 +52,8 @@ class Head:
         self.pairs = pairs
         self.fields = fields
         connection = fields.get("connection")
-        if connection is None:
-            self.keep_alive = version == 11
+        if connection is None or connection == "keep-alive":
+            self.keep_alive = version == 11 or connection is not None
         else:
             tokens = [t.strip() for t in connection.lower().split(",")]
             self.keep_alive = "close" not in tokens and (version == 11 or "keep-alive" in tokens)
@@ -71,7 +72,7 @@ def find_end(data: bytes, start: int = 0) -> int:
     Raises:
         MalformedAnswerError: When what is there cannot become a head.
     """
-    end = data.find(b"\r\n\r\n", max(0, start - 3))
+    end = data.find(b"\r\n\r\n", start - 3 if start > 3 else 0)
     if end >= 0:
         if end > MAX_HEAD:
             raise MalformedAnswerError(f"head longer than {MAX_HEAD} bytes")
@@ -98,25 +99,33 @@ def parse_head(data: bytes, end: int) -> Head:
     Raises:
         MalformedAnswerError: When it breaks the rules.
     """
-    line = _STATUS_LINE.match(data)
-    if line is None:
-        raise MalformedAnswerError(f"malformed status line: {data[:64]!r}")
-    text = data[line.end() : end - 2].decode("latin-1")
+    start = data.find(b"\n") + 1
+    status, reason, version = _parse_status(data[:start])
+    text = data[start : end - 2].decode("latin-1")
     pairs: list[tuple[str, str]] = _FIELD.findall(text)
-    # What the pattern did not match was passed over: then the lengths differ.
-    if sum([len(name) + len(value) for name, value in pairs]) + 3 * len(pairs) != len(text):
+    # A match has one line feed, begins after one, and ends with one: as many as there are leave nothing out.
+    if len(pairs) != text.count("\n"):
         raise MalformedAnswerError("malformed field line in the head")
-    fields = {name.lower(): value.strip(" \t") for name, value in pairs}
+    if " \r" in text or ":  " in text or "\t" in text:
+        pairs = [(name, value.strip(" \t")) for name, value in pairs]
+    fields = {name.lower(): value for name, value in pairs}
     if len(fields) != len(pairs):
         fields = _joined(pairs)
-    reason = line[3].decode("latin-1") if line[3] else ""
-    return Head(int(line[2]), reason, 11 if line[1] == b"1" else 10, pairs, fields)
+    return Head(status, reason, version, pairs, fields)
+
+
+@lru_cache(maxsize=64)
+def _parse_status(line: bytes) -> tuple[int, str, int]:
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise MalformedAnswerError(f"malformed status line: {line[:64]!r}")
+    return int(match[2]), (match[3] or b"").decode("latin-1"), 11 if match[1] == b"1" else 10
 
 
 def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:
     fields: dict[str, str] = {}
-    for name, raw in pairs:
-        key, value = name.lower(), raw.strip(" \t")
+    for name, value in pairs:
+        key = name.lower()
         if key in fields and key in _SINGLE:
             raise MalformedAnswerError(f"more than one {name} field")
         fields[key] = f"{fields[key]}, {value}" if key in fields else value
@@ -147,7 +156,8 @@ def body_length(head: Head, method: str) -> int:
             raise MalformedAnswerError("both Transfer-Encoding and Content-Length")
         if coding.lower() != "chunked" or head.version != 11:
             raise MalformedAnswerError(f"unsupported Transfer-Encoding {coding[:64]!r}")
-    elif length is not None and not _DIGITS.fullmatch(length):
+    # The head is Latin-1, in which nothing but 0 to 9 is decimal.
+    elif length is not None and not (length.isdecimal() and len(length) <= _MOST_DIGITS):
         raise MalformedAnswerError(f"malformed Content-Length {length[:64]!r}")
     if method == "HEAD" or head.status == 304:
         return 0

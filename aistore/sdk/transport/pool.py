@@ -56,16 +56,13 @@ class Pool:
                 conn = idle.pop()
             except IndexError:  # another thread took it
                 break
-            if conn.is_stale() or self._is_old(conn):
+            if conn.is_stale() or (self._max_idle is not None and _idle_time(conn) > self._max_idle):
                 conn.close()
                 continue
             conn.set_timeout(read)
             return conn
         context = context_for(self.tls) if origin.scheme == "https" else None
         return open_connection(origin, context, connect, read)
-
-    def _is_old(self, conn: Connection) -> bool:
-        return self._max_idle is not None and time.monotonic() - conn.idle_since > self._max_idle
 
     def give(self, conn: Connection) -> None:
         """Give back a connection whose answer was read to its end.
@@ -81,10 +78,9 @@ class Pool:
         now = time.monotonic()
         conn.reused = True
         conn.idle_since = now
-        key = conn.origin.key
-        idle = self._idle.get(key)
+        idle = self._idle.get(conn.key)
         if idle is None:
-            idle = self._idle.setdefault(key, deque())
+            idle = self._idle.setdefault(conn.key, deque())
         idle.append(conn)
         if len(idle) > self.size:
             self._drop_surplus(idle, now)
@@ -104,6 +100,10 @@ class Pool:
     def close(self) -> None:
         """Close the idle connections; the pool stays usable."""
         _close_all(self._idle)
+
+
+def _idle_time(conn: Connection) -> float:
+    return time.monotonic() - conn.idle_since
 
 
 def _close_all(idle: dict[tuple[str, str, int], deque[Connection]]) -> None:

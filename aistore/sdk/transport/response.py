@@ -85,6 +85,15 @@ class Response(requests.Response):
         """Reason phrase."""
         return self._head.reason
 
+    def raise_for_status(self) -> None:
+        """Raise an error for a status of 4xx or 5xx.
+
+        Raises:
+            requests.HTTPError: It is one.
+        """
+        if self.status_code >= 400:
+            super().raise_for_status()
+
     @property
     def headers(self) -> CaseInsensitiveDict[str]:
         """Header fields; values of repeated ones are joined by ", "."""

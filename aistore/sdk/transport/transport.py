@@ -116,10 +116,11 @@ class Transport:
                 conn, head = exchange(self.pool, call, hop, hop.body, expect=True)
             else:
                 conn, head = exchange(self.pool, call, hop, hop.body)
-            step = self._next_mode(call, hop, conn, head, mode)
-            if step is not None:
-                mode = step
-                continue
+            if mode == _PROBE:
+                step = self._mode_after_probe(call, hop, conn, head)
+                if step is not None:
+                    mode = step
+                    continue
             if not call.redirects or head.status not in REDIRECTS:
                 return conn, head, hops
             if mode == _DIRECT and not hops and call.object_body:
@@ -134,10 +135,8 @@ class Transport:
             return _DIRECT
         return self._modes.get(call.base.origin.key, _PROBE)
 
-    def _next_mode(self, call: Call, hop: Hop, conn: Connection, head: Head, mode: int) -> int | None:
+    def _mode_after_probe(self, call: Call, hop: Hop, conn: Connection, head: Head) -> int | None:
         """Decide whether the same request must be made in another way; None goes on with the answer."""
-        if mode != _PROBE:
-            return None
         key = call.base.origin.key
         if head.status in REDIRECTS:
             if SIGNED.search(head.fields.get("location", "")):

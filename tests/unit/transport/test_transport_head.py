@@ -31,8 +31,15 @@ def test_reads_a_head():
     assert (head.status, head.reason, head.version, head.keep_alive) == (301, "Moved Permanently", 11, True)
     assert head.fields["location"] == "http://h:1/x?a=b"
     assert head.fields["ais-custom-md"] == "a=1, b=2"
-    assert head.pairs[2] == ("ais-custom-md", "b=2 ")
+    assert head.pairs[2] == ("ais-custom-md", "b=2")
     assert body_length(head, "GET") == 5
+
+
+@pytest.mark.parametrize("value", [b"v", b" v", b"v ", b"  v", b"\tv", b"v\t", b" \t v\t \t"])
+def test_white_space_around_a_value_is_not_part_of_it(value):
+    head = parse(b"HTTP/1.1 200 OK\r\nA:" + value + b"\r\nB: x\r\n\r\n")
+    assert head.fields == {"a": "v", "b": "x"}
+    assert head.pairs == [("A", "v"), ("B", "x")]
 
 
 def test_every_split_gives_the_same_end():
@@ -48,6 +55,11 @@ def test_every_split_gives_the_same_end():
     [
         b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
         b"HTTP/1.1 200 OK\r\nA: b\nC: d\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\rC: d\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA b: c\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\r\nc\r\n\r\n",
+        # No colon, at a length that takes minutes when every character may be the first of a name.
+        b"HTTP/1.1 200 OK\r\n" + b"a" * (MAX_HEAD - 100) + b"\r\n\r\n",
         b"HTTP/2 200 OK\r\n\r\n",
         b"HTTP/1.1 20 OK\r\n\r\n",
         b"HTTP/1.1 2000 OK\r\n\r\n",
