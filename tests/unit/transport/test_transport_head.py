@@ -55,7 +55,6 @@ def test_every_split_gives_the_same_end():
     [
         b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
         b"HTTP/1.1 200 OK\r\nA: b\nC: d\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nA: b\rC: d\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nA b: c\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nA: b\r\nc\r\n\r\n",
         # No colon, at a length that takes minutes when every character may be the first of a name.
