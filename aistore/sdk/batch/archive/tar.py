@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from functools import lru_cache
 from zlib import adler32
 
@@ -16,6 +17,8 @@ _MAX_MEMBER = 1 << 40
 _REST = _BLOCK - 1
 _MIN_BUFFER = 2 * _BLOCK
 _ADLER_BASE = 65521
+# Name; numbers, the size among them; checksum; and the rest, of which the kind comes first.
+_split_header = struct.Struct("100s48s8s356s").unpack_from
 
 _REGULAR = b"0\x007"  # also the old form of "regular file", and "contiguous file"
 _PAX = ord("x")
@@ -30,7 +33,8 @@ class TarReader:
     A member is handed out when its last byte is there: neither its padding nor the next header is waited for.
     Links, devices and directories are skipped.
 
-    Invariant: `_buffer[_low:_high]` is what was received and not used yet.
+    Invariants: `_buffer[_low:_high]` is what was received and not used yet. `_rest` is the end of a header of
+    a regular file whose name has no prefix.
 
     Args:
         source: The stream.
@@ -45,6 +49,9 @@ class TarReader:
         self._size = 0  # of the member, as long as it was not read
         self._padding = 0  # between the member and the next header
         self._lent: memoryview | None = None  # what `read_view` returned
+        self._rest = self._numbers = b""
+        self._rest_sum = 1  # as adler32 has it
+        self._number = 0  # the size in `_numbers`
 
     def next_member(self) -> tuple[bytes, int] | None:
         """Go to the next regular file.
@@ -58,19 +65,25 @@ class TarReader:
         """
         if self._lent is not None:
             self._recall()
-        header = self._next_header()
-        if header is None:
-            return None
-        size = _parse_number(header[124:136])
-        # Most headers are of a regular file with nothing before it.
-        if header[156] in _REGULAR and size <= _MAX_MEMBER:
-            self._size = size
-            self._padding = -size & _REST
-            return _parse_name(header), size
-        return self._next_extended(header)
+        low = self._low + self._size + self._padding
+        if low + _BLOCK <= self._high:
+            name, numbers, checksum, rest = _split_header(self._buffer, low)
+            # Most headers end like the one before, which was looked at, and many have its numbers as well.
+            if rest == self._rest:
+                if numbers != self._numbers:
+                    self._numbers, self._number = numbers, _parse_number(numbers[24:36])
+                size = self._number
+                sum_around = adler32(numbers, adler32(name, self._rest_sum)) & 0xFFFF
+                if sum_around == _parse_checksum(checksum) and size <= _MAX_MEMBER:
+                    self._low = low + _BLOCK
+                    self._size = size
+                    self._padding = -size & _REST
+                    return name.partition(b"\0")[0], size
+        return self._next_extended()
 
-    def _next_extended(self, header: bytes | None) -> tuple[bytes, int] | None:
-        """Go on to the next regular file from this header, by way of those that extend its own."""
+    def _next_extended(self) -> tuple[bytes, int] | None:
+        """Go on to the next regular file, by way of the headers that extend its own."""
+        header = self._next_header()
         long_name: bytes | None = None
         pax: dict[bytes, bytes] = {}
         while header is not None:
@@ -81,6 +94,9 @@ class TarReader:
                 if size > _MAX_MEMBER:
                     raise ErrBatchFormat(f"tar member of {size} bytes")
                 self._expect(size)
+                if not header[345]:
+                    self._rest = header[156:]
+                    self._rest_sum = adler32(self._rest) & 0xFFFF
                 return pax.get(b"path") or long_name or _parse_name(header), size
             self._expect(size)
             if kind in (_PAX, _GNU_LONG_NAME):
@@ -172,8 +188,8 @@ class TarReader:
             low = self._low
         self._low = low + _BLOCK
         header = bytes(self._view[low : low + _BLOCK])
-        # adler32's low half is 1 + the sum of the bytes, modulo 65521: the tar checksum in one call.
-        if (adler32(header) & 0xFFFF) != _parse_checksum(header[148:156]):
+        # adler32's low half is 1 + the sum of the bytes, modulo 65521: the tar checksum without a loop.
+        if adler32(header[156:], adler32(header[:148])) & 0xFFFF != _parse_checksum(header[148:156]):
             if header == _ZEROS:
                 return None
             raise ErrBatchFormat("not a tar archive, or a damaged one: wrong header checksum")
@@ -231,8 +247,8 @@ def _parse_number(field: bytes) -> int:
 
 @lru_cache(maxsize=4096)
 def _parse_checksum(field: bytes) -> int:
-    """Return adler32's low half of the header that has this checksum; the field itself counts as spaces."""
-    return (1 + _parse_number(field) + sum(field) - 8 * ord(" ")) % _ADLER_BASE
+    """Return adler32's low half of what is around a header's checksum; itself counts as spaces there."""
+    return (1 + _parse_number(field) - 8 * ord(" ")) % _ADLER_BASE
 
 
 def _parse_name(header: bytes) -> bytes:
