@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aistore.pytorch.listing import Listing, PrefixMap, Sources, label_of
 from aistore.pytorch.manifest import AnyManifest, manifest_at
 from aistore.pytorch.split import SplitIterable
+from aistore.pytorch.torch_classes import current_worker
 
 if TYPE_CHECKING:
     from aistore.sdk.obj.object import Object
@@ -97,6 +98,30 @@ class AISBaseIterDataset(SplitIterable["Object"], ABC):
         """List the sources anew when they are needed next; a running iteration goes on as it is."""
         self._listing.forget()
         super().refresh()
+
+    # ------------------------------------------------------------ for subclasses of programs
+
+    def _reset_iterator(self) -> None:
+        """Do nothing: the 2.0.0 package wants this before `_get_worker_iter_info`, which here begins anew."""
+
+    def _get_worker_iter_info(self) -> tuple[Iterator[Object], str]:
+        """Begin an iteration of a subclass; see "Datasets of your own" in docs/pytorch.md.
+
+        Returns:
+            The objects of this rank and worker, and what the title of a progress bar ends with:
+            ` (Worker 1)`, or nothing where there is one worker.
+        """
+        objects, done, _ = self._start()
+        worker, workers = current_worker()
+        return self._noting(objects, done), f" (Worker {worker})" if workers > 1 else ""
+
+    def _noting(self, objects: Iterator[Object], done: int) -> Iterator[Object]:
+        # An object is done when the next one is asked for: a subclass may make many samples of it.
+        for position, obj in enumerate(objects, done + 1):
+            yield obj
+            self._advance(label_of(obj), position)
+
+    # ------------------------------------------------------------ what is read
 
     def _client(self) -> RequestClient:
         return self._listing.sources[0].client

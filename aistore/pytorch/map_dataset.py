@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aistore.pytorch.base_map_dataset import AISBaseMapDataset
 from aistore.sdk.etl.etl_config import ETLConfig
+from aistore.sdk.parallel import ordered_map
 
 if TYPE_CHECKING:
     from aistore.pytorch.listing import PrefixMap, Sources
     from aistore.sdk.etl.etl import Etl
+
+_READERS = 8
 
 
 class AISMapDataset(AISBaseMapDataset):
@@ -48,3 +51,15 @@ class AISMapDataset(AISBaseMapDataset):
         """
         obj = self._object_at(index)
         return obj.name, obj.get_reader(etl=self._etl).read_all()  # type: ignore[return-value]  # no workers: bytes
+
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        """Return the samples of a batch, several of which are read at a time.
+
+        Those of a subclass with a `__getitem__` of its own are read one after the other, in this thread.
+
+        Args:
+            indices: Their indices.
+        """
+        if type(self).__getitem__ is not AISMapDataset.__getitem__:
+            return super().__getitems__(indices)
+        return list(ordered_map(self.__getitem__, indices, _READERS))

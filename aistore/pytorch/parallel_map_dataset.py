@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aistore.pytorch.base_map_dataset import AISBaseMapDataset
 from aistore.sdk.errors import InvalidArgument
@@ -57,11 +57,3 @@ class AISParallelMapDataset(AISBaseMapDataset):
         """
         obj = self._object_at(index)
         return obj.name, obj.get_reader(num_workers=self._num_workers).read_all()  # type: ignore[return-value]  # workers: a buffer
-
-    def __getitems__(self, indices: list[int]) -> list[Any]:
-        """Return the samples of a batch, one after the other: each is read in parallel already.
-
-        Args:
-            indices: Their indices.
-        """
-        return [self[index] for index in indices]

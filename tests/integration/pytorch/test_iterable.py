@@ -20,7 +20,12 @@ pytestmark = [
 
 from torch.utils.data import DataLoader  # noqa: E402
 
-from aistore.pytorch import AISBatchIterDataset, AISIterDataset, AISShardReader  # noqa: E402
+from aistore.pytorch import (  # noqa: E402
+    AISBaseIterDataset,
+    AISBatchIterDataset,
+    AISIterDataset,
+    AISShardReader,
+)
 from aistore.pytorch.errors import ErrCannotResume, ErrSampleUnreadable  # noqa: E402
 from aistore.sdk.ais_source import AISSource  # noqa: E402
 from aistore.sdk.bucket import Bucket  # noqa: E402
@@ -510,3 +515,42 @@ def test_the_package_loads_nothing_at_import():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.split() == ["False", "False"]
+
+
+class Halves(AISBaseIterDataset):
+    """A program's own dataset, as the 2.0.0 package's pages show it: two samples of each object."""
+
+    def __iter__(self):
+        self._reset_iterator()
+        objects, title = self._get_worker_iter_info()
+        for obj in objects:
+            yield obj.name, title
+            yield obj.name, title
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_a_dataset_of_ones_own_is_split_between_workers(samples, workers):
+    dataset = Halves(samples)
+    assert names(dataset) == [name for name in NAMES for _ in range(2)]
+    assert {title for _, title in dataset} == {""}
+    found = list(DataLoader(dataset, batch_size=None, num_workers=workers, timeout=60 if workers else 0))
+    assert sorted(name for name, _ in found) == names(dataset)
+    titles = {f" (Worker {number})" for number in range(workers)} if workers > 1 else {""}
+    assert {title for _, title in found} == titles
+
+
+def test_a_dataset_of_ones_own_is_split_between_ranks_and_shuffled(samples):
+    parts = [set(names(Halves(samples, rank=rank, world_size=2, shuffle=True))) for rank in range(2)]
+    assert parts[0] | parts[1] == set(NAMES)
+    assert not parts[0] & parts[1]
+    sources = Halves([samples, samples], {samples: ["00", "01"]}, partition_sources_by_worker=True)
+    assert len(read(sources, 2)) == 8
+
+
+def test_a_dataset_of_ones_own_resumes_at_the_object_it_was_in(samples):
+    dataset = Halves(samples)
+    going = iter(dataset)
+    assert [next(going)[0] for _ in range(3)] == ["00", "00", "01"]
+    again = Halves(samples)
+    again.load_state_dict(dataset.state_dict())
+    assert names(again)[:3] == ["01", "01", "02"]

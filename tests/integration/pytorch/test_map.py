@@ -1,6 +1,8 @@
 """Map-style datasets, the batch sampler, and streams of several sources."""
 
 import pickle
+import threading
+from unittest.mock import Mock, patch
 
 import pytest
 from shards import make_shard
@@ -14,6 +16,7 @@ pytestmark = [
 from torch.utils.data import DataLoader  # noqa: E402
 
 from aistore.pytorch import (  # noqa: E402
+    AISBaseMapDataset,
     AISMapDataset,
     AISMultiShardStream,
     AISParallelMapDataset,
@@ -45,6 +48,39 @@ def test_items(objects):
     assert dataset.__getitems__([4, 0]) == [("b/4", content("b/4")), ("a/0", content("a/0"))]
     with pytest.raises(IndexError, match="6 objects"):
         dataset[6]
+
+
+class Lengths(AISBaseMapDataset):
+    def __len__(self):
+        return len(self._obj_list)
+
+    def __getitem__(self, index):
+        return threading.get_ident(), len(self._obj_list[index].get_reader().read_all())
+
+
+class Upper(AISMapDataset):
+    def __getitem__(self, index):
+        return threading.get_ident(), super().__getitem__(index)[0].upper()
+
+
+@pytest.mark.parametrize(("kind", "expected"), [(Lengths, [100, 10, 40]), (Upper, ["B/3", "A/0", "A/2"])])
+def test_samples_of_a_programs_own_class_are_made_in_the_thread_that_asks(objects, kind, expected):
+    # Its `__getitem__` may use random numbers, or libraries that are not thread-safe.
+    assert kind(objects).__getitems__([3, 0, 2]) == [(threading.get_ident(), sample) for sample in expected]
+
+
+def test_a_programs_test_puts_objects_in_the_place_of_the_listing():
+    obj = Mock()
+    obj.name = "a"
+    obj.get_reader.return_value.read_all.return_value = b"data"
+    with patch(
+        "aistore.pytorch.base_map_dataset.AISBaseMapDataset._create_objects_list", return_value=[obj] * 3
+    ):
+        dataset = AISMapDataset(ais_source_list=Mock(Bucket))
+    assert list(DataLoader(dataset, batch_size=2, collate_fn=list)) == [
+        [("a", b"data")] * 2,
+        [("a", b"data")],
+    ]
 
 
 def test_prefixes_and_several_sources(objects):
