@@ -63,6 +63,8 @@ class LocalCluster:
             every request is accepted.
         etl_memory (int | None): Bytes of memory that each process of an ETL may take; Linux only. Default:
             None, no limit.
+        etl_direct_put (bool): Have ETL classes put results of offline transforms to the targets that they
+            belong to, as on a cluster. Default: False: they come back with the answer.
         max_connections (int | None): Connections at a time; more are closed at once. Default: None, 4096.
         auth_port (int): AuthN's port, with `auth=True`. Default: 0, any free one.
         access_log (str | Path | None): File to append a line of JSON to for each request. Default: None.
@@ -90,6 +92,7 @@ class LocalCluster:
         admin: tuple[str, str] | None = None,
         s3_keys: tuple[str, str] | None = None,
         etl_memory: int | None = None,
+        etl_direct_put: bool = False,
         max_connections: int | None = None,
         auth_port: int = 0,
         access_log: str | os.PathLike[str] | None = None,
@@ -110,7 +113,7 @@ class LocalCluster:
             "tls-client-ca": tls_client_ca,
             "access-log": _log_file(access_log),
         }
-        flags = {"fsync": fsync, "tls-self-signed": tls, "auth": auth}
+        flags = {"fsync": fsync, "tls-self-signed": tls, "auth": auth, "etl-direct-put": etl_direct_put}
         # In one piece, so that a value may begin with a dash.
         self._arguments = [
             f"--{option}={os.fspath(value) if isinstance(value, os.PathLike) else value}"

@@ -58,6 +58,7 @@ class Options(NamedTuple):
     admin: Admin = Admin()
     s3_keys: Keys | None = None
     etl_memory: int | None = None
+    etl_direct_put: bool = False
     access_log: str = ""
     child: bool = False
 
@@ -160,6 +161,11 @@ def _parser() -> argparse.ArgumentParser:
         type=_size,
         metavar="SIZE",
         help="memory that each process of an ETL may take, e.g. 2GiB; Linux only (default: no limit)",
+    )
+    add(
+        "--etl-direct-put",
+        action="store_true",
+        help="have ETL classes put results to the targets that they belong to, as on a cluster",
     )
     add("--version", action="version", version=__version__)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)

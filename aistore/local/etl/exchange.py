@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import time
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, quote_plus
 
 from aistore.local.errors import LocalError
-from aistore.local.etl.http_client import Connections
+from aistore.local.etl.http_client import Connections, make_head
+from aistore.local.etl.pump import Pump
 from aistore.local.etl.spec import HPULL, WS
 from aistore.local.etl.websocket import WebSockets
 from aistore.local.store import ObjectReader
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from aistore.local.etl.instance import Etl
     from aistore.local.etl.pod import Pod
     from aistore.local.store import ObjectFile
+
+T = TypeVar("T")
 
 CONNECT_SECONDS = 5.0
 RETRIES = 10
@@ -82,13 +85,17 @@ class TransformCall(NamedTuple):
 
     def url(self) -> str:
         """What is asked of the ETL server."""
+        return f"{self.pod.url}{self.target()}"
+
+    def target(self) -> str:
+        """Path and query of what is asked of the ETL server."""
         if self.etl.spec.communication == HPULL:
             path = escape_element(self.uname)
         else:
             path = f"{self.bucket}/{self.name}"
             if not _PLAIN_PATH.fullmatch(path):
                 path = quote(path.encode("utf-8", "surrogateescape"), safe=_PATH)
-        return f"{self.pod.url}/{path}{self.query()}"
+        return f"/{path}{self.query()}"
 
     def query(self) -> str:
         """The query, with its question mark."""
@@ -153,22 +160,57 @@ class Exchange:
             self._sockets.forget(url)
             self._connections.forget(url)
 
-    def transform(self, call: TransformCall) -> Result:
+    def pump(self) -> Pump[Any]:
+        """For asking for many objects at a time: `ask` each, and `transform` what comes of it."""
+        return Pump(self._connections)
+
+    def ask(self, pump: Pump[T], token: T, call: TransformCall) -> float:
+        """Begin to have an object transformed that is named by its path, over HTTP.
+
+        Returns:
+            When an answer is too late, by `time.monotonic()`.
+
+        Raises:
+            OSError: It can't be asked for.
+        """
+        limit = call.etl.spec.obj_timeout
+        method, headers = self._method(call)
+        deadline = time.monotonic() + limit
+        head = make_head(call.pod.url, method, call.target(), headers)
+        pump.ask(token, call.pod.url, head, connect_seconds=min(CONNECT_SECONDS, limit), patience=limit)
+        return deadline
+
+    def take_whole(self, call: TransformCall, answer: Answer | OSError) -> Result | None:
+        """The result, if the answer holds all of it; otherwise the answer is for `transform`."""
+        if isinstance(answer, OSError) or answer.body is None or answer.status >= 300:
+            return None
+        return self._interpret(call, answer, 0)
+
+    def transform(
+        self, call: TransformCall, asked: Answer | OSError | None = None, deadline: float = 0.0
+    ) -> Result:
         """Have an object transformed.
 
         Connection errors are tried again, up to ten times and within `obj_timeout`; a timeout and the
         transform's own error are final.
 
+        Args:
+            call (TransformCall): The object.
+            asked: What came of asking for it by a pump, which then was the first attempt.
+            deadline (float): And what `ask` returned.
+
         Raises:
             EtlError: The ETL server's answer, or none.
         """
         limit = call.etl.spec.obj_timeout
-        deadline = time.monotonic() + limit
+        deadline = deadline or time.monotonic() + limit
         for attempt in range(RETRIES + 1):
             try:
                 if call.etl.spec.communication == WS:
                     return self._over_websocket(call, deadline)
-                answer = self._request(call, deadline)
+                if isinstance(asked, OSError):
+                    raise asked
+                answer, asked = asked or self._request(call, deadline), None
                 if not _is_transient(answer) or attempt == RETRIES:
                     return self._interpret(call, answer, limit)
                 answer.read(_MAX_MESSAGE, limit)
@@ -176,7 +218,7 @@ class Exchange:
             except TimeoutError as err:
                 raise self._too_slow(call) from err
             except OSError as err:
-                failure = err
+                failure, asked = err, None
             self._before_retry(call, attempt, deadline, failure)
         raise AssertionError("the last attempt returns or raises")
 
@@ -189,24 +231,25 @@ class Exchange:
                 f"ETL error: {call.etl.name} can't be reached after {attempt + 1} attempts: {failure}"
             ) from failure
 
-    def _request(self, call: TransformCall, deadline: float) -> Answer:
+    @staticmethod
+    def _method(call: TransformCall) -> tuple[str, dict[str, str]]:
         headers = {"User-Agent": "aistore.local"}
         if call.pipeline:
             headers[HEADER_NODE_URL] = call.pipeline
-        method, body = "PUT", None
         if call.etl.spec.communication == HPULL:
-            method = "GET"
-        elif call.by_path:
-            headers["Content-Length"] = "0"
-        else:
-            headers["Content-Length"] = str(call.reader.meta.size)
-            body = partial(call.content.chunks, size=_CHUNK)
+            return "GET", headers
+        headers["Content-Length"] = "0" if call.by_path else str(call.reader.meta.size)
+        return "PUT", headers
+
+    def _request(self, call: TransformCall, deadline: float) -> Answer:
+        method, headers = self._method(call)
+        sends = method == "PUT" and not call.by_path
         return self._connections.request(
             call.pod.url,
             method,
-            call.url().removeprefix(call.pod.url),
+            call.target(),
             headers,
-            body=body,
+            body=partial(call.content.chunks, size=_CHUNK) if sends else None,
             connect_seconds=min(CONNECT_SECONDS, max(deadline - time.monotonic(), 0.01)),
             deadline=deadline,
         )
@@ -220,7 +263,7 @@ class Exchange:
             answer.status,
             int(length) if length.isdigit() else None,
             answer.headers.get("content-type", ""),
-            self._pieces(call, answer, limit),
+            _whole(answer.body) if answer.body is not None else self._pieces(call, answer, limit),
         )
 
     def _pieces(self, call: TransformCall, answer: Answer, limit: float) -> Generator[bytes, None, None]:

@@ -39,11 +39,12 @@ class _Parser:
         self.status = 0
         self.headers: dict[str, str] = {}
         self.pieces: list[bytes] = []
+        self.held = 0
         self.has_head = self.is_complete = False
         self.is_reusable = True
         self._head_size = 0
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         if not self.has_head:
             self._head_size += len(data)
         try:
@@ -76,6 +77,7 @@ class _Parser:
 
     def on_body(self, data: bytes) -> None:
         self.pieces.append(data)
+        self.held += len(data)
 
     def on_message_complete(self) -> None:
         if self.has_head:
@@ -84,7 +86,7 @@ class _Parser:
             self.headers.clear()  # of an interim answer
 
 
-class _Connection:
+class Connection:
     """One connection: a question, then its answer."""
 
     def __init__(self, host: str, port: int, timeout: float) -> None:
@@ -110,6 +112,38 @@ class _Connection:
             return bool(self._poll.poll(seconds * 1000))
         watched = [self._sock]
         return any(select.select([] if to_send else watched, watched if to_send else [], [], seconds))
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._sock.fileno()
+
+    def begin(self, head: bytes) -> None:
+        """Send a request without a body, without waiting.
+
+        Raises:
+            OSError: The connection is broken, or has no room for the request.
+        """
+        self.parser.begin()
+        if self._sock.send(head) < len(head):
+            raise ExchangeError("the server does not take the request")
+
+    def take(self, room: memoryview) -> None:
+        """Take what has arrived, without waiting.
+
+        Args:
+            room (memoryview): Used on the way.
+
+        Raises:
+            OSError: The connection is broken, or what came is no answer.
+        """
+        try:
+            size = self._sock.recv_into(room)
+        except BlockingIOError:
+            return
+        if size:
+            self.parser.feed(room[:size])
+        else:
+            self.parser.end()
 
     def ask(self, head: bytes, body: Body | None, deadline: float) -> None:
         """Send a request and receive the head of its answer."""
@@ -146,6 +180,7 @@ class _Connection:
             self.parser.end()
 
     def close(self) -> None:
+        """Close the socket."""
         self._sock.close()
 
 
@@ -155,14 +190,21 @@ class Answer:
     Attributes:
         status: HTTP status.
         headers: By lower-case name.
+        body: The body if it is held, else None.
     """
 
-    def __init__(self, connection: _Connection, keep: Callable[[_Connection], object]) -> None:
+    def __init__(self, connection: Connection, keep: Callable[[Connection], object]) -> None:
         self._connection = connection
         self._keep = keep
         self._is_open = True
+        self.body: bytes | None = None
         self.status = connection.parser.status
         self.headers: Mapping[str, str] = connection.parser.headers
+
+    def hold(self) -> None:
+        """Take the body of an answer that has arrived whole from its connection, which it needs no more."""
+        self.body = b"".join(_taken(self._connection.parser))
+        self.close()
 
     def pieces(self, patience: float) -> Generator[bytes, None, None]:
         """The body as it arrives.
@@ -174,6 +216,9 @@ class Answer:
             TimeoutError: It takes longer.
             OSError: It breaks off.
         """
+        if self.body is not None:
+            yield self.body
+            return
         parser = self._connection.parser
         try:
             while True:
@@ -215,12 +260,23 @@ def _taken(parser: _Parser) -> list[bytes]:
     return taken
 
 
+def make_head(url: str, method: str, target: str, headers: Mapping[str, str]) -> bytes:
+    """The head of a request, in ASCII; arguments as of `Connections.request`."""
+    fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"{method} {target} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n{fields}\r\n".encode("ascii")
+
+
+def _connect(url: str, seconds: float) -> Connection:
+    parts = urlsplit(url)
+    return Connection(parts.hostname or "", parts.port or 80, seconds)
+
+
 class Connections:
     """Idle connections by server."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._idle: dict[str, list[_Connection]] = {}
+        self._idle: dict[str, list[Connection]] = {}
 
     def request(
         self,
@@ -248,9 +304,7 @@ class Connections:
             TimeoutError: No answer in time.
             OSError: It can't be reached, or the connection broke.
         """
-        parts = urlsplit(url)
-        fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        head = f"{method} {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n{fields}\r\n".encode("ascii")
+        head = make_head(url, method, target, headers)
         kept = self._take(url)
         if kept is not None:
             try:
@@ -261,20 +315,27 @@ class Connections:
                 # Closed by the server in the moment that it was taken: that says nothing about the request.
                 if kept.parser.has_head:
                     raise
-        fresh = _Connection(parts.hostname or "", parts.port or 80, connect_seconds)
-        return self._ask(url, fresh, head, body, deadline)
+        return self._ask(url, _connect(url, connect_seconds), head, body, deadline)
 
     def _ask(
-        self, url: str, connection: _Connection, head: bytes, body: Body | None, deadline: float
+        self, url: str, connection: Connection, head: bytes, body: Body | None, deadline: float
     ) -> Answer:
         try:
             connection.ask(head, body, deadline)
         except BaseException:
             connection.close()
             raise
-        return Answer(connection, lambda kept: self._give_back(url, kept))
+        return Answer(connection, lambda kept: self.give_back(url, kept))
 
-    def _take(self, url: str) -> _Connection | None:
+    def lease(self, url: str, connect_seconds: float) -> Connection:
+        """A connection, kept or new, which is now the caller's.
+
+        Raises:
+            OSError: There is none.
+        """
+        return self._take(url) or _connect(url, connect_seconds)
+
+    def _take(self, url: str) -> Connection | None:
         while True:
             with self._lock:
                 idle = self._idle.get(url)
@@ -283,7 +344,8 @@ class Connections:
                 return connection
             connection.close()
 
-    def _give_back(self, url: str, connection: _Connection) -> None:
+    def give_back(self, url: str, connection: Connection) -> None:
+        """Keep a connection whose last answer was read to its end."""
         with self._lock:
             idle = self._idle.setdefault(url, [])
             if len(idle) < _MAX_IDLE:

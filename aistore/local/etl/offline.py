@@ -7,17 +7,19 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from aistore.local.errors import LocalError, NotFound
+from aistore.local.etl.abreast import Abreast, Flight
 from aistore.local.etl.exchange import EtlError, Result, TransformCall, escape_element
 from aistore.local.etl.spec import WS
-from aistore.local.jobs import transfer
+from aistore.local.jobs import MAX_THREADS, transfer
 from aistore.local.jobs.results import Results
 from aistore.local.jobs.selection import Selection
 from aistore.local.jobs.template import Template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from aistore.local.catalog import Bucket
+    from aistore.local.etl.http_client import Answer
     from aistore.local.etl.instance import Etl
     from aistore.local.etl.room import EtlRoom
     from aistore.local.jobs import Job
@@ -48,14 +50,36 @@ class EtlChain(NamedTuple):
         return frozenset(etl.name for etl in (self.first, *self.rest))
 
 
-class _Sent(NamedTuple):
-    """How an object was sent: the pipeline header, whether it ends at a target, its result, who is told."""
+class _Plan(NamedTuple):
+    """An object on its way.
 
+    Attributes:
+        name: Its name.
+        source: Index of the target that has it.
+        owner: Index of the target that the result belongs to.
+        pipeline: Where its ETL sends the result: other ETLs, then maybe that target.
+        delivers: Whether the result ends there, instead of coming back.
+        key: Job and full name of the result.
+        to_name: Name of the result.
+    """
+
+    name: str
+    source: int
+    owner: int
     pipeline: str
     delivers: bool
     key: tuple[str, str]
     to_name: str
-    report: Callable[[int, LocalError | None], None]
+
+
+class _Flight(Flight):
+    """An object that was asked for."""
+
+    __slots__ = ("plan",)
+
+    def __init__(self, call: TransformCall, plan: _Plan) -> None:
+        super().__init__(call)
+        self.plan = plan
 
 
 def find_chain(room: EtlRoom, name: str, pipeline: Sequence[str]) -> EtlChain:
@@ -78,7 +102,7 @@ def transform_bucket(
 ) -> Job:
     """Start to transform a bucket's objects."""
     selection = Selection(template=Template(options.prefix), recursive=options.recursive)
-    return _Transform(state, room, chain, src, to, selection, options).start("etl-bck")
+    return _start("etl-bck", state, room, chain, src, to, selection, options)
 
 
 def transform_selected(
@@ -91,7 +115,31 @@ def transform_selected(
     options: TransferOptions,
 ) -> Job:
     """Start to transform a selection."""
-    return _Transform(state, room, chain, src, to, selection, options).start("etl-listrange")
+    return _start("etl-listrange", state, room, chain, src, to, selection, options)
+
+
+def _start(
+    kind: str,
+    state: State,
+    room: EtlRoom,
+    chain: EtlChain,
+    src: Bucket,
+    to: Bck,
+    selection: Selection,
+    options: TransferOptions,
+) -> Job:
+    destination = transfer.open_destination(state.catalog, to, src)
+    selection = selection._replace(since=transfer.not_newer(src.bck, to))
+    dst = destination.bucket.bck
+    return state.jobs.start(
+        kind,
+        lambda job: _Transform(job, state, room, chain, src, destination, selection, options).run(),
+        what=options.describe("etl", src.bck, dst),
+        etls=chain.names,
+        bck=dst if kind == "etl-bck" else src.bck,
+        src=src.bck,
+        dst=dst,
+    )
 
 
 class _Transform:
@@ -99,36 +147,42 @@ class _Transform:
 
     def __init__(
         self,
+        job: Job,
         state: State,
         room: EtlRoom,
         chain: EtlChain,
         src: Bucket,
-        to: Bck,
+        destination: Destination,
         selection: Selection,
         options: TransferOptions,
     ) -> None:
+        self._job = job
         self._store, self._nodes, self._jobs = state.store, state.nodes, state.jobs
         self._catalog = state.catalog
         self._room, self._chain, self._options = room, chain, options
-        self._src = src
-        self._destination: Destination = transfer.open_destination(state.catalog, to, src)
-        self._selection = selection._replace(since=transfer.not_newer(src.bck, to))
+        self._src, self._destination, self._selection = src, destination, selection
+        last = chain.last.spec
+        # Targets are one process: only what wants to be tried as on a cluster takes the way over HTTP.
+        self._may_deliver = (
+            last.direct_put
+            and not options.dry_run
+            and (last.command is not None or state.options.etl_direct_put)
+        )
         self._results = Results(state.store)
         self._failure: LocalError | None = None
 
-    def start(self, kind: str) -> Job:
-        src, dst = self._src.bck, self._destination.bucket.bck
-        about = {"bck": dst if kind == "etl-bck" else src, "src": src, "dst": dst}
-        what = self._options.describe("etl", src, dst)
-        return self._jobs.start(kind, self._run, what=what, etls=self._chain.names, **about)
-
-    def _run(self, job: Job) -> None:
+    def run(self) -> None:
+        job = self._job
         names = transfer.selected(self._selection.objects(self._store, self._src), self._options.prefix)
         wanted = self._options.workers
-        each = {0: _AUTO_WORKERS, -1: 1}.get(wanted, wanted)
+        most = {0: _AUTO_WORKERS, -1: 1}.get(wanted, wanted) * len(job.targets)
         with transfer.filling(self._catalog, self._destination):
             try:
-                self._jobs.each(job, names, lambda name: self._one(job, name), each * len(job.targets))
+                if self._chain.first.spec.communication == WS or self._options.latest:
+                    self._jobs.each(job, names, self._one, most)
+                else:
+                    job.workers = most = min(most, MAX_THREADS)
+                    Abreast(self._jobs, job, self._room.exchange, self, most).run(names)
             finally:
                 self._results.flush()
             self._go_on()
@@ -138,63 +192,53 @@ class _Transform:
         if self._failure is not None and not self._options.keep_going:
             raise self._failure
 
-    def _one(self, job: Job, name: str) -> None:
+    # ---- many under way
+
+    def begin(self, name: str) -> _Flight | None:
+        """Look an object up and plan what becomes of it."""
         self._go_on()
         try:
-            self._transform(job, name)
-        except NotFound as err:
-            if not self._selection.is_list:
-                return
-            self._failed(job, name, "object not found", 404)
-            if not self._options.keep_going:
-                raise LocalError(err.message, status=404) from err
+            plan = self._plan(name)
+            call = self._call(self._store.locate(self._src, name), plan)
         except LocalError as err:
-            job.check()
-            self._failed(job, name, err.message, err.status)
-            if not self._options.keep_going:
-                raise
+            self._fail(name, err)
+            return None
+        self._expect(plan)
+        return _Flight(call, plan)
 
-    def _failed(self, job: Job, name: str, message: str, status: int) -> None:
-        job.failed(message, full_name=f"{self._src.bck}/{name}", code=status)
-
-    def _transform(self, job: Job, name: str) -> None:
-        dst = self._destination.bucket
-        to_name = self._options.rename(name)
-        source, owner = self._store.place(self._src.bck, name), self._store.place(dst.bck, to_name)
-        key = (job.id, dst.bck.uname(to_name))
-        target = self._nodes.targets[source].id
-        pipeline = [etl.pods[target].url for etl in self._chain.rest if target in etl.pods]
-        delivers = owner != source and self._chain.last.spec.direct_put and not self._options.dry_run
-        if delivers:
-            url = f"{self._nodes.targets[owner].url}/{escape_element(key[1])}"
-            pipeline.append(f"{url}?owt={_OWT}&uuid={job.id}")
-
-        def report(size: int, failure: LocalError | None) -> None:
-            if failure is None:
-                job.moved(source, owner, size)
-            else:
-                self._failure = failure
-                self._failed(job, name, failure.message, failure.status)
-
-        self._room.deliveries.expect(key)
+    def store(self, flight: _Flight, result: Result) -> None:
+        """Store a result."""
         try:
-            self._send(name, target, _Sent(",".join(pipeline), delivers, key, to_name, report))
+            self._take(result, flight.plan)
+        except LocalError as err:
+            self._fail(flight.plan.name, err)
         finally:
-            self._room.deliveries.forget(key)
+            self._forget(flight.plan)
 
-    def _send(self, name: str, target: str, sent: _Sent) -> None:
-        for attempt in range(_CHANGED_TRIES):
+    def insist(self, flight: _Flight, asked: Answer | OSError) -> None:
+        """Take a result that is long, or ask again, or note the failure."""
+        try:
+            self._send(flight.plan, flight.call, asked, flight.deadline)
+        except LocalError as err:
+            self._fail(flight.plan.name, err)
+        finally:
+            self._forget(flight.plan)
+
+    # ---- one in each thread
+
+    def _one(self, name: str) -> None:
+        self._go_on()
+        try:
+            plan = self._plan(name)
             with self._source(name) as reader:
+                call = self._call(reader, plan)
+                self._expect(plan)
                 try:
-                    self._take(self._room.exchange.transform(self._call(reader, target, sent)), sent)
-                    return
-                except EtlError as err:
-                    if (
-                        err.status != 404
-                        or attempt + 1 == _CHANGED_TRIES
-                        or not self._was_replaced(name, reader)
-                    ):
-                        raise
+                    self._send(plan, call)
+                finally:
+                    self._forget(plan)
+        except LocalError as err:
+            self._fail(name, err)
 
     def _source(self, name: str) -> contextlib.AbstractContextManager[ObjectFile]:
         """The object; open if its bytes are to be sent."""
@@ -202,38 +246,92 @@ class _Transform:
             return self._store.open(self._src, name)
         return contextlib.nullcontext(self._store.locate(self._src, name))
 
-    def _call(self, reader: ObjectFile, target: str, sent: _Sent) -> TransformCall:
+    # ---- each object
+
+    def _fail(self, name: str, err: LocalError) -> None:
+        """Note that an object failed; raise the error unless the job is to go on."""
+        if not isinstance(err, NotFound):
+            self._job.check()
+            self._note(name, err.message, err.status)
+        elif self._selection.is_list:
+            self._note(name, "object not found", 404)
+            err = LocalError(err.message, status=404)
+        else:
+            return
+        if not self._options.keep_going:
+            raise err
+
+    def _note(self, name: str, message: str, status: int) -> None:
+        self._job.failed(message, full_name=f"{self._src.bck}/{name}", code=status)
+
+    def _plan(self, name: str) -> _Plan:
+        dst = self._destination.bucket
+        to_name = self._options.rename(name)
+        source, owner = self._store.place(self._src.bck, name), self._store.place(dst.bck, to_name)
+        key = (self._job.id, dst.bck.uname(to_name))
+        target = self._nodes.targets[source].id
+        pipeline = [etl.pods[target].url for etl in self._chain.rest if target in etl.pods]
+        delivers = self._may_deliver and owner != source
+        if delivers:
+            url = f"{self._nodes.targets[owner].url}/{escape_element(key[1])}"
+            pipeline.append(f"{url}?owt={_OWT}&uuid={self._job.id}")
+        return _Plan(name, source, owner, ",".join(pipeline), delivers, key, to_name)
+
+    def _expect(self, plan: _Plan) -> None:
+        if plan.delivers:
+            self._room.deliveries.expect(plan.key)
+
+    def _forget(self, plan: _Plan) -> None:
+        if plan.delivers:
+            self._room.deliveries.forget(plan.key)
+
+    def _call(self, reader: ObjectFile, plan: _Plan) -> TransformCall:
         etl = self._chain.first
-        pod = etl.pods.get(target)
+        pod = etl.pods.get(self._nodes.targets[plan.source].id)
         if pod is None:
             raise EtlError(f"ETL {etl.name} was stopped")
         bck = self._src.bck
         by_path = not self._options.latest
-        return TransformCall(
-            etl, pod, reader, bck.uname(reader.meta.name), bck.name, "", sent.pipeline, by_path
-        )
+        return TransformCall(etl, pod, reader, bck.uname(plan.name), bck.name, "", plan.pipeline, by_path)
 
-    def _was_replaced(self, name: str, reader: ObjectFile) -> bool:
+    def _send(
+        self,
+        plan: _Plan,
+        call: TransformCall,
+        asked: Answer | OSError | None = None,
+        deadline: float = 0.0,
+    ) -> None:
+        for attempt in range(_CHANGED_TRIES):
+            try:
+                self._take(self._room.exchange.transform(call, asked, deadline), plan)
+                return
+            except EtlError as err:
+                if err.status != 404 or attempt + 1 == _CHANGED_TRIES or not self._was_replaced(call):
+                    raise
+            call, asked, deadline = self._call(self._store.locate(self._src, plan.name), plan), None, 0.0
+
+    def _was_replaced(self, call: TransformCall) -> bool:
         """Whether the object got other bytes, so that the file named to the ETL may be gone."""
-        return self._store.head(self._src, name).file != reader.meta.file
+        return call.by_path and self._store.head(self._src, call.name).file != call.reader.meta.file
 
-    def _take(self, result: Result, sent: _Sent) -> None:
+    def _take(self, result: Result, plan: _Plan) -> None:
         """Store what came back. A server that says it delivered must have done so."""
+        report = partial(self._report, plan)
         if result.status == 204:
             for _ in result.pieces:
                 pass
-            delivered = self._room.deliveries.take(sent.key)
+            delivered = self._room.deliveries.take(plan.key) if plan.delivers else None
             if delivered is not None:
-                self._results.add(delivered, partial(sent.report, delivered.size))
+                self._results.add(delivered, partial(report, delivered.size))
                 return
             name = self._chain.first.name
-            if sent.delivers or self._chain.first.spec.communication == WS:
+            if plan.delivers or self._chain.first.spec.communication == WS:
                 raise EtlError(f"ETL error: {name} says that it delivered the result, but none arrived")
             # There was nowhere to deliver to: the result is empty.
         if self._options.dry_run:
-            sent.report(sum(len(piece) for piece in result.pieces), None)
+            report(sum(len(piece) for piece in result.pieces), None)
             return
-        writer = self._store.writer(self._destination.bucket, sent.to_name)
+        writer = self._store.writer(self._destination.bucket, plan.to_name)
         try:
             for piece in result.pieces:
                 writer.write(piece)
@@ -242,4 +340,11 @@ class _Transform:
         except BaseException:
             writer.abort()
             raise
-        self._results.add(writer, partial(sent.report, writer.size))
+        self._results.add(writer, partial(report, writer.size))
+
+    def _report(self, plan: _Plan, size: int, failure: LocalError | None) -> None:
+        if failure is None:
+            self._job.moved(plan.source, plan.owner, size)
+        else:
+            self._failure = failure
+            self._note(plan.name, failure.message, failure.status)

@@ -18,6 +18,7 @@ from aistore.local.nodes import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import Future
 
     from aistore.local.catalog import Catalog
     from aistore.local.names import Bck
@@ -33,7 +34,7 @@ _END = object()
 _DOCUMENT = "job"
 _MAX_AT_ONCE = 16
 _MAX_KEPT = 1000
-_MAX_WORKERS = 32
+MAX_THREADS = 32
 _PREFIXES = {"copy-listrange": "tco-", "etl-listrange": "tco-", "get-batch": "gbt-", "etl-inline": "etl-"}
 _PREFIXES |= {"dsort": "srt-"}
 
@@ -56,7 +57,7 @@ class Jobs:
         self._lock = threading.Lock()
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._threads = ThreadPoolExecutor(_MAX_AT_ONCE, thread_name_prefix="job")
-        self._workers = ThreadPoolExecutor(_MAX_WORKERS, thread_name_prefix="job-worker")
+        self._workers = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="job-worker")
         self.before_query: list[Callable[[], None]] = []
         self._load()
 
@@ -142,7 +143,7 @@ class Jobs:
         Raises:
             Aborted: The job was aborted.
         """
-        job.workers = workers = max(1, min(workers, _MAX_WORKERS))
+        job.workers = workers = max(1, min(workers, MAX_THREADS))
         source = iter(items)
         lock = threading.Lock()
         failures: list[BaseException] = []
@@ -164,6 +165,10 @@ class Jobs:
         wait([other for other in others if not other.cancel()])
         if failures:
             raise failures[0]
+
+    def submit(self, work: Callable[[], None]) -> Future[None]:
+        """Do something for a job in a thread of the pool of all jobs."""
+        return self._workers.submit(work)
 
     def end(self, job: Job) -> None:
         """Set a job's end and keep its record."""
