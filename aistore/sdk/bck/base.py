@@ -45,6 +45,7 @@ class BucketBase(AISSource):
         self._name = name
         self._provider = Provider.parse(provider)
         self._namespace = namespace
+        self._own_details: BucketDetails | None = None
         self._qparam = {QPARAM_PROVIDER: self._provider.value}
         if namespace:
             self._qparam[QPARAM_NAMESPACE] = namespace.get_path()
@@ -187,7 +188,12 @@ class BucketBase(AISSource):
         return _object_classes()[0](self._client, self._details(), obj_name, props)
 
     def _details(self) -> BucketDetails:
-        return _object_classes()[1](self._name, self._provider, self._qparam, self.get_path())
+        """Return what the bucket's objects know of it: they share it."""
+        known = self._own_details
+        if known is None or known.name != self._name:  # `rename` gives it another
+            details = _object_classes()[1]
+            known = self._own_details = details(self._name, self._provider, self._qparam, self.get_path())
+        return known
 
 
 @functools.cache

@@ -171,9 +171,11 @@ def encode_params(params: Mapping[str, Any]) -> str:
         The query, without a question mark.
     """
     # The same few parameters come again and again: `provider=ais` with nearly every request.
-    items = tuple(params.items())
-    if all(type(value) is str for _, value in items):
-        return _encode_texts(items)
+    for value in params.values():
+        if type(value) is not str:
+            break
+    else:
+        return _encode_texts(tuple(params.items()))
     out: list[str] = []
     for name, value in params.items():
         if value is None:

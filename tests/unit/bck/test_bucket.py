@@ -158,8 +158,12 @@ def test_jobs(bucket, client, call, name, value, to):
 
 
 def test_rename_takes_the_new_name(bucket):
+    before = bucket.object("o")
     bucket.rename("new")
     assert bucket.name == "new"
+    after = bucket.object("o")
+    assert (before.bucket_name, after.bucket_name) == ("bck", "new")
+    assert after.uname == "ais/@#/new/o"
 
 
 def test_evict(remote, client):
