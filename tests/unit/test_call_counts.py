@@ -53,15 +53,15 @@ def bucket():
 
 
 def test_get_through_the_proxy(bucket):
-    assert count_calls(lambda: bucket.object("a").get_reader().read_all()) <= 300
+    assert count_calls(lambda: bucket.object("a").get_reader().read_all()) <= 255
 
 
 def test_head_through_the_proxy(bucket):
-    assert count_calls(lambda: bucket.object("a").head()) <= 360
+    assert count_calls(lambda: bucket.object("a").head()) <= 285
 
 
 def test_put_through_the_proxy(bucket):
-    assert count_calls(lambda: bucket.object("a").get_writer().put_content(b"content")) <= 320
+    assert count_calls(lambda: bucket.object("a").get_writer().put_content(b"content")) <= 270
 
 
 def test_entries_of_a_listing(bucket):
