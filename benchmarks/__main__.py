@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from contextlib import ExitStack
@@ -30,6 +31,8 @@ _QUICK_COUNT, _QUICK_SIZE = 1000, 32 * MIB
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure the groups asked for; the exit status is 1 when nothing could be measured."""
     options = _parse(argv)
+    # So that the servers end with it.
+    signal.signal(signal.SIGTERM, lambda signum, _frame: sys.exit(128 + signum))
     rows = [row for row in ROWS if row.group in options.group and options.match in row.title]
     with ExitStack() as stack:
         origins = Origins(stack, options.origin)

@@ -1,10 +1,15 @@
 """The benchmarks run: a row comes out for ours and for the floor, in the table, the page and the JSON."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+from peer import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,3 +61,35 @@ def test_a_group_that_is_not_there_is_named(tmp_path):
     done = run(tmp_path, "speed")
     assert done.returncode == 2
     assert "no group speed: expected get, head, put" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="asks Linux for its processes")
+def test_nothing_is_left_of_a_run_that_is_terminated(tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    command = [sys.executable, "-m", "benchmarks", "head", "--only", "ours"]
+    run = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(scratch)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with run:
+        wait_until(lambda: processes_about(scratch), 60)
+        run.terminate()
+        assert run.wait(60) == 128 + signal.SIGTERM, run.stderr.read()
+    wait_until(lambda: not processes_about(scratch))
+    assert list(scratch.iterdir()) == []
+
+
+def processes_about(folder):
+    """Return the processes that have the folder in their command line."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if str(folder).encode() in (entry / "cmdline").read_bytes():
+                found.add(int(entry.name))
+    return found
