@@ -9,7 +9,7 @@ from aistore.pytorch.base_iter_dataset import AISBaseIterDataset
 from aistore.pytorch.errors import ErrNotATar
 from aistore.pytorch.progress import progress_bar
 from aistore.pytorch.split import IterOptions
-from aistore.pytorch.utils import get_basename, get_extension
+from aistore.pytorch.utils import get_basename, get_extension, split_name
 from aistore.sdk.batch.archive.source import as_source
 from aistore.sdk.batch.archive.tar import TarReader
 from aistore.sdk.batch.errors import ErrArchiveTruncated, ErrBatchFormat
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from aistore.sdk.obj.object import Object
 
 Samples = dict[str, dict[str, bytes]]
+Shard = tuple[str, Samples, dict[str, None]]  # its name, its samples, the extensions that they have
+
+_CHUNK = 128 * 1024
 
 
 class AISShardReader(AISBaseIterDataset):
@@ -58,9 +61,10 @@ class AISShardReader(AISBaseIterDataset):
         """
 
         def __init__(self, dict: dict[str, bytes], keys: Iterable[str]) -> None:
-            super().__init__(dict)
+            self.update(dict)
             for key in keys:
-                self.setdefault(key, b"")
+                if key not in self:
+                    self[key] = b""
 
     def __init__(
         self,
@@ -105,32 +109,42 @@ class AISShardReader(AISBaseIterDataset):
         extensions: dict[str, None] = {}
         last = self._state["last"]
         with progress_bar("Reading shards", self._expected(), self._show_progress) as advance:
-            for name, samples in ordered_map(self._read, shards, max(1, self._read_ahead)):
-                for sample in samples.values():
-                    extensions.update(dict.fromkeys(sample))
+            for name, samples, found in self._read_each(shards):
+                extensions.update(found)
                 for number, (basename, sample) in enumerate(samples.items(), 1):
                     if number > skip:
                         self._advance(last, position, number)
-                        yield basename, self.ZeroDict(sample, extensions)
+                        missing = extensions if len(sample) < len(extensions) else ()
+                        yield basename, self.ZeroDict(sample, missing)
                 skip = 0
                 position += 1
                 last = name
                 self._advance(last, position)
                 advance()
 
-    def _read(self, shard: Object) -> tuple[str, Samples]:
+    def _read_each(self, shards: Iterable[Object]) -> Iterator[Shard]:
+        return (
+            ordered_map(self._read, shards, self._read_ahead) if self._read_ahead else map(self._read, shards)
+        )
+
+    def _read(self, shard: Object) -> Shard:
         samples: Samples = {}
-        with shard.get_reader(etl=self._etl).as_file() as file:
-            reader = TarReader(as_source(file))
+        extensions: dict[str, None] = {}
+        with shard.get_reader(etl=self._etl, chunk_size=_CHUNK).as_file() as file:
+            reader = TarReader(as_source(file), _CHUNK)
             try:
                 while (member := reader.next_member()) is not None:
-                    path = member[0].decode("utf-8", "surrogateescape")
-                    extension = get_extension(path)
-                    if extension:
-                        samples.setdefault(get_basename(path), {})[extension] = reader.read_member()
+                    basename, extension = split_name(member[0].decode("utf-8", "surrogateescape"))
+                    if not extension:
+                        continue
+                    sample = samples.get(basename)
+                    if sample is None:
+                        sample = samples[basename] = {}
+                    sample[extension] = reader.read_member()
+                    extensions[extension] = None
             except (ErrBatchFormat, ErrArchiveTruncated) as err:
                 raise ErrNotATar(f"{shard.bucket_name}/{shard.name} is not a tar archive: {err}") from err
-        return shard.name, samples
+        return shard.name, samples, extensions
 
     def _count_samples(self, rank: int, world_size: int) -> Iterator[int]:
         sources = range(len(self._listing.sources))

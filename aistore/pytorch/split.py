@@ -100,7 +100,8 @@ class SplitIterable(IterableDataset[Any], Generic[Item]):
             position: How many items are done.
             sample: How many samples of the item after it are.
         """
-        self._state.update(last=name, position=position, sample=sample)
+        state = self._state
+        state["last"], state["position"], state["sample"] = name, position, sample
 
     # ------------------------------------------------------------ what is read here
 

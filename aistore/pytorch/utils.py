@@ -54,6 +54,16 @@ def get_basename(name: str) -> str:
     return name.rpartition("/")[2].partition(".")[0]
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """Return the basename and the extension of a file, as `get_basename` and `get_extension` do.
+
+    Args:
+        name: Path of the file.
+    """
+    basename, _, rest = name.rpartition("/")[2].partition(".")
+    return basename, rest.rpartition(".")[2]
+
+
 def get_extension(name: str) -> str:
     """Return which part of the sample a file is: what follows the last dot of its name; "" without a dot.
 

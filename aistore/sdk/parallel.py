@@ -21,9 +21,13 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T], num_workers: int
     pending: deque[Future[R]] = deque()
     try:
         for item in items:
-            if len(pending) >= num_workers:
-                yield pending.popleft().result()
+            if len(pending) < num_workers:
+                pending.append(pool.submit(function, item))
+                continue
+            result = pending.popleft().result()
+            # Begun before its consumer has this one: workers work while it does.
             pending.append(pool.submit(function, item))
+            yield result
         while pending:
             yield pending.popleft().result()
     finally:

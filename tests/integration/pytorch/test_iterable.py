@@ -417,8 +417,9 @@ def shards(bucket):
     return bucket
 
 
-def test_shards_are_read_as_samples(shards):
-    assert list(AISShardReader(shards)) == SAMPLES
+@pytest.mark.parametrize("read_ahead", [0, 1, 3])
+def test_shards_are_read_as_samples(shards, read_ahead):
+    assert list(AISShardReader(shards, read_ahead=read_ahead)) == SAMPLES
     assert [name for name, _ in AISShardReader(shards, {shards: "b"})] == ["2", "3"]
 
 

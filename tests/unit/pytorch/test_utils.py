@@ -18,6 +18,7 @@ from aistore.pytorch import utils
 )
 def test_names(name, basename, extension):
     assert (utils.get_basename(name), utils.get_extension(name)) == (basename, extension)
+    assert utils.split_name(name) == (basename, extension)
 
 
 def test_sizes():
