@@ -23,6 +23,9 @@ def test_it_works_only_when_somebody_connects(monkeypatch, connections):
             def fileno(self):
                 return listener.fileno()
 
+            def service_actions(self):
+                pass
+
             def handle_request(self):
                 connection, _ = listener.accept()
                 connection.close()

@@ -30,6 +30,7 @@ class ETLWorker(ThreadWorker):  # type: ignore[misc]  # the package is optional
                 selector.register(http, selectors.EVENT_READ)
                 while self.alive and os.getppid() == self.ppid:
                     self.notify()
+                    http.service_actions()
                     # `handle_request` does not wait itself: gunicorn's sockets do not block, and another
                     # worker may have accepted the connection.
                     if selector.select(POLL_SECONDS):

@@ -26,14 +26,12 @@ from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply
 from aistore.sdk.etl.webserver.http_body import BadFraming, RequestBody, body_of
 from aistore.sdk.etl.webserver.http_head import BadHead
 from aistore.sdk.etl.webserver.http_source import Sink, Source
-from aistore.sdk.etl.webserver.threaded_http import ThreadedHTTPServer
+from aistore.sdk.etl.webserver.threaded_http import IDLE_SECONDS, ThreadedHTTPServer
 from aistore.sdk.transport.waits import limit_waits
 
 if TYPE_CHECKING:
     from aistore.sdk.etl.webserver.base_etl_server import ETLServer
 
-# Longer than the idle time of the targets' connection pools, so that it is they who close.
-IDLE_SECONDS = 120.0
 # More unread bytes of a body than these are not worth reading to keep the connection.
 DRAIN_MAX_BYTES = 1 << 20
 # How long a client may go on sending a body that was refused, before it is cut off.
@@ -47,30 +45,60 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     _expects = False
     _date = (0, "")
+    begins = False
 
     # ---- connection
+
+    @classmethod
+    def begin(cls, connection: socket.socket, address: Any, server: ThreadedHTTPServer) -> ETLRequestHandler:
+        """Make a handler whose caller calls `visit` when something has arrived, and `finish` at the end.
+
+        Args:
+            connection: The connection.
+            address: Whose it is.
+            server: The server.
+        """
+        handler = cls.__new__(cls)
+        # The base's constructor handles the whole connection and finishes it.
+        handler.begins = True
+        cls.__init__(handler, connection, address, server)
+        handler.begins = False
+        return handler
 
     def setup(self) -> None:
         """Take the connection over; heads are received and parsed by `Source`, replies sent by `Sink`."""
         self.connection = self.request
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         limit_waits(self.connection, IDLE_SECONDS)
+        self._claim = cast("ThreadedHTTPServer", self.server).claim_of(self.connection)
         self._source = Source(self.connection)
         self.rfile = cast("Any", self._source)
         self.wfile = cast("Any", Sink(self.connection))
 
     def handle(self) -> None:
         """Handle requests until the connection or the server ends."""
+        while not self.begins and self.visit():
+            pass
+
+    def finish(self) -> None:
+        """Send what is left."""
+        if not self.begins:
+            super().finish()
+
+    def visit(self) -> bool:
+        """Handle the requests that have arrived, or come next; False at the end of the connection."""
         server = cast("ThreadedHTTPServer", self.server)
-        claim = server.claim_of(self.connection)
         # Only from its first byte on is there a request that a stop has to wait for.
-        while self._has_request() and claim.take():
+        while self._has_request() and self._claim.take():
             self.handle_one_request()
             if self.close_connection:
-                return
-            claim.offer()
-            if server.stopping and claim.take():
-                return
+                return False
+            self._claim.offer()
+            if server.stopping and self._claim.take():
+                return False
+            if not self._source.has_buffered:
+                return True
+        return False
 
     def _has_request(self) -> bool:
         try:

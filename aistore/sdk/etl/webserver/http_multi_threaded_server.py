@@ -1,4 +1,4 @@
-"""An ETL server on nothing but the standard library: HTTP/1.1, a thread per connection."""
+"""An ETL server on nothing but the standard library: HTTP/1.1, threads that share the connections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["HTTPMultiThreadedServer", "ThreadedHTTPServer"]
 
 
 class HTTPMultiThreadedServer(ETLServer):
-    """ETL server of the standard library: no further packages, a thread per connection.
+    """ETL server of the standard library: no further packages, threads as many as are busy.
 
     Args:
         host: Address to bind to.

@@ -38,6 +38,11 @@ class Source:
         self._data = self._data + more if self._data else more
         return bool(more)
 
+    @property
+    def has_buffered(self) -> bool:
+        """Whether something has been received and not been read."""
+        return bool(self._data)
+
     def has_data(self) -> bool:
         """Wait for data; False at the end of the connection."""
         return bool(self._data) or self.fill()

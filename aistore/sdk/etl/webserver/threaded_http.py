@@ -10,10 +10,10 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.const import ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT, HEADER_ETL_RETRY_REASON
+from aistore.sdk.etl.webserver.crew import Crew
 from aistore.sdk.etl.webserver.memory import keep_freed_memory
 from aistore.sdk.etl.webserver.settings import ENV_MAX_CONNECTIONS
 
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aistore.sdk.etl.webserver.base_etl_server import ETLServer
+    from aistore.sdk.etl.webserver.http_handler import ETLRequestHandler
 
+# Longer than the idle time of the targets' connection pools, so that it is they who close.
+IDLE_SECONDS = 120.0
+# How often it is looked for connections that have been idle for too long.
+SWEEP_SECONDS = 5.0
 # How long a stop waits for requests in flight.
 GRACE_SECONDS = 10.0
 # The only header that makes a target repeat a request; it does so with a body that came with the request.
@@ -32,7 +37,7 @@ _FULL = (
 
 
 class Claim:
-    """Who may decide over an idle connection: its thread, to handle a request, or the server, to close it.
+    """Who may decide over an idle connection: a thread, to handle a request, or the server, to close it.
 
     Invariant: between two requests exactly one of them gets `take` to return True. No lock: taking an item
     out of a list is one atomic operation.
@@ -63,8 +68,46 @@ class Claim:
         return bool(self._items)
 
 
-class ThreadedHTTPServer(ThreadingMixIn, HTTPServer):
-    """Accepts connections and gives each a thread, up to `AIS_ETL_MAX_CONNECTIONS`.
+class _Connection:
+    """A connection and its handler, as a crew looks after them.
+
+    Args:
+        server: The server.
+        connection: The connection.
+        address: Whose it is.
+    """
+
+    def __init__(self, server: ThreadedHTTPServer, connection: socket.socket, address: Any) -> None:
+        self.connection = connection
+        self._server = server
+        self._address = address
+        self.handler: ETLRequestHandler | None = None
+
+    def visit(self) -> bool:
+        """Handle the requests that have arrived; False when the connection is at its end."""
+        try:
+            if self.handler is not None:
+                return self.handler.visit()
+            # A handler of another kind handles the whole connection at once.
+            if self._server.claim_of(self.connection).take():
+                self._server.finish_request(self.connection, self._address)
+        except Exception:  # noqa: BLE001 - passed on
+            self._server.handle_error(self.connection, self._address)
+        return False
+
+    def leave(self) -> None:
+        """Close the connection."""
+        try:
+            if self.handler is not None:
+                self.handler.finish()
+        except Exception:  # noqa: BLE001 - passed on
+            self._server.handle_error(self.connection, self._address)
+        finally:
+            self._server.shutdown_request(self.connection)
+
+
+class ThreadedHTTPServer(HTTPServer):
+    """Accepts connections, up to `AIS_ETL_MAX_CONNECTIONS`, and has a crew of threads look after them.
 
     Beyond that the connection that has been idle for longest makes room; when none is idle, the new one is
     answered 503.
@@ -76,8 +119,6 @@ class ThreadedHTTPServer(ThreadingMixIn, HTTPServer):
         listener: A bound socket to use instead of binding one.
     """
 
-    daemon_threads = True
-    block_on_close = False
     request_queue_size = 1024
 
     def __init__(
@@ -91,6 +132,8 @@ class ThreadedHTTPServer(ThreadingMixIn, HTTPServer):
         self._claims: dict[Any, Claim] = {}
         self._aborted: set[Any] = set()
         self._state = threading.Condition()
+        self._crew = Crew()
+        self._swept = 0.0
         self.stopping = False
         if listener is None:
             super().__init__(server_address, handler_class)
@@ -102,7 +145,7 @@ class ThreadedHTTPServer(ThreadingMixIn, HTTPServer):
         self.server_activate()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Give a connection its thread, or turn it away."""
+        """Have the crew look after a connection, or turn it away."""
         limit = self.etl_server.settings.max_connections
         with self._state:
             room = len(self._claims) < limit or self._close_longest_idle()
@@ -110,7 +153,11 @@ class ThreadedHTTPServer(ThreadingMixIn, HTTPServer):
                 claim = self._claims[request] = Claim()
                 claim.offer()
         if room:
-            super().process_request(request, client_address)
+            accepted = _Connection(self, request, client_address)
+            begin = getattr(self.RequestHandlerClass, "begin", None)
+            if begin is not None:
+                accepted.handler = begin(request, client_address, self)
+            self._crew.add(accepted)
             return
         text = f"all {limit} connections are busy ({ENV_MAX_CONNECTIONS})".encode()
         reason = HEADER_ETL_RETRY_REASON.encode(), ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT.encode()
@@ -124,14 +171,24 @@ class ThreadedHTTPServer(ThreadingMixIn, HTTPServer):
         """Return the claim of a connection."""
         return self._claims.get(connection) or Claim()
 
+    def service_actions(self) -> None:
+        """Close what has been idle for too long; called now and then."""
+        now = time.monotonic()
+        if now - self._swept < SWEEP_SECONDS:
+            return
+        self._swept = now
+        with self._state:
+            for connection, claim in list(self._claims.items()):
+                if claim.since < now - IDLE_SECONDS and claim.take():
+                    _end_input(connection)
+
     def _close_longest_idle(self) -> bool:
         """Close an idle connection: clients repeat a request that crosses its end, as keep-alive demands."""
         idle = [(claim.since, key) for key, claim in self._claims.items() if claim.is_idle]
         for _, connection in sorted(idle, key=lambda item: item[0]):
             if self._claims[connection].take():
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RD)
                 del self._claims[connection]
+                _end_input(connection)
                 return True
         return False
 
@@ -159,15 +216,25 @@ class ThreadedHTTPServer(ThreadingMixIn, HTTPServer):
             for connection, claim in list(self._claims.items()):
                 if claim.take():
                     del self._claims[connection]
-                    with contextlib.suppress(OSError):
-                        connection.shutdown(socket.SHUT_RD)
+                    _end_input(connection)
             self._state.wait_for(lambda: not self._claims, timeout=grace)
         self.server_close()
+
+    def server_close(self) -> None:
+        """Close the listening socket, and all connections but those that have requests in flight."""
+        super().server_close()
+        self._crew.close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log a connection that failed; one that the client cut is not an error."""
         error = sys.exc_info()[1]
         self.etl_server.logger.debug("connection of %s failed: %r", client_address, error)
+
+
+def _end_input(connection: socket.socket) -> None:
+    """Have the crew find a connection, whose claim has been taken, at its end."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RD)
 
 
 def serve_until_signalled(server: ThreadedHTTPServer) -> None:
