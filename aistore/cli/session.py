@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from aistore.sdk.client import Client
     from aistore.sdk.profiles import Profile
 
+_TOLD = 3  # the attempt, a good half second after the first, of which the user is told
+
 
 @dataclass
 class Session:
@@ -95,12 +97,41 @@ class Session:
         level = logging.DEBUG if self.debug else logging.INFO if self.verbose else logging.ERROR
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(_Harmless("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setLevel(min(level, logging.WARNING))
         logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
         logging.getLogger("aistore").setLevel(level)
         warnings.showwarning = self._show_warning
+        if not self.debug:
+            self._tell_of_retries()
+
+    def _tell_of_retries(self) -> None:
+        retries, told = logging.getLogger("aistore.sdk.retry"), _Retries(self.out)
+        retries.addHandler(told)
+        retries.setLevel(logging.DEBUG)
+
+        @click.get_current_context().find_root().call_on_close
+        def forget() -> None:
+            retries.removeHandler(told)
+            retries.setLevel(logging.NOTSET)
 
     def _show_warning(self, message: Warning | str, *_args: Any, **_kwargs: Any) -> None:
         self.out.note(f"aistore: warning: {one_line(str(message))}")
+
+
+class _Retries(logging.Handler):
+    """Says once that a request is tried again and again: a command that waits for that is not dead."""
+
+    def __init__(self, out: Output) -> None:
+        super().__init__()
+        self._out = out
+        self._said = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look at one line of the log: method, route, attempt, cause, pause."""
+        if self._said or not isinstance(record.args, tuple) or record.args[2:3] != (_TOLD,):
+            return
+        self._said = True
+        self._out.note(f"aistore: {record.args[3]}; trying again")
 
 
 class _Harmless(logging.Formatter):

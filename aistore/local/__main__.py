@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from aistore.local.errors import LocalClusterError
-from aistore.local.options import Options, parse
+from aistore.local.options import PROGRAM, Options, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,14 +45,14 @@ def _announce_authn(authn: Authn, options: Options) -> None:
         sys.stderr.write(f"AuthN user {options.admin.name!r} has the password {authn.new_password}\n")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the server; the exit code is 0 after a clean stop, 1 if it could not start."""
+def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
+    """Run the server, as `program`; the exit code is 0 after a clean stop, 1 if it could not start."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["fsck"]:
         from aistore.local import fsck
 
-        return fsck.main(arguments[1:])
-    options = parse(arguments)
+        return fsck.main(arguments[1:], f"{program} fsck")
+    options = parse(arguments, program)
     shown = logging.StreamHandler()
     shown.setLevel(logging.WARNING)  # what is less is kept for those who ask a node for its log
     logging.basicConfig(handlers=[shown], format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -31,10 +31,10 @@ read again from the journal, and moves files that it takes away to DIR/lost+foun
 what a crash left half written."""
 
 
-def main(argv: Sequence[str]) -> int:
-    """Check a folder as the arguments say; returns the exit code."""
+def main(argv: Sequence[str], program: str = "python -m aistore.local fsck") -> int:
+    """Check a folder as the arguments of `program` say; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m aistore.local fsck",
+        prog=program,
         description=_DESCRIPTION,
         epilog=_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

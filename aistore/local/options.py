@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 MAX_TARGETS = 64
+PROGRAM = "python -m aistore.local"
 
 _DESCRIPTION = """\
 A single-machine AIStore: one proxy and N targets in one process, with the real wire protocol.
@@ -101,10 +102,10 @@ def _targets(text: str) -> int:
     return int(text)
 
 
-def parse(argv: Sequence[str] | None = None) -> Options:
-    """Options from command-line arguments; prints usage and exits when they are wrong."""
+def parse(argv: Sequence[str] | None = None, program: str = PROGRAM) -> Options:
+    """Options from the arguments of `program`; prints usage and exits when they are wrong."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = _parser()
+    parser = _parser(program)
     given = vars(parser.parse_args(_from_file(parser, arguments) + arguments))
     del given["config"]
     try:
@@ -137,11 +138,11 @@ def _from_file(parser: argparse.ArgumentParser, arguments: list[str]) -> list[st
         parser.error(str(err))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m aistore.local",
+        prog=program,
         description=_DESCRIPTION,
-        epilog=_EXAMPLES,
+        epilog=_EXAMPLES.replace(PROGRAM, program),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

@@ -20,4 +20,4 @@ def command(arguments: tuple[str, ...]) -> int:
     # The server stops in its own way on these.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    return main(arguments)
+    return main(arguments, "aistore serve")

@@ -260,3 +260,23 @@ def test_webdataset_reads_through_a_pipe(aistore, uri, put, tmp_path, monkeypatc
     program = " ".join(aistore.command("get"))
     dataset = webdataset.WebDataset(f"pipe:{program} {uri}/s-{{0..1}}.tar -", shardshuffle=False)
     assert [sample["txt"] for sample in dataset] == [b"%d" % n for n in range(5)] * 2
+
+
+def test_a_command_that_tries_again_and_again_says_so_once(aistore):
+    failures = 0
+
+    def answer(request):
+        nonlocal failures
+        failures -= 1
+        return Answer(status=503) if failures >= 0 else Answer(b"[]")
+
+    aistore.in_process = False  # elsewhere, tests have logging of their own
+    server = ScriptedServer(answer)
+    try:
+        for count, options, expected in ((4, [], 1), (4, ["--quiet"], 0), (1, [], 0)):
+            failures = count
+            done = aistore.run(*options, "--endpoint", server.endpoint, "ls")
+            assert done.returncode == 0
+            assert done.stderr.decode().count("aistore: ") == expected
+    finally:
+        server.close()
