@@ -184,7 +184,8 @@ def _batch_rows() -> list[Row]:
             {**thousand, "strategy": "direct"},
             (),
             {"wall": 0.4},
-            note="2.0.0: Get-Batch",
+            note="2.0.0: Get-Batch, which clusters hold open for 100 ms",
+            for_clusters=True,
         ),
         Row(
             "batch",

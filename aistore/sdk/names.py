@@ -97,6 +97,28 @@ def quote_object_name(name: str) -> str:
         raise InvalidArgument(f"name cannot be encoded as UTF-8: {name[:128]!r}") from None
 
 
+def wire_object_name(name: str) -> str:
+    """Return a name that can address an object, percent-encoded.
+
+    Args:
+        name: The name.
+
+    Raises:
+        InvalidArgument: See `check_object_name` and `quote_object_name`.
+        InvalidArgumentType: The name is not a `str`.
+    """
+    # Most names are plain, and have nothing that a name could be refused for.
+    if (
+        isinstance(name, str)
+        and _PLAIN.fullmatch(name)
+        and "./" not in name
+        and name[-1:] not in "./"  # true of an empty name
+        and name[0] != "~"
+    ):
+        return name
+    return quote_object_name(check_object_name(name))
+
+
 def object_path(bucket: str, name: str) -> str:
     """Return the path of an object below `/v1/`.
 
@@ -107,7 +129,7 @@ def object_path(bucket: str, name: str) -> str:
     Raises:
         InvalidArgument: See `check_object_name` and `check_bucket_name`.
     """
-    return f"{bucket_objects_path(bucket)}/{quote_object_name(check_object_name(name))}"
+    return f"{bucket_objects_path(bucket)}/{wire_object_name(name)}"
 
 
 def bucket_objects_path(bucket: str) -> str:

@@ -7,7 +7,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
-from aistore.sdk.names import check_bucket_name, check_object_name, object_path, quote_object_name
+from aistore.sdk.names import (
+    check_bucket_name,
+    check_object_name,
+    object_name_fault,
+    object_path,
+    quote_object_name,
+)
 from aistore.sdk.transport.url import encode_path
 
 
@@ -44,13 +50,22 @@ def test_paths(name, path):
     assert object_path("bck", name) == f"objects/bck/{path}"
 
 
-@given(st.text(min_size=1, max_size=200))
+def _is_bytes(name):
+    try:
+        return bool(name.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        return False
+
+
+@given(st.one_of(st.text(min_size=1, max_size=200), st.text("a~./", max_size=8)))
 @example("\udfff\ud800")
 def test_a_path_addresses_what_was_named(name):
     try:
         path = object_path("bck", name)
     except InvalidArgument:
+        assert object_name_fault(name) or not _is_bytes(name)
         return
+    assert not object_name_fault(name)
     assert path.isascii()
     assert encode_path(path) == path
     assert unquote(path.removeprefix("objects/bck/"), errors="surrogateescape") == name

@@ -24,7 +24,7 @@ from aistore.sdk.const import (
     STATUS_PARTIAL_CONTENT,
 )
 from aistore.sdk.errors import AISNetworkError, ErrBckNotFound, ErrObjNotFound, ErrRangeNotSatisfiable
-from aistore.sdk.names import bucket_objects_path, check_object_name, quote_object_name
+from aistore.sdk.names import bucket_objects_path, wire_object_name
 from aistore.sdk.obj.byte_range import format_byte_range
 from aistore.sdk.obj.stream_errors import STREAM_ERRORS
 from aistore.sdk.provider import Provider
@@ -67,7 +67,7 @@ class _Ask:
         name = entry.obj_name
         self.bucket, objects = _bucket_names(entry.bck or "")
         self.uname = f"{self.bucket}/{name}"
-        self.path = f"{objects}/{quote_object_name(check_object_name(name))}"
+        self.path = f"{objects}/{wire_object_name(name)}"
         self.params = _PARAMS
         self.range = None
         self.sent = 0.0
@@ -308,17 +308,15 @@ class _Exchange:
     def _receive(self, ask: _Ask, lane: Lane | None) -> _Answer:
         if lane is not None:
             try:
-                head, body = lane.answer()
+                status, coding, body = lane.answer()
             except LaneLostError:
                 self._drop(lane)
             else:
                 recorder = self._transport.recorder
-                recorder.answered(_GET, head.status, time.monotonic() - ask.sent, 0, 0, 1)
+                recorder.answered(_GET, status, time.monotonic() - ask.sent, 0, 0, 1)
                 recorder.received(len(body))
-                if head.status in (STATUS_OK, STATUS_PARTIAL_CONTENT) and not is_coded(
-                    head.fields.get("content-encoding")
-                ):
-                    return ask.take(head.status, body)
+                if status in (STATUS_OK, STATUS_PARTIAL_CONTENT) and not (coding and is_coded(coding)):
+                    return ask.take(status, body)
             # The proxy is to say what is the matter.
             self._router.doubt(_GET, ask.bucket, self._token())
         return self._get(ask)

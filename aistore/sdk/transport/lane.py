@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, cast
 
 from aistore.sdk.errors import AISNetworkError
 from aistore.sdk.transport.connection import DeadConnectionError, describe
-from aistore.sdk.transport.head import Head, MalformedAnswerError, body_length, find_end, parse_head
+from aistore.sdk.transport.head import (
+    MAX_HEAD,
+    Head,
+    MalformedAnswerError,
+    body_length,
+    find_end,
+    parse_head,
+)
+from aistore.sdk.transport.plain_head import PLAIN_HEAD
 from aistore.sdk.transport.stream import BodyReader
 
 if TYPE_CHECKING:
@@ -58,23 +66,34 @@ class Lane:
         except (DeadConnectionError, AISNetworkError) as err:
             raise self._lost(str(err)) from err
 
-    def answer(self) -> tuple[Head, bytes]:
-        """Return head and body of the next answer.
+    def answer(self) -> tuple[int, str | None, bytes]:
+        """Return status, content coding and body of the next answer.
 
         Raises:
             LaneLostError: It does not come, or not as it should.
         """
         self._open()
+        if self._low == self._high:
+            self._receive()
+        plain = PLAIN_HEAD.match(self._buffer, self._low, self._high)
+        if plain is not None and plain.end() - self._low <= MAX_HEAD:
+            length = int(plain[2])
+            if length <= _BUFFER:
+                status = int(plain[1])
+                self._low = plain.end()
+                body = self._read_short(length)
+                self.waiting -= 1
+                return status, None, body
         try:
             head = self._read_head()
             length = body_length(head, "GET")
-            body = self._read_body(head, length)
+            body = self._read_short(length) if 0 <= length <= _BUFFER else self._read_long(head, length)
         except MalformedAnswerError as err:
             raise self._lost(str(err)) from err
         self.waiting -= 1
         if not head.keep_alive:
             self.close()
-        return head, body
+        return head.status, head.fields.get("content-encoding"), body
 
     def end(self, pool: Pool) -> None:
         """Give the connection up: to the pool when every answer has come, else by closing it.
@@ -131,9 +150,7 @@ class Lane:
             self._receive()
             low = self._low
 
-    def _read_body(self, head: Head, length: int) -> bytes:
-        if not 0 <= length <= _BUFFER:
-            return self._read_long(head, length)
+    def _read_short(self, length: int) -> bytes:
         while self._high - self._low < length:
             self._receive()
         low = self._low
