@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from aistore.local import hrw
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _ALPHABET = string.ascii_letters + string.digits
 _IC_MEMBER = 2
+_KEPT_OWNERS = 4096
 
 
 def new_id(length: int = 9) -> str:
@@ -85,15 +87,17 @@ class Nodes:
         self.proxy = Node("proxy", catalog.meta("node:proxy", new_id(8)), 0)
         self.targets = [Node("target", catalog.meta(f"node:t{i}", new_id(8)), i) for i in range(targets)]
         self.version = targets + 3
-        self._digests = [target.digest for target in self.targets]
+        digests = [target.digest for target in self.targets]
+        # A request asks several times for the owner of its object.
+        self._owner_index = lru_cache(_KEPT_OWNERS)(lambda uname: hrw.owner(uname, digests))
 
     def place(self, uname: str) -> int:
         """Index of the target that owns an object's full name."""
-        return hrw.owner(uname, self._digests)
+        return self._owner_index(uname)
 
     def owner(self, uname: str) -> Node:
         """The target that owns an object's full name."""
-        return self.targets[hrw.owner(uname, self._digests)]
+        return self.targets[self._owner_index(uname)]
 
     def find(self, node_id: str) -> Node | None:
         """A node by its ID."""

@@ -8,7 +8,7 @@ import msgspec
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from aistore.local.catalog.database import Database
     from aistore.local.catalog.journal import Record
@@ -80,6 +80,13 @@ def _meta(row: tuple[Any, ...]) -> ObjectMeta:
     return ObjectMeta(decode_name(row[0]), *content, version, atime, mtime, custom, chunks, chunk_size, etag)
 
 
+def _row(bucket: int, meta: ObjectMeta) -> tuple[Any, ...]:
+    custom = msgspec.json.encode(meta.custom).decode() if meta.custom else None
+    content = (meta.file, meta.size, meta.cksum_type, meta.cksum)
+    written = (meta.version, meta.atime, meta.mtime, custom, meta.chunks, meta.chunk_size, meta.etag)
+    return (bucket, encode_name(meta.name), *content, *written)
+
+
 class ObjectTable:
     """Look-up, listing and change of object rows; changes run within the caller's transaction."""
 
@@ -95,6 +102,13 @@ class ObjectTable:
         """Up to `limit` objects with `start` <= name < `end`, in byte order: one consistent snapshot."""
         return [_meta(row) for row in self._db.reader().execute(_PAGE, (bucket, start, end, limit))]
 
+    def find_all(self, conn: sqlite3.Connection, bucket: int, names: Sequence[str]) -> dict[str, ObjectMeta]:
+        """Those of these names, some hundreds at most, that exist, as the running transaction sees them."""
+        marks = ",".join("?" * len(names))
+        sql = f"SELECT {_COLUMNS} FROM objects WHERE bucket = ? AND name IN ({marks})"  # noqa: S608
+        rows = conn.execute(sql, (bucket, *map(encode_name, names)))
+        return {meta.name: meta for meta in map(_meta, rows)}
+
     def walk(
         self, bucket: int, prefix: str = "", *, after: str = "", batch: int = 1000
     ) -> Iterator[ObjectMeta]:
@@ -102,24 +116,38 @@ class ObjectTable:
 
         Objects that are there throughout are all seen; those that come or go meanwhile may or may not be.
         """
+        for page in self.pages(bucket, prefix, after=after, batch=batch):
+            yield from page
+
+    def pages(
+        self, bucket: int, prefix: str = "", *, after: str = "", batch: int = 1000
+    ) -> Iterator[list[ObjectMeta]]:
+        """What `walk` gives, each page as it was when it is asked for."""
         raw = encode_name(prefix)
         end = prefix_end(raw)
         start = max(raw, encode_name(after) + b"\0") if after else raw
         while True:
             found = self.page(bucket, start, end, batch)
-            yield from found
+            yield found
             if len(found) < batch:
                 return
             start = encode_name(found[-1].name) + b"\0"
 
     def put(self, conn: sqlite3.Connection, bucket: int, meta: ObjectMeta) -> None:
         """Insert or replace a row."""
-        custom = msgspec.json.encode(meta.custom).decode() if meta.custom else None
-        written = (meta.version, meta.atime, meta.mtime, custom, meta.chunks, meta.chunk_size, meta.etag)
-        content = (meta.file, meta.size, meta.cksum_type, meta.cksum)
-        name = encode_name(meta.name)
-        conn.execute(INSERT, (bucket, name, *content, *written))
-        self._db.note("object", bucket, name.decode("latin-1"), *content, *written)
+        row = _row(bucket, meta)
+        conn.execute(INSERT, row)
+        self._note(row)
+
+    def put_all(self, conn: sqlite3.Connection, bucket: int, metas: Iterable[ObjectMeta]) -> None:
+        """Insert or replace rows, in their order."""
+        rows = [_row(bucket, meta) for meta in metas]
+        conn.executemany(INSERT, rows)
+        for row in rows:
+            self._note(row)
+
+    def _note(self, row: tuple[Any, ...]) -> None:
+        self._db.note("object", row[0], row[1].decode("latin-1"), *row[2:])
 
     def delete(self, conn: sqlite3.Connection, bucket: int, name: str) -> None:
         """Remove a row if it is there."""

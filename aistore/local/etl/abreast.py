@@ -34,14 +34,15 @@ class Flight:
         self.deadline = 0.0
 
 
+T_contra = TypeVar("T_contra", contravariant=True)
 F = TypeVar("F", bound=Flight)
 
 
-class Work(Protocol[F]):
+class Work(Protocol[T_contra, F]):
     """What is done with each object. What it raises ends the job."""
 
-    def begin(self, name: str) -> F | None:
-        """Look an object up; None if it is passed over."""
+    def begin(self, item: T_contra) -> F | None:
+        """Say what is asked; None if the object is passed over."""
 
     def store(self, flight: F, result: Result) -> None:
         """Store a result, which holds all its bytes."""
@@ -50,25 +51,25 @@ class Work(Protocol[F]):
         """Make the best of an answer, or of none; may take its time."""
 
 
-class Abreast(Generic[F]):
+class Abreast(Generic[T_contra, F]):
     """The objects of one job.
 
     Args:
         jobs (Jobs): Has the threads for what takes its time.
         job (Job): The job.
         exchange (Exchange): Asks.
-        work (Work[F]): What is done with each.
+        work (Work[T_contra, F]): What is done with each.
         most (int): How many are under way at a time.
     """
 
-    def __init__(self, jobs: Jobs, job: Job, exchange: Exchange, work: Work[F], most: int) -> None:
+    def __init__(self, jobs: Jobs, job: Job, exchange: Exchange, work: Work[T_contra, F], most: int) -> None:
         self._jobs, self._job = jobs, job
         self._exchange, self._work = exchange, work
         self._most = most
         self._slow: set[Future[None]] = set()
         self._failures: list[BaseException] = []
 
-    def run(self, names: Iterator[str]) -> None:
+    def run(self, items: Iterator[T_contra]) -> None:
         """Have every object transformed.
 
         The first error stops it and is raised when nothing is under way any more.
@@ -78,35 +79,37 @@ class Abreast(Generic[F]):
         """
         pump: Pump[F]
         with self._exchange.pump() as pump:
-            self._fill(pump, names)
+            self._fill(pump, items)
             while len(pump) or self._slow:
+                whole: list[tuple[F, Result]] = []
                 for flight, answer in pump.wait():
-                    result = self._exchange.take_whole(flight.call, answer)
-                    # Before the result is stored, so that the server has something to do meanwhile.
-                    self._next(pump, names)
+                    result = self._exchange.take_whole(answer)
                     if result is not None:
-                        self._attempt(partial(self._work.store, flight, result))
+                        whole.append((flight, result))
                     else:
                         self._go_on_slowly(pump, flight, answer)
                 self._slow = {task for task in self._slow if not task.done()}
-                self._fill(pump, names)
+                # Before the results are stored, so that the server has something to do meanwhile.
+                self._fill(pump, items)
+                for flight, result in whole:
+                    self._attempt(partial(self._work.store, flight, result))
         if self._failures:
             raise self._failures[0]
 
-    def _fill(self, pump: Pump[F], names: Iterator[str]) -> None:
-        while self._next(pump, names):
+    def _fill(self, pump: Pump[F], items: Iterator[T_contra]) -> None:
+        while self._next(pump, items):
             pass
 
-    def _next(self, pump: Pump[F], names: Iterator[str]) -> bool:
+    def _next(self, pump: Pump[F], items: Iterator[T_contra]) -> bool:
         """Ask for one more object; False if there is no room, or none left."""
         if len(pump) + len(self._slow) >= self._most or self._failures:
             return False
         try:
             self._job.check()
-            name = next(names, None)
-            if name is None:
+            item = next(items, None)
+            if item is None:
                 return False
-            flight = self._work.begin(name)
+            flight = self._work.begin(item)
             if flight is not None:
                 self._ask(pump, flight)
         except BaseException as err:  # noqa: BLE001 - raised again when nothing is under way

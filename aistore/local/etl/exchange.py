@@ -180,11 +180,16 @@ class Exchange:
         pump.ask(token, call.pod.url, head, connect_seconds=min(CONNECT_SECONDS, limit), patience=limit)
         return deadline
 
-    def take_whole(self, call: TransformCall, answer: Answer | OSError) -> Result | None:
-        """The result, if the answer holds all of it; otherwise the answer is for `transform`."""
+    @staticmethod
+    def take_whole(answer: Answer | OSError) -> Result | None:
+        """The result, if the answer holds all of it; otherwise the answer is for `transform`.
+
+        Its `content_type` is left out.
+        """
         if isinstance(answer, OSError) or answer.body is None or answer.status >= 300:
             return None
-        return self._interpret(call, answer, 0)
+        # The parser has compared its length with what the head says.
+        return Result(answer.status, len(answer.body), "", _whole(answer.body))
 
     def transform(
         self, call: TransformCall, asked: Answer | OSError | None = None, deadline: float = 0.0

@@ -7,6 +7,7 @@ import select
 import socket
 import threading
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -37,7 +38,7 @@ class _Parser:
     def begin(self) -> None:
         """An answer is to come."""
         self.status = 0
-        self.headers: dict[str, str] = {}
+        self.fields: list[tuple[bytes, bytes]] = []
         self.pieces: list[bytes] = []
         self.held = 0
         self.has_head = self.is_complete = False
@@ -57,7 +58,7 @@ class _Parser:
     def end(self) -> None:
         """The connection ended: so does an answer that is as long as its connection."""
         self.is_reusable = False
-        framed = {"content-length", "transfer-encoding"} & self.headers.keys()
+        framed = {"content-length", "transfer-encoding"} & _by_name(self.fields).keys()
         if not self.has_head or framed:
             raise ExchangeError("the connection ended before the answer did")
         self.is_complete = True
@@ -67,7 +68,7 @@ class _Parser:
             self.is_reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self.fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
@@ -83,7 +84,7 @@ class _Parser:
         if self.has_head:
             self.is_complete = True
         else:
-            self.headers.clear()  # of an interim answer
+            self.fields.clear()  # of an interim answer
 
 
 class Connection:
@@ -189,7 +190,6 @@ class Answer:
 
     Attributes:
         status: HTTP status.
-        headers: By lower-case name.
         body: The body if it is held, else None.
     """
 
@@ -199,7 +199,12 @@ class Answer:
         self._is_open = True
         self.body: bytes | None = None
         self.status = connection.parser.status
-        self.headers: Mapping[str, str] = connection.parser.headers
+        self._fields = connection.parser.fields
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """By lower-case name."""
+        return _by_name(self._fields)
 
     def hold(self) -> None:
         """Take the body of an answer that has arrived whole from its connection, which it needs no more."""
@@ -253,6 +258,10 @@ class Answer:
             self._keep(self._connection)
         else:
             self._connection.close()
+
+
+def _by_name(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in fields}
 
 
 def _taken(parser: _Parser) -> list[bytes]:

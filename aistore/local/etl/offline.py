@@ -12,8 +12,9 @@ from aistore.local.etl.exchange import EtlError, Result, TransformCall, escape_e
 from aistore.local.etl.spec import WS
 from aistore.local.jobs import MAX_THREADS, transfer
 from aistore.local.jobs.results import Results
-from aistore.local.jobs.selection import Selection
+from aistore.local.jobs.selection import Found, Selection
 from aistore.local.jobs.template import Template
+from aistore.local.store import ObjectFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     from aistore.local.jobs.transfer import Destination, TransferOptions
     from aistore.local.names import Bck
     from aistore.local.state import State
-    from aistore.local.store import ObjectFile
 
-_AUTO_WORKERS = 4
+_AUTO_WORKERS = 8
 _CHANGED_TRIES = 3
 _OWT = 3
 
@@ -55,6 +55,7 @@ class _Plan(NamedTuple):
 
     Attributes:
         name: Its name.
+        uname: Its full name.
         source: Index of the target that has it.
         owner: Index of the target that the result belongs to.
         pipeline: Where its ETL sends the result: other ETLs, then maybe that target.
@@ -64,6 +65,7 @@ class _Plan(NamedTuple):
     """
 
     name: str
+    uname: str
     source: int
     owner: int
     pipeline: str
@@ -168,21 +170,22 @@ class _Transform:
             and not options.dry_run
             and (last.command is not None or state.options.etl_direct_put)
         )
-        self._results = Results(state.store)
+        self._results = Results(state.store, destination.bucket)
         self._failure: LocalError | None = None
 
     def run(self) -> None:
         job = self._job
-        names = transfer.selected(self._selection.objects(self._store, self._src), self._options.prefix)
+        prefix = self._options.prefix
+        found = (f for f in self._selection.found(self._store, self._src) if f.name.startswith(prefix))
         wanted = self._options.workers
         most = {0: _AUTO_WORKERS, -1: 1}.get(wanted, wanted) * len(job.targets)
         with transfer.filling(self._catalog, self._destination):
             try:
                 if self._chain.first.spec.communication == WS or self._options.latest:
-                    self._jobs.each(job, names, self._one, most)
+                    self._jobs.each(job, (name for name, _ in found), self._one, most)
                 else:
                     job.workers = most = min(most, MAX_THREADS)
-                    Abreast(self._jobs, job, self._room.exchange, self, most).run(names)
+                    Abreast(self._jobs, job, self._room.exchange, self, most).run(found)
             finally:
                 self._results.flush()
             self._go_on()
@@ -194,12 +197,15 @@ class _Transform:
 
     # ---- many under way
 
-    def begin(self, name: str) -> _Flight | None:
-        """Look an object up and plan what becomes of it."""
+    def begin(self, item: Found) -> _Flight | None:
+        """Plan what becomes of an object."""
         self._go_on()
+        name, meta = item
         try:
             plan = self._plan(name)
-            call = self._call(self._store.locate(self._src, name), plan)
+            store = self._store
+            reader = store.locate(self._src, name) if meta is None else ObjectFile(meta, store.path(meta))
+            call = self._call(reader, plan)
         except LocalError as err:
             self._fail(name, err)
             return None
@@ -265,17 +271,17 @@ class _Transform:
         self._job.failed(message, full_name=f"{self._src.bck}/{name}", code=status)
 
     def _plan(self, name: str) -> _Plan:
-        dst = self._destination.bucket
         to_name = self._options.rename(name)
-        source, owner = self._store.place(self._src.bck, name), self._store.place(dst.bck, to_name)
-        key = (self._job.id, dst.bck.uname(to_name))
+        uname, to_uname = self._src.bck.uname(name), self._destination.bucket.bck.uname(to_name)
+        source, owner = self._nodes.place(uname), self._nodes.place(to_uname)
+        key = (self._job.id, to_uname)
         target = self._nodes.targets[source].id
         pipeline = [etl.pods[target].url for etl in self._chain.rest if target in etl.pods]
         delivers = self._may_deliver and owner != source
         if delivers:
             url = f"{self._nodes.targets[owner].url}/{escape_element(key[1])}"
             pipeline.append(f"{url}?owt={_OWT}&uuid={self._job.id}")
-        return _Plan(name, source, owner, ",".join(pipeline), delivers, key, to_name)
+        return _Plan(name, uname, source, owner, ",".join(pipeline), delivers, key, to_name)
 
     def _expect(self, plan: _Plan) -> None:
         if plan.delivers:
@@ -290,9 +296,8 @@ class _Transform:
         pod = etl.pods.get(self._nodes.targets[plan.source].id)
         if pod is None:
             raise EtlError(f"ETL {etl.name} was stopped")
-        bck = self._src.bck
         by_path = not self._options.latest
-        return TransformCall(etl, pod, reader, bck.uname(plan.name), bck.name, "", plan.pipeline, by_path)
+        return TransformCall(etl, pod, reader, plan.uname, self._src.bck.name, "", plan.pipeline, by_path)
 
     def _send(
         self,

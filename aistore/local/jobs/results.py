@@ -7,10 +7,12 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from aistore.local.errors import LocalError
+from aistore.local.store.publishing import publish_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aistore.local.catalog import Bucket
     from aistore.local.store import ObjectWriter, Store
 
 _MOST = 64
@@ -30,10 +32,12 @@ class Results:
 
     Args:
         store (Store): Where they go.
+        bucket (Bucket): Of all of them.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, bucket: Bucket) -> None:
         self._store = store
+        self._bucket = bucket
         self._lock = threading.Lock()
         self._waiting: list[_Result] = []
         self._published = 0.0
@@ -66,13 +70,8 @@ class Results:
             self._published = time.monotonic()
         failure: LocalError | None = None
         try:
-            with self._store.catalog.db.write():
-                for writer, _ in taken:
-                    kind = writer.bucket.checksum_type
-                    cksum = (kind, writer.digest(kind))
-                    self._store.publish(
-                        writer.bucket, writer.name, file=writer.file, size=writer.size, cksum=cksum
-                    )
+            if taken:
+                publish_all(self._store, self._bucket, [writer for writer, _ in taken])
             for writer, _ in taken:
                 writer.keep()
         except LocalError as err:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aistore.local.errors import InvalidRequest
@@ -11,10 +12,20 @@ from aistore.local.names import check_object_name, check_prefix
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aistore.local.catalog import Bucket
+    from aistore.local.catalog import Bucket, ObjectMeta
     from aistore.local.store import Store
 
 _MAX_NAMES = 10_000_000
+_PAGE = 256
+# What was looked up so recently could as well have changed after a look-up of now.
+_KNOWN_SECONDS = 0.05
+
+
+class Found(NamedTuple):
+    """A selected object: its name, and what the catalog said of it if that was just now."""
+
+    name: str
+    meta: ObjectMeta | None = None
 
 
 class Selection(NamedTuple):
@@ -32,27 +43,34 @@ class Selection(NamedTuple):
 
     def objects(self, store: Store, bucket: Bucket) -> Iterator[str]:
         """The selected names: all of an explicit list, of a template those that exist."""
+        return (found.name for found in self.found(store, bucket))
+
+    def found(self, store: Store, bucket: Bucket) -> Iterator[Found]:
+        """The same with what is known of them."""
         template = self.template
         if template is None:
-            yield from self.names
+            yield from map(Found, self.names)
         elif template.is_prefix:
             yield from self._below(store, bucket, template.prefix)
         elif template.is_unbounded:
             # Only names that exist are of interest, and those have the template's prefix.
             [span] = template.spans
-            for name in self._below(store, bucket, template.prefix):
+            for found in self._below(store, bucket, template.prefix):
+                name = found.name
                 middle = name[len(template.prefix) :].removesuffix(span.gap)
                 if middle.isdecimal() and name == f"{template.prefix}{int(middle):0{span.width}d}{span.gap}":
-                    yield name
+                    yield found
         else:
-            yield from (name for name in template.names() if store.exists(bucket, name))
+            yield from (Found(name) for name in template.names() if store.exists(bucket, name))
 
-    def _below(self, store: Store, bucket: Bucket, prefix: str) -> Iterator[str]:
-        for meta in store.walk(bucket, prefix):
-            if self.since and meta.mtime > self.since:
-                continue
-            if self.recursive or "/" not in meta.name[len(prefix) :]:
-                yield meta.name
+    def _below(self, store: Store, bucket: Bucket, prefix: str) -> Iterator[Found]:
+        for page in store.catalog.objects.pages(bucket.id, prefix, batch=_PAGE):
+            known_until = time.monotonic() + _KNOWN_SECONDS
+            for meta in page:
+                if self.since and meta.mtime > self.since:
+                    continue
+                if self.recursive or "/" not in meta.name[len(prefix) :]:
+                    yield Found(meta.name, meta if time.monotonic() < known_until else None)
 
 
 def parse_selection(value: Any, action: str) -> Selection:

@@ -95,6 +95,7 @@ class Files:
 
     def __init__(self, root: Path, targets: int, boot: int) -> None:
         self.root = root
+        self._prefix = f"{root}/"
         self._boot = boot
         self._count = itertools.count(1)
         self._prefixes = [f"t{target}/{boot:x}" for target in range(targets)]
@@ -109,7 +110,7 @@ class Files:
 
     def path(self, file: str) -> str:
         """Absolute path of a content file."""
-        return f"{self.root}/{file}"
+        return self._prefix + file
 
     def new_name(self, target: int, obj_name: str) -> str:
         """A relative path that was never used and never will be by anything else."""
@@ -137,7 +138,7 @@ class Files:
     def _check_free(self) -> None:
         if not hasattr(os, "statvfs"):
             return
-        disk = os.statvfs(self.root)
+        disk = os.statvfs(self._prefix)
         least, most = _KEPT_FREE
         kept = max(least, min(most, disk.f_blocks * disk.f_frsize // _KEPT_SHARE))
         free = disk.f_bavail * disk.f_frsize

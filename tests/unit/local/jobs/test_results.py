@@ -25,7 +25,7 @@ def _add(made: Results, store: Store, bucket: Bucket, name: str, told: dict[str,
 
 
 def test_the_first_is_there_at_once(store: Store, bucket: Bucket, told: dict[str, LocalError | None]) -> None:
-    made = Results(store)
+    made = Results(store, bucket)
     _add(made, store, bucket, "a", told)
     assert told == {"a": None}
     assert store.head(bucket, "a").size == 1
@@ -36,7 +36,7 @@ def test_what_comes_fast_is_there_together(
 ) -> None:
     monkeypatch.setattr(results, "_SECONDS", 1000.0)
     monkeypatch.setattr(results, "_MOST", 4)
-    made = Results(store)
+    made = Results(store, bucket)
     made.flush()
     names = [f"o{n}" for n in range(6)]
     for name in names[:3]:
@@ -55,7 +55,7 @@ def test_all_that_waited_is_told_of_a_failure(
     store: Store, bucket: Bucket, told: dict[str, LocalError | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(results, "_SECONDS", 1000.0)
-    made = Results(store)
+    made = Results(store, bucket)
     made.flush()
     for name in ("a", "b"):
         _add(made, store, bucket, name, told)
