@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from aistore.cli import interrupt
-from aistore.cli.exits import CliError
+from aistore.cli.exits import CliError, explain
 from aistore.cli.progress import Meter
 
 if TYPE_CHECKING:
@@ -42,8 +41,13 @@ def wait_for_own(session: Session, job_id: str, what: str) -> None:
     try:
         wait_for(session, job_id, what)
     except KeyboardInterrupt:
+        from aistore.sdk.errors import SDKError
+
         interrupt.take_time()
-        with contextlib.suppress(Exception):
+        try:
             session.client.job(job_id).abort()
+        except SDKError as error:
+            session.out.complain(f"aistore: job {job_id} could not be aborted: {explain(error)[1]}")
+        else:
             session.out.complain(f"aistore: job {job_id} is aborted")
         raise

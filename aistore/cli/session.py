@@ -101,15 +101,16 @@ class Session:
         logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
         logging.getLogger("aistore").setLevel(level)
         warnings.showwarning = self._show_warning
-        if not self.debug:
-            self._tell_of_retries()
+        context = click.get_current_context(silent=True)
+        if context is not None and not self.debug:
+            self._tell_of_retries(context.find_root())
 
-    def _tell_of_retries(self) -> None:
+    def _tell_of_retries(self, run: click.Context) -> None:
         retries, told = logging.getLogger("aistore.sdk.retry"), _Retries(self.out)
         retries.addHandler(told)
         retries.setLevel(logging.DEBUG)
 
-        @click.get_current_context().find_root().call_on_close
+        @run.call_on_close
         def forget() -> None:
             retries.removeHandler(told)
             retries.setLevel(logging.NOTSET)

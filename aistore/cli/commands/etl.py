@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import click
@@ -11,7 +10,7 @@ from aistore.cli import interrupt
 from aistore.cli.command import Group
 from aistore.cli.commands.etl_run import run
 from aistore.cli.etl_class import default_name, load_class
-from aistore.cli.exits import USAGE, CliError
+from aistore.cli.exits import USAGE, CliError, explain
 from aistore.cli.jobs import show_job, wait_for_own
 from aistore.cli.params import URI
 from aistore.cli.session import Session, pass_session
@@ -90,9 +89,15 @@ def init(
     try:
         start(cls)
     except KeyboardInterrupt:
+        from aistore.sdk.errors import ErrETLNotFound, SDKError
+
         interrupt.take_time()
-        with contextlib.suppress(Exception):
+        try:
             etl.delete()
+        except ErrETLNotFound:
+            pass  # it was not there yet
+        except SDKError as error:
+            session.out.complain(f"aistore: ETL {etl.name} could not be removed: {explain(error)[1]}")
         raise
     session.out.note(f"ETL {etl.name} is running")
     if session.json:
