@@ -13,7 +13,7 @@ from scripted import scripted
 from aistore.sdk.archive_config import ArchiveConfig
 from aistore.sdk.blob_download_config import BlobDownloadConfig
 from aistore.sdk.errors import AISChunkedEncodingError, InvalidArgument, SDKError
-from aistore.sdk.obj.content_iterator import ParallelBuffer
+from aistore.sdk.obj.content_iterator import ParallelBuffer, parallel
 from aistore.sdk.obj.errors import ErrChecksumMismatch, ErrObjectChanged
 from aistore.sdk.obj.identity import ObjectIdentity
 from aistore.sdk.obj.obj_file.errors import ObjectFileReaderMaxResumeError, ObjectFileReaderUnexpectedEOF
@@ -103,6 +103,29 @@ def test_memory_of_read_all_is_the_object(obj, stored, workers, of_the_server):
     assert len(content) == len(stored.data)
     # The server is a thread of this process: the ranges that it sends are counted too.
     assert peak <= 1.02 * len(stored.data) + of_the_server
+
+
+@pytest.mark.parametrize(
+    ("options", "largest", "sizes"),
+    [
+        ({}, 10**6, [1280] * 8),  # four for each worker
+        ({}, 2000, [1280] * 8),
+        ({}, 1000, [1000] * 10 + [240]),
+        ({"chunk_size": 4000}, 10**6, [4000, 4000, 2240]),
+    ],
+)
+def test_ranges_of_a_large_object(cluster, monkeypatch, options, largest, sizes):
+    monkeypatch.setattr(parallel, "DEFAULT_PARALLEL_CHUNK_SIZE", 100)
+    monkeypatch.setattr(parallel, "_LARGEST_RANGE", largest)
+    buffer = bytearray(len(DATA))
+    reader = cluster.object.get_reader(num_workers=2, **options)
+    assert reader.readinto(buffer) == len(DATA)
+    assert buffer == DATA
+    asked = [r.headers["range"] for r in cluster.requests if "range" in r.headers]
+    bounds = sorted([int(part) for part in text.removeprefix("bytes=").split("-")] for text in asked)
+    assert [last - first + 1 for first, last in bounds] == sizes
+    if not options:
+        assert {len(piece) for piece in reader} == {100, len(DATA) % 100}
 
 
 def test_encoded_answers_are_decoded_into_buffers_too(obj, stored):

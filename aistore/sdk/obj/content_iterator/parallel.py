@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aistore.sdk.const import DEFAULT_PARALLEL_CHUNK_SIZE, PROPS_CHUNKED
+from aistore.sdk.const import DEFAULT_PARALLEL_CHUNK_SIZE, MIB, PROPS_CHUNKED
 from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.obj.byte_range import split_ranges
@@ -20,6 +20,11 @@ from aistore.sdk.obj.identity import ObjectIdentity
 
 if TYPE_CHECKING:
     from aistore.sdk.obj.object_client import ObjectClient
+
+
+# Of ranges whose size nobody has chosen: a range that breaks is read again as a whole.
+_LARGEST_RANGE = 64 * MIB
+_RANGES_EACH = 4  # of a worker, so that none waits long for the last one
 
 
 @dataclass
@@ -71,7 +76,8 @@ class ParallelContentIterProvider(BaseContentIterProvider):
     Args:
         client: Sends the requests; used by several threads.
         chunk_size: Bytes in each range but the last. Default (`None` or 0): the size of the chunks that the
-            object is stored in, or 8 MiB when it is in one piece.
+            object is stored in; when it is in one piece 8 MiB, and for reading all of a large one more, so
+            that each worker has four ranges.
         num_workers: How many ranges to read at a time, at least 2.
 
     Raises:
@@ -84,8 +90,11 @@ class ParallelContentIterProvider(BaseContentIterProvider):
         attributes = client.head(PROPS_CHUNKED)
         chunks = attributes.chunks
         stored = chunks.max_chunk_size if chunks else 0
-        super().__init__(client, chunk_size or stored or DEFAULT_PARALLEL_CHUNK_SIZE)
+        chosen = chunk_size or stored
+        super().__init__(client, chosen or DEFAULT_PARALLEL_CHUNK_SIZE)
         self._size = attributes.size
+        share = min(-(-self._size // (num_workers * _RANGES_EACH)), _LARGEST_RANGE)
+        self._range_size = chosen or max(DEFAULT_PARALLEL_CHUNK_SIZE, share)
         self._num_workers = num_workers
         self._identity = ObjectIdentity.from_headers(attributes)
 
@@ -162,7 +171,7 @@ class ParallelContentIterProvider(BaseContentIterProvider):
         if self._size > len(buffer):
             raise InvalidArgument(f"buffer has {len(buffer)} bytes, {self._client.path} has {self._size}")
         self._note(bounds)
-        ranges = split_ranges(self._size, self._chunk_size)
+        ranges = split_ranges(self._size, self._range_size)
         if ranges:
             with self._workers(min(self._num_workers, len(ranges)), None) as submit:
                 done = [submit(_read_range, buffer[start:end], start) for start, end in ranges]
