@@ -1,7 +1,9 @@
 """Ray Data reads objects as rows and writes rows as objects."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -173,3 +175,11 @@ def test_the_package_loads_nothing_at_import():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.usefixtures("_local_ray")
+def test_the_snippet_of_the_page_runs():
+    # Not with those of the other pages: a Ray of its own takes long to start, and warns of itself.
+    page = Path(__file__).resolve().parents[3] / "docs" / "ray.md"
+    (code,) = re.findall(r"^```py\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    exec(compile(code, page.name, "exec"), {"__name__": "__main__"})
