@@ -36,10 +36,15 @@ def settle(response: Any, *, is_complete: bool) -> None:
     if not is_complete or not callable(getattr(raw, "drain_ready", None)) or raw.isclosed():
         response.close()
         return
-    raw.limit(_MAX_SECONDS)
     end = raw.tell() + _MAX_BYTES
-    if _drain(response, end) or not _drainer.add(response, end):
-        response.close()
+    # To read what is there needs no limit, which costs system calls, but for the rest of a TLS record.
+    if not str(response.url).startswith("http:"):
+        raw.limit(_MAX_SECONDS)
+    if not _drain(response, end):
+        raw.limit(_MAX_SECONDS)
+        if _drainer.add(response, end):
+            return
+    response.close()
 
 
 def _drain(response: Any, end: int) -> bool:

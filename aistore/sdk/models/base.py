@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_PLAIN = frozenset({str, bytes, int, float, bool, type(None)})
+
 
 def _checked(data: Any, cls: type[T], name: str) -> T:
     """Convert plain data into `cls`; what is wrong with it is said with the name of the model."""
@@ -162,7 +164,7 @@ class Model(_Struct):
             return obj
         if isinstance(obj, dict):
             wire = dict(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True))
-            obj = {wire.get(k, k): _without_enums(v) for k, v in obj.items()}
+            obj = {wire.get(k, k): v if type(v) in _PLAIN else _without_enums(v) for k, v in obj.items()}
         return _checked(obj, cls, cls.__name__)
 
     @classmethod
