@@ -2,36 +2,11 @@
 
 import logging
 import threading
-import uuid
-from collections.abc import Iterator
-
-import pytest
 
 from aistore.local import LocalCluster
-from aistore.sdk.bucket import Bucket
-from aistore.sdk.client import Client
 from aistore.sdk.names import object_path
-from tests.integration.test_sdk_batch import *  # noqa: F403 - these tests run with the client below
+from tests.integration.test_sdk_batch import *  # noqa: F403 - these tests run with another client
 from tests.integration.test_sdk_objects import *  # noqa: F403
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with LocalCluster(targets=3) as cluster:
-        yield cluster.endpoint
-
-
-@pytest.fixture
-def client(endpoint: str) -> Iterator[Client]:
-    with Client(endpoint, direct=True) as client:
-        yield client
-
-
-@pytest.fixture
-def bucket(client: Client) -> Iterator[Bucket]:
-    bucket = client.bucket(f"test-{uuid.uuid4().hex[:12]}").create()
-    yield bucket
-    bucket.delete(missing_ok=True)
 
 
 def test_requests_skip_the_proxy(client, bucket, endpoint, caplog):

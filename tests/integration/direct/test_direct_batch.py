@@ -3,14 +3,11 @@
 import io
 import random
 import tarfile
-import uuid
 from collections.abc import Iterator
 
 import pytest
 
-from aistore.local import LocalCluster
 from aistore.sdk.batch.direct import DirectResults
-from aistore.sdk.bucket import Bucket
 from aistore.sdk.client import Client
 from aistore.sdk.errors import ErrBckNotFound, ErrObjNotFound
 from tests.integration.test_sdk_batch import *  # noqa: F403 - these tests run with the client below
@@ -25,23 +22,10 @@ class DirectClient(Client):
         return super().batch(*args, **{"strategy": "direct", **kwargs})
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with LocalCluster(targets=3) as cluster:
-        yield cluster.endpoint
-
-
 @pytest.fixture
 def client(endpoint: str) -> Iterator[Client]:
     with DirectClient(endpoint, direct=True) as client:
         yield client
-
-
-@pytest.fixture
-def bucket(client: Client) -> Iterator[Bucket]:
-    bucket = client.bucket(f"test-{uuid.uuid4().hex[:12]}").create()
-    yield bucket
-    bucket.delete(missing_ok=True)
 
 
 def _tar(members):
