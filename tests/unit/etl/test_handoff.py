@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from aistore.sdk.etl.webserver import handoff
-from aistore.sdk.etl.webserver.handoff import Handoff
+from aistore.sdk.etl.webserver.handoff import FEW, Handoff
+from aistore.sdk.etl.webserver.pace import Pace
 
 SECONDS = 20
 
@@ -34,7 +35,7 @@ def test_outcomes():
 
 def test_fast_work_is_done_by_one_thread(monkeypatch):
     monkeypatch.setattr(handoff, "WAIT_SECONDS", 10.0)
-    monkeypatch.setattr(handoff, "SLOW_SECONDS", 10.0)
+    monkeypatch.setattr(Pace, "note", lambda self, seconds: None)
 
     async def work(threads):
         return await asyncio.gather(*[threads.run(threading.get_ident) for _ in range(200)])
@@ -74,6 +75,52 @@ def test_slow_work_is_spread_without_being_told():
         return await asyncio.gather(*[threads.run(everyone.wait, SECONDS) for _ in range(8)])
 
     assert sorted(run(work)) == list(range(8))
+
+
+def test_what_is_known_to_be_stuck_is_not_waited_for(monkeypatch):
+    """Not even the short time after which the watch would help."""
+    go_on = threading.Event()
+
+    async def work(threads):
+        stuck = [threads.run(go_on.wait, SECONDS, blocks=True) for _ in range(3)]
+        await threads.run(int)
+        monkeypatch.setattr(handoff, "WAIT_SECONDS", float(SECONDS))
+        await asyncio.sleep(0)
+        for _ in range(20):
+            await asyncio.wait_for(threads.run(int), SECONDS / 2)
+            await asyncio.wait_for(threads.run(int, blocks=True), SECONDS / 2)
+        go_on.set()
+        return await asyncio.gather(*stuck)
+
+    assert run(work) == [True] * 3
+
+
+def test_what_is_stuck_at_the_same_time_does_not_add_up(monkeypatch):
+    """The watch has to notice the first one only."""
+    everyone = threading.Barrier(9)
+
+    async def work(threads):
+        look, looks = threads._watch, []
+
+        def watch():
+            looks.append(1)
+            if len(looks) <= 2:
+                look()
+
+        monkeypatch.setattr(threads, "_watch", watch)
+        return await asyncio.gather(*[threads.run(everyone.wait, SECONDS) for _ in range(9)])
+
+    assert sorted(run(work)) == list(range(9))
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(0.001, FEW), (0.01, 8)])
+def test_the_longer_work_takes_the_more_threads(seconds, most):
+    """As judged by the clock, not by what the work says of itself."""
+    breadth = handoff._Breadth()
+    assert breadth.threads(8) == 1
+    for _ in range(100):
+        breadth.note(seconds, breadth.threads(8))
+    assert breadth.threads(8) == most
 
 
 def test_no_more_threads_than_allowed():

@@ -1,7 +1,6 @@
 """Whether work is taken for slow: by what it takes on average, and not for ever."""
 
 from aistore.sdk.etl.webserver.pace import (
-    OUTLIER_SECONDS,
     PATIENCE_MAX,
     PATIENCE_MIN,
     SLOW_SECONDS,
@@ -38,7 +37,9 @@ def test_one_piece_that_was_stuck_changes_nothing():
 
 
 def test_very_slow_work_is_known_at_once():
-    assert note(Pace(), OUTLIER_SECONDS, 3)
+    assert note(Pace(), 3600.0, 3)
+    assert not note(Pace(0.002), 0.0015, 1000)
+    assert note(Pace(0.002), 3600.0, 3)
 
 
 def test_slow_work_is_tried_again_ever_less_often():

@@ -1,8 +1,9 @@
 """Hands work from an event loop to threads, and the outcome back, at the least cost.
 
-A change of threads costs more than most transforms. So one thread takes all the work that is waiting and
-reports all outcomes at once; only work that blocks, or takes long, is spread over more threads. How long work
-takes is measured: what is fast today may be slow tomorrow.
+A change of threads costs more than most transforms, and threads contend for the interpreter's lock. So one
+thread takes all the work that is waiting and reports all outcomes at once; work that takes longer is done by
+two, and only what takes long by a thread each. How long it takes is measured, for transforms and for what
+waits for others apart: what is fast today may be slow tomorrow.
 """
 
 from __future__ import annotations
@@ -12,20 +13,56 @@ import collections
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from aistore.sdk.etl.webserver.pace import Pace
 
 T = TypeVar("T")
 
-# Work that takes longer on average is done by one thread each.
-SLOW_SECONDS = 0.0005
-# Work that has waited so long for a thread gets one more.
-WAIT_SECONDS = 0.002
+# Work that is not fast is done by so many threads at a time, unless it takes longer than this on average.
+FEW = 2
+MANY_SECONDS = 0.005
+# Work that is next at two looks, so long after each other, gets one more thread.
+WAIT_SECONDS = 0.005
 # A thread does not hold back outcomes for longer than this.
 REPORT_SECONDS = 0.0005
 # A thread that has had no work for so long ends.
 IDLE_SECONDS = 30.0
 
-_Job: TypeAlias = "tuple[asyncio.Future[Any], Callable[..., Any], tuple[Any, ...], bool]"
+
+class _Breadth:
+    """How many threads work of a kind is worth."""
+
+    __slots__ = ("_few", "_many")
+
+    def __init__(self) -> None:
+        self._few = Pace()
+        self._many = Pace(MANY_SECONDS)
+
+    def threads(self, limit: int) -> int:
+        """Return how many at the most."""
+        if not self._few.is_slow:
+            return 1
+        return limit if self._many.is_slow else FEW
+
+    def note(self, seconds: float, threads: int) -> None:
+        """Note how long a piece of work took that was begun when it was worth so many threads."""
+        if threads == 1:
+            self._few.note(seconds)
+            return
+        self._few.skip()
+        if threads == FEW:
+            self._many.note(seconds)
+        else:
+            self._many.skip()
+
+
+class _Job(NamedTuple):
+    future: asyncio.Future[Any]
+    func: Callable[..., Any]
+    args: tuple[Any, ...]
+    breadth: _Breadth
+    threads: int
 
 
 class Handoff:
@@ -46,7 +83,11 @@ class Handoff:
         self._reported = False
         self._threads = 0
         self._count = threading.Lock()
-        self._mean = 0.0
+        self._breadths = _Breadth(), _Breadth()
+        self._next: _Job | None = None
+        # How many threads are known to be at work that takes long: nothing waits as long as there are any. A
+        # miscount costs a change of threads, or a look of the watch.
+        self._stuck = 0
         self._watching = False
         self._closed = False
 
@@ -56,14 +97,19 @@ class Handoff:
         Args:
             func: The function.
             args: Its arguments.
-            blocks: Whether it waits for something, so that others should not wait behind it.
+            blocks: Whether it waits for somebody: judged apart from work that does not.
 
         Returns:
             A future on the loop. Cancelling it does not stop the function.
         """
         future: asyncio.Future[T] = self.loop.create_future()
-        self._jobs.append((future, func, args, blocks))
-        if blocks or self._mean > SLOW_SECONDS or len(self._idle) == self._threads:
+        breadth = self._breadths[blocks]
+        threads = breadth.threads(self._limit)
+        self._jobs.append(_Job(future, func, args, breadth, threads))
+        busy = self._threads - len(self._idle)
+        if not busy:
+            self._stuck = 0
+        if self._stuck or busy < threads:
             self._wake()
         if not self._watching:
             self._watching = True
@@ -91,12 +137,17 @@ class Handoff:
             threading.Thread(target=self._work, name="etl-worker", daemon=True).start()
 
     def _watch(self) -> None:
-        """While work waits, give it threads one by one: the one that works may be stuck."""
-        if self._jobs:
+        """Give work that waits a thread more, again and again: those that work may be stuck."""
+        try:
+            waits = self._jobs[0]
+        except IndexError:
+            self._watching, self._next = False, None
+            return
+        if waits is self._next:
+            self._stuck = self._threads - len(self._idle)
             self._wake()
-            self.loop.call_later(WAIT_SECONDS, self._watch)
-        else:
-            self._watching = False
+        self._next = waits
+        self.loop.call_later(WAIT_SECONDS, self._watch)
 
     # ---- in the threads
 
@@ -110,6 +161,9 @@ class Handoff:
                 if not self._wait(woken):
                     return
                 continue
+            # Where work is stuck, what comes next may be, too: they must not add up.
+            if self._stuck and self._jobs:
+                self._wake()
             self._do(job)
 
     def _wait(self, woken: threading.Lock) -> bool:
@@ -135,7 +189,7 @@ class Handoff:
         return False
 
     def _do(self, job: _Job) -> None:
-        future, func, args, blocks = job
+        future, func, args, breadth, threads = job
         begun = time.perf_counter()
         try:
             result, error = func(*args), None
@@ -143,8 +197,9 @@ class Handoff:
             result, error = None, exc
         self._outcomes.append((future, result, error))
         taken = time.perf_counter() - begun
-        if not blocks:
-            self._mean += (taken - self._mean) * 0.05
+        breadth.note(taken, threads)
+        if self._stuck and taken > WAIT_SECONDS:
+            self._stuck -= 1
         if taken > REPORT_SECONDS or not self._jobs or len(self._outcomes) > 16:
             self._report()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 # Work that takes longer on average is better done by several threads at a time.
 SLOW_SECONDS = 0.0005
-# What one piece of work counts at the most: one that was stuck says little about the next.
-OUTLIER_SECONDS = 0.005
+# What one piece of work counts at the most, in times of that: one that was stuck says little about the next.
+OUTLIER = 10
 # After so many pieces it is tried whether slow work still is: threads that contend make each other slow.
 PATIENCE_MIN = 256
 PATIENCE_MAX = 8192
@@ -17,14 +17,18 @@ class Pace:
 
     Several threads may use it at a time: a lost update does no harm.
 
+    Args:
+        slow: Seconds from which on work takes long.
+
     Attributes:
         is_slow: Whether several should be done at a time.
     """
 
-    __slots__ = ("_left", "_mean", "_patience", "is_slow")
+    __slots__ = ("_left", "_mean", "_patience", "_slow", "is_slow")
 
-    def __init__(self) -> None:
+    def __init__(self, slow: float = SLOW_SECONDS) -> None:
         self.is_slow = False
+        self._slow = slow
         self._mean = 0.0
         self._patience = PATIENCE_MIN
         self._left = PATIENCE_MIN
@@ -35,9 +39,9 @@ class Pace:
         Args:
             seconds: By the clock, waiting included.
         """
-        self._mean += (min(seconds, OUTLIER_SECONDS) - self._mean) * _WEIGHT
+        self._mean += (min(seconds, OUTLIER * self._slow) - self._mean) * _WEIGHT
         self._left -= 1
-        if self._mean > SLOW_SECONDS:
+        if self._mean > self._slow:
             self.is_slow = True
             self._left = self._patience
             self._patience = min(2 * self._patience, PATIENCE_MAX)
