@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _CHUNK = 256 << 10
 _BUFFER = 256 << 10
 _MAX_REMEMBERED = 500_000
+MAX_ZIP_DIRECTORY = 128 << 20  # bytes; of a million members and more, which take seven times that in memory
 
 _BROKEN = (
     tarfile.TarError,
@@ -71,6 +72,15 @@ class _File(io.RawIOBase):
         view[: len(data)] = data
         self._at += len(data)
         return len(data)
+
+
+class _Bounded(io.BufferedReader):
+    """Refuses what `zipfile` reads in one piece, the directory, when it is large."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > MAX_ZIP_DIRECTORY:
+            raise zipfile.BadZipFile(f"a directory of {size} bytes: at most {MAX_ZIP_DIRECTORY} are read")
+        return super().read(size)
 
 
 class _Index:
@@ -161,7 +171,7 @@ class Archive:
                 yield member, _exactly(file, info.size)
 
     def _zip_files(self) -> Iterator[tuple[Member, Iterator[bytes]]]:
-        with zipfile.ZipFile(io.BufferedReader(_File(self.reader), _BUFFER)) as archive:
+        with zipfile.ZipFile(_Bounded(_File(self.reader), _BUFFER)) as archive:
             for info in archive.infolist():
                 if info.filename and not info.is_dir():  # `is_dir` wants a name
                     with archive.open(info) as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 import tarfile
 import zipfile
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aistore.local.archives import ArchiveWriter, Format, by_content, by_mime, by_name, open_archive
+from aistore.local.archives import ArchiveWriter, Format, by_content, by_mime, by_name, open_archive, reader
 from aistore.local.archives.formats import HEAD_SIZE
 from aistore.local.errors import InvalidRequest, NotFound
 
@@ -160,6 +161,21 @@ def test_global_headers_do_not_add_up(store, bucket):
     store.put(bucket, "x.tar", block * 3 + pack(Format.TAR))
     with store.open(bucket, "x.tar") as reader, pytest.raises(InvalidRequest, match="extended headers of"):
         list(open_archive(reader).members())
+
+
+def test_a_large_directory_of_a_zip_is_not_read(store, bucket, monkeypatch):
+    data = pack(Format.ZIP)
+    (size,) = struct.unpack("<L", data[-10:-6])
+    store.put(bucket, "x.zip", data)
+    for limit, names in ((size, list(MEMBERS)), (size - 1, None)):
+        monkeypatch.setattr(reader, "MAX_ZIP_DIRECTORY", limit)
+        with store.open(bucket, "x.zip") as source:
+            archive = open_archive(source)
+            if names:
+                assert [member.name for member in archive.members()] == names
+                continue
+            with pytest.raises(InvalidRequest, match=f"a directory of {size} bytes: at most {limit}"):
+                list(archive.members())
 
 
 def test_a_sparse_file_of_many_holes_is_refused(store, bucket):
