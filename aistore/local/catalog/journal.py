@@ -54,7 +54,7 @@ class Journal:
 
     def append(self, records: Iterable[Record]) -> None:
         """Add changes; the caller has committed them and lets nobody else commit meanwhile."""
-        data = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+        data = b"".join([msgspec.json.encode(record) + b"\n" for record in records])
         # The catalog is what counts: a full disk here must not fail what is done there.
         with contextlib.suppress(OSError):
             os.write(self._fd, data)

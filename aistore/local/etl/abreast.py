@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from aistore.local.etl.exchange import Exchange, Result, TransformCall
     from aistore.local.etl.http_client import Answer
+    from aistore.local.etl.instance import Etl
     from aistore.local.etl.pump import Pump
     from aistore.local.jobs import Job, Jobs
 
@@ -58,13 +59,16 @@ class Abreast(Generic[T_contra, F]):
         jobs (Jobs): Has the threads for what takes its time.
         job (Job): The job.
         exchange (Exchange): Asks.
+        etl (Etl): Is asked.
         work (Work[T_contra, F]): What is done with each.
         most (int): How many are under way at a time.
     """
 
-    def __init__(self, jobs: Jobs, job: Job, exchange: Exchange, work: Work[T_contra, F], most: int) -> None:
+    def __init__(
+        self, jobs: Jobs, job: Job, exchange: Exchange, etl: Etl, work: Work[T_contra, F], most: int
+    ) -> None:
         self._jobs, self._job = jobs, job
-        self._exchange, self._work = exchange, work
+        self._exchange, self._etl, self._work = exchange, etl, work
         self._most = most
         self._slow: set[Future[None]] = set()
         self._failures: list[BaseException] = []
@@ -78,7 +82,7 @@ class Abreast(Generic[T_contra, F]):
             Aborted: The job was aborted.
         """
         pump: Pump[F]
-        with self._exchange.pump() as pump:
+        with self._exchange.pump(self._etl) as pump:
             self._fill(pump, items)
             while len(pump) or self._slow:
                 whole: list[tuple[F, Result]] = []

@@ -160,9 +160,9 @@ class Exchange:
             self._sockets.forget(url)
             self._connections.forget(url)
 
-    def pump(self) -> Pump[Any]:
-        """For asking for many objects at a time: `ask` each, and `transform` what comes of it."""
-        return Pump(self._connections)
+    def pump(self, etl: Etl) -> Pump[Any]:
+        """For asking an ETL for many objects at a time: `ask` each, and `transform` what comes of it."""
+        return Pump(self._connections, etl.spec.obj_timeout)
 
     def ask(self, pump: Pump[T], token: T, call: TransformCall) -> float:
         """Begin to have an object transformed that is named by its path, over HTTP.
@@ -177,7 +177,7 @@ class Exchange:
         method, headers = self._method(call)
         deadline = time.monotonic() + limit
         head = make_head(call.pod.url, method, call.target(), headers)
-        pump.ask(token, call.pod.url, head, connect_seconds=min(CONNECT_SECONDS, limit), patience=limit)
+        pump.ask(token, call.pod.url, head, min(CONNECT_SECONDS, limit))
         return deadline
 
     @staticmethod

@@ -67,16 +67,24 @@ class _Parser:
         if self.is_complete:  # more than was asked for
             self.is_reusable = False
 
+    # What comes after a whole answer was not asked for, and is no part of it.
+
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.is_complete:
+            return
         self.fields.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self.is_complete:
+            return
         self.status = self._parser.get_status_code()
         self.has_head = self.status >= 200
         if self.has_head:
             self.is_reusable = bool(self._parser.should_keep_alive())
 
     def on_body(self, data: bytes) -> None:
+        if self.is_complete:
+            return
         self.pieces.append(data)
         self.held += len(data)
 
@@ -271,7 +279,7 @@ def _taken(parser: _Parser) -> list[bytes]:
 
 def make_head(url: str, method: str, target: str, headers: Mapping[str, str]) -> bytes:
     """The head of a request, in ASCII; arguments as of `Connections.request`."""
-    fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     return f"{method} {target} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n{fields}\r\n".encode("ascii")
 
 

@@ -176,7 +176,9 @@ class _Transform:
     def run(self) -> None:
         job = self._job
         prefix = self._options.prefix
-        found = (f for f in self._selection.found(self._store, self._src) if f.name.startswith(prefix))
+        found = self._selection.found(self._store, self._src)
+        if prefix and self._selection.template != Template(prefix):
+            found = (item for item in found if item.name.startswith(prefix))
         wanted = self._options.workers
         most = {0: _AUTO_WORKERS, -1: 1}.get(wanted, wanted) * len(job.targets)
         with transfer.filling(self._catalog, self._destination):
@@ -185,7 +187,7 @@ class _Transform:
                     self._jobs.each(job, (name for name, _ in found), self._one, most)
                 else:
                     job.workers = most = min(most, MAX_THREADS)
-                    Abreast(self._jobs, job, self._room.exchange, self, most).run(found)
+                    Abreast(self._jobs, job, self._room.exchange, self._chain.first, self, most).run(found)
             finally:
                 self._results.flush()
             self._go_on()

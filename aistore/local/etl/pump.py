@@ -36,7 +36,6 @@ class _Line(Generic[T]):
         self.connection = connection
         self.token: T | None = None
         self.deadline = 0.0
-        self.patience = 0.0
         self.has_head = False
 
 
@@ -45,13 +44,15 @@ class Pump(Generic[T]):
 
     Args:
         connections (Connections): Where connections come from.
+        patience (float): Seconds until an answer must begin, and then until it must be whole.
     """
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, patience: float) -> None:
         self._connections = connections
+        self._patience = patience
         self._selector = selectors.DefaultSelector()
         self._idle: defaultdict[str, list[_Line[T]]] = defaultdict(list)
-        self._busy: set[_Line[T]] = set()
+        self._busy: dict[_Line[T], None] = {}  # in the order of their deadlines
         self._room = memoryview(bytearray(_RECEIVE))
         self._ear, self._voice = socket.socketpair()
         for sock in (self._ear, self._voice):
@@ -74,7 +75,7 @@ class Pump(Generic[T]):
         """How many requests are under way."""
         return len(self._busy)
 
-    def ask(self, token: T, url: str, head: bytes, *, connect_seconds: float, patience: float) -> None:
+    def ask(self, token: T, url: str, head: bytes, connect_seconds: float) -> None:
         """Send a request that has no body.
 
         Args:
@@ -82,7 +83,6 @@ class Pump(Generic[T]):
             url (str): The server's `http://host:port`.
             head (bytes): The request.
             connect_seconds (float): For a new connection.
-            patience (float): Seconds until the answer must begin, and then until it must be whole.
 
         Raises:
             OSError: It can't be sent; nobody has seen all of it.
@@ -94,9 +94,13 @@ class Pump(Generic[T]):
             self._drop(line)
             line.connection.close()
             raise
-        line.token, line.patience, line.has_head = token, patience, False
-        line.deadline = time.monotonic() + patience
-        self._busy.add(line)
+        line.token, line.has_head = token, False
+        self._be_patient(line)
+
+    def _be_patient(self, line: _Line[T]) -> None:
+        self._busy.pop(line, None)
+        self._busy[line] = None
+        line.deadline = time.monotonic() + self._patience
 
     def _line(self, url: str, connect_seconds: float) -> _Line[T]:
         idle = self._idle[url]
@@ -112,7 +116,7 @@ class Pump(Generic[T]):
 
     def _drop(self, line: _Line[T]) -> None:
         self._selector.unregister(line.connection)
-        self._busy.discard(line)
+        self._busy.pop(line, None)
 
     def wake(self) -> None:
         """Have `wait` return; may be called by any thread."""
@@ -125,8 +129,10 @@ class Pump(Generic[T]):
         Returns:
             What came of requests: an answer, which holds its body unless that is long, or why there is none.
         """
-        first = min((line.deadline for line in self._busy), default=float("inf"))
-        pause = min(max(first - time.monotonic(), 0), _MAX_SECONDS)
+        first = next(iter(self._busy), None)
+        pause = _MAX_SECONDS
+        if first is not None:
+            pause = min(max(first.deadline - time.monotonic(), 0), _MAX_SECONDS)
         settled: list[tuple[T, Answer | OSError]] = []
         for key, _ in self._selector.select(pause):
             line = key.data
@@ -138,8 +144,7 @@ class Pump(Generic[T]):
                 line.connection.close()
             else:
                 self._receive(line, settled)
-        if first <= time.monotonic():
-            self._give_up_late(settled)
+        self._give_up_late(settled)
         return settled
 
     def _receive(self, line: _Line[T], settled: list[tuple[T, Answer | OSError]]) -> None:
@@ -153,12 +158,12 @@ class Pump(Generic[T]):
             settled.append((self._token(line), self._answer(line)))
         elif parser.has_head and not line.has_head:
             line.has_head = True
-            line.deadline = time.monotonic() + line.patience
+            self._be_patient(line)
 
     def _answer(self, line: _Line[T]) -> Answer:
         parser = line.connection.parser
         if parser.is_complete and parser.is_reusable:
-            self._busy.discard(line)
+            del self._busy[line]
             answer = Answer(line.connection, lambda _: self._idle[line.url].append(line))
         else:
             self._drop(line)
@@ -169,7 +174,7 @@ class Pump(Generic[T]):
 
     def _give_up_late(self, settled: list[tuple[T, Answer | OSError]]) -> None:
         now = time.monotonic()
-        for line in [line for line in self._busy if line.deadline <= now]:
+        while self._busy and (line := next(iter(self._busy))).deadline <= now:
             self._fail(line, TimeoutError("the answer takes too long"), settled)
 
     def _fail(self, line: _Line[T], err: OSError, settled: list[tuple[T, Answer | OSError]]) -> None:

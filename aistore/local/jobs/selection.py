@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aistore.local.store import Store
 
 _MAX_NAMES = 10_000_000
-_PAGE = 256
+_PAGE = 128
 # What was looked up so recently could as well have changed after a look-up of now.
 _KNOWN_SECONDS = 0.05
 

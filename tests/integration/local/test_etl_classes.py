@@ -63,7 +63,7 @@ class Reverse(FastAPIServer):
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with LocalCluster(targets=2) as cluster, cluster.client() as client:
+    with LocalCluster(targets=2, etl_direct_put=True) as cluster, cluster.client() as client:
         bucket = client.bucket("src").create()
         for name, data in OBJECTS.items():
             bucket.object(name).get_writer().put_content(data)
@@ -235,7 +235,7 @@ def test_an_object_that_changes_during_a_transform_is_not_lost(
 
 
 def test_results_are_fetched_and_delivered_over_tls() -> None:
-    tls = {"tls_cert": TLS / "server.pem", "tls_key": TLS / "server.key"}
+    tls = {"tls_cert": TLS / "server.pem", "tls_key": TLS / "server.key", "etl_direct_put": True}
     with LocalCluster(targets=2, **tls) as cluster, cluster.client(ca_cert=str(TLS / "ca.pem")) as client:
         src, dst = client.bucket("src").create(), client.bucket("dst").create()
         for n in range(8):

@@ -54,13 +54,25 @@ def test_data_survives_a_restart(tmp_path: Path) -> None:
 
 
 def test_every_option_has_its_argument(tmp_path: Path) -> None:
-    options = {"quota": 10**6, "fsync": True, "max_connections": 50, "etl_memory": 1 << 30}
+    options = {
+        "quota": 10**6,
+        "fsync": True,
+        "max_connections": 50,
+        "etl_memory": 1 << 30,
+        "etl_direct_put": True,
+    }
     log, files = tmp_path / "-access.jsonl", tmp_path / "files"
     with LocalCluster(access_log=log, promote_dir=files, auth=True, auth_port=0, **options) as cluster:
         told = Path(f"/proc/{cluster.pid}/cmdline").read_bytes().decode().split("\0")
         client = cluster.client()
         assert client.bucket("b").create().head()
-    assert {"--quota=1000000", "--fsync", "--max-connections=50", "--etl-memory=1073741824"} <= set(told)
+    assert {
+        "--quota=1000000",
+        "--fsync",
+        "--max-connections=50",
+        "--etl-memory=1073741824",
+        "--etl-direct-put",
+    } <= set(told)
     assert f"--promote-dir={files}" in told
     assert '"path":"/v1/buckets/b"' in log.read_text()
     # Each that the command line has, but the file of options and what goes through the environment.
