@@ -6,7 +6,7 @@ import logging
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import islice
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from aistore.pytorch.base_iter_dataset import AISBaseIterDataset
 from aistore.pytorch.errors import ErrSampleUnreadable
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from aistore.pytorch.listing import PrefixMap, Sources
-    from aistore.sdk.batch.batch import BatchResult
     from aistore.sdk.batch.types import MossOut
     from aistore.sdk.obj.object import Object
 
@@ -138,7 +137,7 @@ class AISBatchIterDataset(AISBaseIterDataset):
         )
         for member in members:
             batch.add(member, archpath=member.archpath)
-        yield from cast("BatchResult", batch.get())
+        yield from batch.get()
 
 
 def _size(entry: tuple[MossOut, bytes]) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,7 +21,6 @@ from aistore.cli.uri import parse_bucket
 
 if TYPE_CHECKING:
     from aistore.sdk.batch.batch import Batch
-    from aistore.sdk.batch.results import BatchResults
 
 _FORMATS = (".tar", ".tgz", ".tar.gz", ".tar.lz4", ".zip")
 
@@ -85,12 +83,12 @@ def _write_archive(session: Session, batch: Batch) -> None:
     body = batch.get(raw=True)
     try:
         with Meter(session.out, "batch", shown=not session.out.is_terminal) as meter:
-            while piece := body.read(CHUNK):  # type: ignore[union-attr]  # raw: a stream
+            while piece := body.read(CHUNK):
                 interrupt.check()
                 session.out.write(piece)
                 meter.add_bytes(len(piece))
     finally:
-        body.close()  # type: ignore[union-attr]  # likewise
+        body.close()
     session.out.flush()
 
 
@@ -99,8 +97,7 @@ def _write_files(session: Session, batch: Batch, folder: Folder, skip_missing: b
     for entry in batch.requests_list:
         folder.path_of(entry.obj_name)  # all names are looked at before a byte comes
     missing = 0
-    results = cast("BatchResults", batch.get())
-    with Meter(session.out, "batch", total_objects=total) as meter, contextlib.closing(results):
+    with Meter(session.out, "batch", total_objects=total) as meter, batch.get() as results:
         for info, data in results:
             if info.err_msg:
                 missing += 1

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from urllib3 import HTTPResponse
 
 from aistore.sdk.batch.archive.formats import TAR_FORMATS
+from aistore.sdk.batch.entries import BatchEntries
 from aistore.sdk.batch.extractor.extractor_registry import get_extractor
 from aistore.sdk.batch.results import BatchResults
 from aistore.sdk.batch.types import MossIn, MossOut, MossReq, new_entry
@@ -186,6 +187,24 @@ class Batch:
         )
         return self
 
+    @overload
+    def get(
+        self,
+        raw: Literal[False] = False,
+        decode_as_stream: bool = ...,
+        clear_batch: bool = ...,
+        *,
+        tar_buffer_size: int | None = ...,
+        timeout: float | tuple[float | None, float | None] | None = ...,
+        views: bool = ...,
+    ) -> BatchEntries: ...
+    @overload
+    def get(self, raw: Literal[True], *, clear_batch: bool = ..., timeout: Any = ...) -> HTTPResponse: ...
+    @overload
+    def get(
+        self, raw: bool, *, clear_batch: bool = ..., timeout: Any = ...
+    ) -> BatchEntries | HTTPResponse: ...
+
     def get(
         self,
         raw: bool = False,
@@ -195,7 +214,7 @@ class Batch:
         tar_buffer_size: int | None = None,
         timeout: float | tuple[float | None, float | None] | None = None,
         views: bool = False,
-    ) -> BatchResult | HTTPResponse:
+    ) -> BatchEntries | HTTPResponse:
         """Send the request, and return its entries as they arrive.
 
         Names and sizes are checked against what was asked for. An answer that breaks off is continued with
@@ -251,7 +270,7 @@ class Batch:
             return body
         return BatchResults(request, response, send, self.extractor, tar_buffer_size, views)
 
-    def _get_direct(self, request: MossReq, options: dict[str, Any], views: bool) -> BatchResult | None:
+    def _get_direct(self, request: MossReq, options: dict[str, Any], views: bool) -> BatchEntries | None:
         """Read the entries straight from their owners; None when that is Get-Batch's to do."""
         from aistore.sdk.batch.direct import DirectResults, can_read
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from aistore.sdk.archive_config import ArchiveConfig
 from aistore.sdk.batch.batch import Batch
@@ -15,7 +15,6 @@ from aistore.sdk.errors import AISReadTimeout, APIRequestError, ErrObjNotFound
 from aistore.sdk.obj.object import Object
 
 if TYPE_CHECKING:
-    from aistore.sdk.batch.results import BatchResults
     from aistore.sdk.etl.etl_config import ETLConfig
 
 logger = logging.getLogger(__name__)
@@ -118,7 +117,7 @@ class Fetcher:
         for wanted in group:
             batch.add(wanted.obj, archpath=wanted.archpath or None)
         try:
-            with cast("BatchResults", batch.get()) as results:
+            with batch.get() as results:
                 for info, content in results:
                     yield None if info.err_msg else content
         except (APIRequestError, AISReadTimeout, ErrBatchFormat, ErrBatchIncomplete) as err:
