@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.const import ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT, HEADER_ETL_RETRY_REASON
@@ -106,7 +107,7 @@ class _Connection:
             self._server.shutdown_request(self.connection)
 
 
-class ThreadedHTTPServer(HTTPServer):
+class ThreadedHTTPServer(ThreadingMixIn, HTTPServer):  # threads are its own: the mix-in is for `isinstance`
     """Accepts connections, up to `AIS_ETL_MAX_CONNECTIONS`, and has a crew of threads look after them.
 
     Beyond that the connection that has been idle for longest makes room; when none is idle, the new one is
