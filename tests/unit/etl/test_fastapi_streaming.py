@@ -1,11 +1,12 @@
 """The body of an ASGI request, as it comes and when it does not."""
 
 import asyncio
+import threading
 
 import pytest
 
-from aistore.sdk.etl.webserver import fastapi_streaming
-from aistore.sdk.etl.webserver.exchange import ObjectTooLarge
+from aistore.sdk.etl.webserver import asgi, fastapi_streaming
+from aistore.sdk.etl.webserver.exchange import ObjectTooLarge, Output, Reply
 from aistore.sdk.etl.webserver.fastapi_streaming import BodyPipe, ClientGone, OutputPipe, RequestChunks
 
 
@@ -126,3 +127,102 @@ def test_an_output_waits_for_its_reader_and_ends_with_it():
         return await making
 
     assert asyncio.run(asyncio.wait_for(pump(), 20)) == "gone"
+
+
+class Counted(OutputPipe):
+    """Counts how often the loop takes something."""
+
+    takes = 0
+
+    async def take(self):
+        items = await super().take()
+        self.takes += 1
+        return items
+
+
+def streamed(chunks):
+    """Return what is sent for a stream of these chunks, and in how many pieces the loop got it."""
+    messages = []
+
+    async def send(message):
+        messages.append(message)
+
+    async def main():
+        pipe = Counted()
+        reply = Reply(200, Output(b"", iter(chunks)), "text/plain")
+        making = asyncio.ensure_future(asyncio.to_thread(asgi._pass_on, reply, pipe))
+        await asgi._send_from(pipe, send, asyncio.Event().wait)
+        await making
+        return pipe.takes
+
+    return messages, asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_a_stream_that_is_made_fast_is_handed_over_at_once(monkeypatch):
+    """Each piece that goes from the thread to the loop costs a change of threads."""
+    monkeypatch.setattr(fastapi_streaming, "SETTLE_SECONDS", 20.0)
+    messages, takes = streamed([b"x" * 65536] * 16)
+    assert takes == 1
+    assert [(len(m["body"]), m["more_body"]) for m in messages[1:]] == [(1 << 20, False)]
+
+
+def test_a_large_stream_goes_by_windows(monkeypatch):
+    monkeypatch.setattr(fastapi_streaming, "SETTLE_SECONDS", 20.0)
+    count = 160
+    messages, takes = streamed([b"x" * 65536] * count)
+    assert takes <= 1 + count * 65536 // fastapi_streaming.WINDOW_BYTES
+    assert sum(len(m["body"]) for m in messages[1:]) == count * 65536
+
+
+def test_a_slow_stream_is_sent_as_it_comes():
+    """A chunk does not wait for the next one to be made."""
+    sent = threading.Semaphore(0)
+
+    def make():
+        for number in range(5):
+            yield b"%d" % number
+            # None of the chunks after this one is made before it has been sent.
+            assert sent.acquire(timeout=20)
+
+    messages = []
+
+    async def send(message):
+        messages.append(message)
+        if message.get("body"):
+            sent.release()
+
+    async def main():
+        pipe = OutputPipe()
+        making = asyncio.ensure_future(
+            asyncio.to_thread(asgi._pass_on, Reply(200, Output(b"", make())), pipe)
+        )
+        await asgi._send_from(pipe, send, asyncio.Event().wait)
+        await making
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+    assert [m["body"] for m in messages[1:]] == [b"0", b"1", b"2", b"3", b"4", b""]
+
+
+def test_a_stream_that_fails_after_its_first_chunk():
+    """What was made is sent; then the application's call fails, and the answer stays without its end."""
+
+    def make():
+        yield b"first"
+        raise ValueError("no")
+
+    messages = []
+
+    async def send(message):
+        messages.append(message)
+
+    async def main():
+        pipe = OutputPipe()
+        making = asyncio.ensure_future(
+            asyncio.to_thread(asgi._pass_on, Reply(200, Output(b"", make())), pipe)
+        )
+        with pytest.raises(ValueError, match="no"):
+            await asgi._send_from(pipe, send, asyncio.Event().wait)
+        await making
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+    assert [(m["body"], m["more_body"]) for m in messages[1:]] == [(b"first", True)]

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, BinaryIO, cast
 
-from aistore.sdk.etl.webserver.exchange import Gatherer, Reply, check_size
+from aistore.sdk.etl.webserver.exchange import Gatherer, Output, Reply, check_size
 
 ASGI_HTTP_RESPONSE_BODY = "http.response.body"
 ASGI_HTTP_RESPONSE_START = "http.response.start"
@@ -20,9 +20,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 READ_BUFFER = 1 << 16
-# Bytes that wait between the loop and a thread, in each direction; one chunk may be beyond that.
-WINDOW_BYTES = 1 << 19
-# How long a small body may take to arrive before it is worked on piece by piece.
+# Bytes that wait between the loop and a thread, in each direction; one chunk may be beyond that. So much is
+# handed over at once where it comes fast: loop and thread contend for the interpreter's lock for each piece.
+WINDOW_BYTES = 1 << 20
+# How long to wait for so much before what is there is handed over.
 SETTLE_SECONDS = 0.005
 # How long to wait for the next piece of a request's body, or for the client to take one of the answer's.
 RECEIVE_SECONDS = 120.0
@@ -230,13 +231,20 @@ class _PipeReader(io.RawIOBase):
 
 
 class OutputPipe:
-    """Brings a reply from the thread that makes it to the loop: the reply, then the chunks of its body."""
+    """Brings a reply from the thread that makes it to the loop: the reply, then the chunks of its body.
+
+    The thread tells the loop when a window is full, at the end, and when the loop has nothing else to do:
+    before that the loop looks by itself, after some moments.
+    """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._items: collections.deque[bytes | Reply | BaseException | None] = collections.deque()
         self._news = asyncio.Event()
         self._told = False
+        # Whether there is something that should not wait; whether anything should not.
+        self._ready = False
+        self._wanted = False
         self._room = threading.Event()
         self._gone = False
         # Each is written by one side only.
@@ -254,17 +262,29 @@ class OutputPipe:
         if self._gone:
             raise ClientGone("the caller closed the connection before it had the whole answer")
         self._items.append(item)
-        if not self._told:
-            self._told = True
-            self._loop.call_soon_threadsafe(self._news.set)
         if isinstance(item, bytes):
             self._put += len(item)
-            while self._put - self._sent > WINDOW_BYTES and not self._gone:
-                self._room.clear()
-                if self._put - self._sent <= WINDOW_BYTES or self._gone:
-                    break
-                if not self._room.wait(RECEIVE_SECONDS):
-                    raise ClientGone(f"the caller took nothing of the answer for {RECEIVE_SECONDS:g} s")
+            ready = self._is_full()
+        else:
+            ready = not (isinstance(item, Reply) and isinstance(item.body, Output))
+        if ready:
+            self._ready = True
+        if (ready or self._wanted) and not self._told:
+            self._told = True
+            self._loop.call_soon_threadsafe(self._news.set)
+        if ready and isinstance(item, bytes):
+            self._wait_for_room()
+
+    def _wait_for_room(self) -> None:
+        while self._is_full():
+            self._room.clear()
+            if not self._is_full():
+                break
+            if not self._room.wait(RECEIVE_SECONDS):
+                raise ClientGone(f"the caller took nothing of the answer for {RECEIVE_SECONDS:g} s")
+
+    def _is_full(self) -> bool:
+        return self._put - self._sent > WINDOW_BYTES and not self._gone
 
     # ---- on the loop
 
@@ -274,14 +294,20 @@ class OutputPipe:
         return bool(self._items)
 
     async def take(self) -> list[bytes | Reply | BaseException | None]:
-        """Return what has been handed over, waiting until there is something."""
+        """Return what has been handed over: all of it, a window full, or what comes within some moments."""
+        self._told = False
+        if not self._ready:
+            timer = self._loop.call_later(SETTLE_SECONDS, self._news.set)
+            await self._news.wait()
+            timer.cancel()
+            self._news.clear()
         while not self._items:
-            self._told = False
+            self._told, self._wanted = False, True
             if self._items:
                 break
             await self._news.wait()
             self._news.clear()
-        self._told = False
+        self._told = self._wanted = self._ready = False
         items = []
         while self._items:
             items.append(self._items.popleft())
