@@ -142,6 +142,23 @@ class DirectResults(BatchEntries):
         return self._direct.begin()
 
 
+class _Run:
+    """Requests to one target that follow each other on one lane.
+
+    Args:
+        lane: The lane.
+        heads: Heads of the requests that are about to be sent on it.
+        left: How many more there may be.
+    """
+
+    __slots__ = ("heads", "lane", "left")
+
+    def __init__(self, lane: Lane, heads: list[str], left: int) -> None:
+        self.lane = lane
+        self.heads = heads
+        self.left = left
+
+
 class _Window:
     """Requests that are about to be sent.
 
@@ -150,13 +167,13 @@ class _Window:
 
     Attributes:
         heads: Their heads, by lane.
-        current: The lane that the last request to a target is on.
+        current: What the last request to a target is a part of.
         permits: What is known of the buckets that were looked at.
     """
 
     def __init__(self, auth: bytes) -> None:
         self.heads: dict[Lane, list[str]] = {}
-        self.current: dict[Base, Lane] = {}
+        self.current: dict[Base, _Run] = {}
         self.permits: dict[str, tuple[Permit, Targets] | None] = {}
         self._auth = auth
         self._time = time.monotonic()
@@ -166,8 +183,14 @@ class _Window:
         """Return how many answers a lane will have to bring."""
         return lane.waiting + len(self.heads.get(lane, ()))
 
-    def add(self, lane: Lane, ask: _Ask, owner: Base, permit: Permit) -> None:
+    def begin(self, lane: Lane, owner: Base) -> None:
+        """Have the next requests to a target on a lane that has room for one."""
+        left = min(_RUN, _LANE_AHEAD - self.load(lane))
+        self.current[owner] = _Run(lane, self.heads.setdefault(lane, []), left)
+
+    def add(self, run: _Run, ask: _Ask, owner: Base, permit: Permit) -> None:
         """Add a request."""
+        run.left -= 1
         ask.sent = self._time
         key = (owner, permit, ask.range)
         end = self._ends.get(key)
@@ -175,7 +198,7 @@ class _Window:
             fields = encode_fields(None if ask.range is None else {HEADER_RANGE: ask.range})
             head = encode_head("", "", owner.origin.netloc, fields + self._auth, b"").decode("latin-1")
             end = self._ends[key] = f"&{permit.mark()}{head[1:]}"
-        self.heads.setdefault(lane, []).append(f"{_GET} {owner.prefix}/{ask.target}{end}")
+        run.heads.append(f"{_GET} {owner.prefix}/{ask.target}{end}")
 
 
 class _Exchange:
@@ -255,11 +278,15 @@ class _Exchange:
                 if found is not None:
                     permit, targets = found
                     owner = targets.owner(ask.uname)
-                    lane = self._lane(owner, window)
-                    if lane is None:
-                        break
-                    window.add(lane, ask, owner, permit)
-                    self._slots[number] = lane
+                    run = window.current.get(owner)
+                    if run is None or not run.left:
+                        lane = self._lane(owner, window)
+                        if lane is None:
+                            break
+                        window.begin(lane, owner)
+                        run = window.current[owner]
+                    window.add(run, ask, owner, permit)
+                    self._slots[number] = run.lane
                 elif not renewed:
                     # The permit is over, or there was a doubt. An ordinary request gets a new one.
                     renewed = True
@@ -275,10 +302,7 @@ class _Exchange:
                 self._drop(lane)
 
     def _lane(self, owner: Base, window: _Window) -> Lane | None:
-        """Return the lane for the next request to a target, or None when there is no room on any."""
-        lane = window.current.get(owner)
-        if lane is not None and len(window.heads[lane]) % _RUN and window.load(lane) < _LANE_AHEAD:
-            return lane
+        """Return the lane for the next requests to a target, or None when there is no room on any."""
         lanes = self._lanes.setdefault(owner, [])
         lane = min(lanes, key=window.load, default=None)
         load = 0 if lane is None else window.load(lane)
@@ -291,7 +315,6 @@ class _Exchange:
             lanes.append(lane)
         elif load >= _LANE_AHEAD:
             return None
-        window.current[owner] = lane
         return lane
 
     def _drop(self, lane: Lane) -> None:

@@ -220,4 +220,4 @@ def test_calls_of_an_entry(site, client):
         read(client)
     finally:
         sys.setprofile(None)
-    assert calls <= 75 * len(NAMES)
+    assert calls <= 70 * len(NAMES)
