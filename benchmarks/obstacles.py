@@ -47,7 +47,7 @@ OBSTACLES = {
     "1,000 x 10 KiB straight from the owners": (
         "the floor, bare pipelined GETs, takes 0.63 of the baseline already, most of it nginx opening 1,000 "
         "files. Of the client's 13 us a member 6 are the floor's (receiving), 1.4 the head, 2 naming and "
-        "placing the object, 1.3 counting the request: 55 Python calls, which a test counts"
+        "placing the object, 1.3 counting the request: 50 Python calls, which a test counts"
     ),
     "AISShardReader, 10 shards x 1,000 x 1 KiB": (
         "of 3.8 us of CPU a sample decoding the tar takes 1.2, receiving 0.8, naming the file and keeping it "
