@@ -17,6 +17,7 @@ EXPECTED_ENDPOINT = "expected http://host:port or https://host:port, port 1 to 6
 _WIRE_PATH = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*")
 _BAD_PATH_CHAR = re.compile(r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9\-._~!$&'()*+,;=:@/%]")
 _AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%25[\w.~-]+)?\]|[A-Za-z0-9._~-]+)(?::[0-9]{1,5})?")
+_URL = re.compile(r"(https?://[^/?#\s@\\]+)([^#]*)(?:#.*)?", re.IGNORECASE | re.DOTALL)
 _DEFAULT_PORT = {"http": 80, "https": 443}
 
 
@@ -137,7 +138,7 @@ def split_url(url: str) -> tuple[str, str]:
     Raises:
         InvalidEndpoint: When it is not an absolute http or https URL.
     """
-    match = re.fullmatch(r"(https?://[^/?#\s@\\]+)([^#]*)(?:#.*)?", url, re.IGNORECASE | re.DOTALL)
+    match = _URL.fullmatch(url)
     if match is None:
         raise InvalidEndpoint(f"invalid URL {url!r}: {EXPECTED_ENDPOINT}")
     path, mark, query = match[2].partition("?")

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -122,3 +123,33 @@ def test_names_are_asked_for_once_in_a_while(names):
     del names["pod"]
     guard.check("http://pod/x")
     assert not guard.needs_lookup(f"http://{ipaddress.ip_address('10.0.0.1')}/x")
+
+
+ENDINGS = [
+    "",
+    "/",
+    "/v1/objects/b/o?x=y",
+    "?uuid=@evil.example",
+    "#@evil.example",
+    "/@evil.example/",
+    "//evil.example",
+]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    "origin", ["http://h", "https://H.example.:8080", "HTTP://h:1", "http://[::1]:9", "http://10.0.0.1:51081"]
+)
+def test_the_host_is_that_of_the_whole_url(origin, ending):
+    """It is kept by what comes before the path, and what is kept is never another URL's."""
+    url = origin + ending
+    expected = urlsplit(url).hostname.rstrip(".")
+    assert [destinations._host_of(url) for _ in range(2)] == [expected] * 2
+
+
+@pytest.mark.parametrize("url", ["http://u@h/x", "http://h:99999/x", "http://[::1/x", "http:///x", "http://"])
+def test_what_is_refused_is_refused_each_time_and_named_whole(url):
+    for _ in range(2):
+        with pytest.raises(DestinationRefused) as refused:
+            destinations._host_of(url)
+        assert repr(url) in str(refused.value) or "user-info" in str(refused.value)

@@ -22,6 +22,7 @@ import re
 import socket
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
@@ -38,6 +39,8 @@ _METADATA = frozenset(
 _METADATA_NAMES = frozenset({"metadata", "metadata.google.internal", "instance-data"})
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
+# All that a URL's host depends on: it ends where `urlsplit` sees it end.
+_ORIGIN = re.compile(r"https?://[^/?#]*")
 _RESOLVED_FOR = 30.0  # seconds a name's addresses are believed
 _RESOLVED_MAX = 1024
 
@@ -168,6 +171,21 @@ class DestinationGuard:
 def _host_of(url: str) -> str:
     if _FORBIDDEN.search(url):
         raise DestinationRefused(f"destination {url!r} contains white space or control characters")
+    origin = _ORIGIN.match(url)
+    if origin is not None:
+        try:
+            return _host_of_origin(origin[0])
+        except DestinationRefused:
+            pass  # said again, of the whole URL
+    return _parsed_host(url)
+
+
+@lru_cache(maxsize=1024)
+def _host_of_origin(origin: str) -> str:
+    return _parsed_host(origin)
+
+
+def _parsed_host(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

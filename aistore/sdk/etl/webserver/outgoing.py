@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import requests
@@ -199,7 +200,7 @@ class Courier:
         origin_text, target = split_url(url)
         call = Call(
             method,
-            Base(parse_origin(origin_text), origin_text, ""),
+            _base_of(origin_text),
             target,
             headers=headers,
             body=body,
@@ -229,6 +230,11 @@ class Courier:
         else:
             conn.close()
         return body
+
+
+@lru_cache(maxsize=1024)
+def _base_of(origin_text: str) -> Base:
+    return Base(parse_origin(origin_text), origin_text, "")
 
 
 class _AnyCase:
