@@ -16,12 +16,52 @@ _LINGER_SECONDS = 1.0
 _READ_AHEAD = 1 << 20
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_FRAMING = {b"host", b"transfer-encoding"}
 _BAD_REQUEST = b"400 Bad Request"
 
 
 class _RefusedError(Exception):
     """Raised out of the parser's callbacks: answered with 400, then the connection closes."""
+
+
+class JoiningTransport:
+    """A transport that can send what is written in several pieces by one call.
+
+    The head and the body of an answer are written apart; by themselves they would be two packets, and wake
+    the receiver twice.
+
+    Args:
+        transport (asyncio.Transport): The one that sends.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._held: list[bytes] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def hold(self) -> None:
+        """Keep what is written until `release`, unless something is still on its way out."""
+        if not self._transport.get_write_buffer_size():
+            self._held = []
+
+    def release(self) -> None:
+        """Send what was kept."""
+        held, self._held = self._held, None
+        if held:
+            self._transport.writelines(held)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, or keep them."""
+        if self._held is None:
+            self._transport.write(data)
+        elif data:
+            self._held.append(data)
+
+    def close(self) -> None:
+        """Close when everything is sent, what was kept too."""
+        self.release()
+        self._transport.close()
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -49,7 +89,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base
         """Take the connection, unless there are too many."""
-        super().connection_made(transport)
+        super().connection_made(JoiningTransport(transport))  # type: ignore[arg-type]  # it has all that is used
         if len(self.connections) > self.max_connections:
             transport.close()
             return
@@ -91,15 +131,16 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Refuse what is over-long or ambiguous, and what is no path; a request proper begins here."""
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if size > MAX_HEAD or not self.url.startswith(b"/"):
+        size, hosts = len(self.url), 0
+        for name, value in self.headers:
+            size += len(name) + len(value)
+            if name == b"host":
+                hosts += 1
+            elif name == b"transfer-encoding" and value.lower() != b"chunked":
+                raise _RefusedError
+        if size > MAX_HEAD or hosts > 1 or not self.url.startswith(b"/"):
             raise _RefusedError
         if b"%" in self.url and _BAD_ESCAPE.search(self.url.partition(b"?")[0]):
-            raise _RefusedError
-        values = [(name, value.lower()) for name, value in self.headers if name in _FRAMING]
-        if sum(name == b"host" for name, _ in values) > 1:
-            raise _RefusedError
-        if any(name == b"transfer-encoding" and value != b"chunked" for name, value in values):
             raise _RefusedError
         self._in_head = False
         self._head_size = 0

@@ -61,7 +61,7 @@ class App:
             # It may send its body now or leave it out: what comes next on this connection can't be told.
             response.headers.append(("Connection", "close"))
         try:
-            sent = await send_response(response, req.method, send, scope["state"]["transport"].is_closing)
+            sent = await send_response(response, req.method, send, scope["state"]["transport"])
         except Exception:
             # Raising is what makes the HTTP server cut the connection: the receiver must not take a part for
             # the whole.

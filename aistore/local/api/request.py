@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_plus
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_JSON = 64 << 20
 _TRUE = {"true", "1", "t", "y", "yes", "on"}
+# Most requests name one of few buckets.
+_known_bck = lru_cache(1024)(make_bck)
 
 
 class ClientGoneError(Exception):
@@ -131,7 +134,7 @@ class Request:
             InvalidRequest: A name or provider that the cluster refuses.
         """
         query = self.query
-        return make_bck(name, query.get("provider", ""), query.get("namespace", ""))
+        return _known_bck(name, query.get("provider", ""), query.get("namespace", ""))
 
     def bucket(self, name: str) -> Bucket:
         """The bucket of this name with the query's provider and namespace.

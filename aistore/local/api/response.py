@@ -11,6 +11,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from aistore.local.protocol import JoiningTransport
+
 Headers = list[tuple[str, str]]
 
 JSON_TYPE = "application/json; charset=utf-8"
@@ -73,6 +75,8 @@ def text_response(text: str, *, status: int = 200) -> Response:
 
 def encode_header(name: str, value: str) -> tuple[bytes, bytes]:
     """A header as bytes; control characters (a line feed in an object's name) become spaces."""
+    if value.isascii() and value.isprintable():
+        return name.encode(), value.encode()
     return name.encode(), _CONTROL.sub(b" ", value.encode("utf-8", "surrogateescape"))
 
 
@@ -80,7 +84,7 @@ async def send_response(
     response: Response,
     method: str,
     send: Callable[[dict[str, Any]], Awaitable[None]],
-    is_gone: Callable[[], bool],
+    transport: JoiningTransport,
 ) -> int:
     """Send a response; of a HEAD only the head. A stream is not read on for a client that went away.
 
@@ -94,16 +98,22 @@ async def send_response(
     length = response.length if is_head or response.stream is not None else len(response.body)
     if length is not None:
         headers.append((b"Content-Length", str(length).encode()))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    start = {"type": "http.response.start", "status": response.status, "headers": headers}
     if response.stream is None or is_head:
         body = b"" if is_head else response.body
-        await send({"type": "http.response.body", "body": body})
+        transport.hold()
+        try:
+            await send(start)
+            await send({"type": "http.response.body", "body": body})
+        finally:
+            transport.release()
         sent = len(body)
     else:
+        await send(start)
         sent = 0
         try:
             async for piece in response.stream:
-                if is_gone():
+                if transport.is_closing():
                     return -1
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 sent += len(piece)
