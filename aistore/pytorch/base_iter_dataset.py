@@ -12,6 +12,7 @@ from aistore.pytorch.listing import Listing, PrefixMap, Sources, label_of
 from aistore.pytorch.manifest import AnyManifest, manifest_at
 from aistore.pytorch.split import SplitIterable
 from aistore.pytorch.torch_classes import current_worker
+from aistore.pytorch.torch_classes import torch_utils as torch_utils  # noqa: PLC0414 - where programs' tests patch it
 
 if TYPE_CHECKING:
     from aistore.sdk.obj.object import Object

@@ -129,7 +129,7 @@ class AISBatchIterDataset(AISBaseIterDataset):
         # Always with the missing ones in their places: the error then names the object.
         members = [obj for obj in objects if isinstance(obj, Member)]
         batch = self.client.batch(
-            None if members else objects,
+            objects=None if members else objects,
             output_format=self.output_format,
             cont_on_err=True,
             streaming_get=self.streaming,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from io import BufferedIOBase, BytesIO
 from typing import TYPE_CHECKING
 
 from aistore.pytorch.base_iter_dataset import AISBaseIterDataset
@@ -18,6 +19,7 @@ from aistore.sdk.bucket import Bucket
 from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.etl.etl_config import ETLConfig
 from aistore.sdk.list_object_flag import ListObjectFlag
+from aistore.sdk.obj.object import Object
 from aistore.sdk.parallel import ordered_map
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
     from aistore.pytorch.listing import PrefixMap
     from aistore.sdk.etl.etl import Etl
-    from aistore.sdk.obj.object import Object
 
 Samples = dict[str, dict[str, bytes]]
 Shard = tuple[str, Samples, dict[str, None]]  # its name, its samples, the extensions that they have
@@ -130,7 +131,7 @@ class AISShardReader(AISBaseIterDataset):
     def _read(self, shard: Object) -> Shard:
         samples: Samples = {}
         extensions: dict[str, None] = {}
-        with shard.get_reader(etl=self._etl, chunk_size=_CHUNK).as_file() as file:
+        with self._open(shard) as file:
             reader = TarReader(as_source(file), _CHUNK)
             try:
                 while (member := reader.next_member()) is not None:
@@ -145,6 +146,13 @@ class AISShardReader(AISBaseIterDataset):
             except (ErrBatchFormat, ErrArchiveTruncated) as err:
                 raise ErrNotATar(f"{shard.bucket_name}/{shard.name} is not a tar archive: {err}") from err
         return shard.name, samples, extensions
+
+    def _open(self, shard: Object) -> BufferedIOBase:
+        reader = shard.get_reader(etl=self._etl, chunk_size=_CHUNK)
+        if issubclass(type(shard), Object):
+            return reader.as_file()
+        # What a source of a program's own yields, or its test, need only have `read_all`.
+        return BytesIO(reader.read_all())  # type: ignore[arg-type]  # no workers: bytes
 
     def _count_samples(self, rank: int, world_size: int) -> Iterator[int]:
         sources = range(len(self._listing.sources))

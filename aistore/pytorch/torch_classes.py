@@ -6,13 +6,22 @@ import os
 
 try:
     import torch
-    from torch.utils.data import Dataset, IterableDataset, Sampler, get_worker_info
+    from torch.utils import data as torch_utils
+    from torch.utils.data import Dataset, IterableDataset, Sampler
 except ImportError as err:
     raise ImportError(
         "aistore.pytorch needs PyTorch: pip install 'aistore[pytorch]'", name=err.name or "torch"
     ) from err
 
-__all__ = ["Dataset", "IterableDataset", "Sampler", "current_rank", "current_worker", "torch"]
+__all__ = [
+    "Dataset",
+    "IterableDataset",
+    "Sampler",
+    "current_rank",
+    "current_worker",
+    "torch",
+    "torch_utils",
+]
 
 
 def current_rank() -> tuple[int, int]:
@@ -33,5 +42,5 @@ def current_rank() -> tuple[int, int]:
 
 def current_worker() -> tuple[int, int]:
     """Return the number of this `DataLoader` worker and how many there are; 0 of 1 outside of workers."""
-    info = get_worker_info()
+    info = torch_utils.get_worker_info()
     return (0, 1) if info is None else (info.id, info.num_workers)

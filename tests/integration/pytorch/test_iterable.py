@@ -1,5 +1,6 @@
 """Iterable datasets: each object once, split, shuffled, resumed; in every kind of worker."""
 
+import io
 import json
 import os
 import pickle
@@ -8,6 +9,7 @@ import sys
 import tarfile
 import threading
 import time
+from unittest.mock import Mock, patch
 
 import pytest
 from shards import make_shard
@@ -555,3 +557,38 @@ def test_a_dataset_of_ones_own_resumes_at_the_object_it_was_in(samples):
     again = Halves(samples)
     again.load_state_dict(dataset.state_dict())
     assert names(again)[:3] == ["01", "01", "02"]
+
+
+def stand_in(name, content):
+    obj = Mock()
+    obj.name = name
+    obj.get_reader.return_value.read_all.return_value = content
+    return obj
+
+
+def bucket_of(*objects):
+    bucket = Mock(Bucket)
+    bucket.list_all_objects_iter.side_effect = lambda **_: iter(objects)
+    return bucket
+
+
+def test_programs_tests_put_mocks_in_the_place_of_buckets_and_objects():
+    objects = [stand_in(name, name.encode()) for name in "abc"]
+    assert list(AISIterDataset(ais_source_list=bucket_of(*objects))) == [
+        ("a", b"a"),
+        ("b", b"b"),
+        ("c", b"c"),
+    ]
+    shard = io.BytesIO()
+    with tarfile.open(fileobj=shard, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("1.jpg"))
+        tar.addfile(tarfile.TarInfo("1.cls"))
+    shards = AISShardReader(bucket_list=bucket_of(stand_in("t.tar", shard.getvalue())))
+    assert list(shards) == [("1", {"jpg": b"", "cls": b""})]
+
+
+@pytest.mark.parametrize("where", ["aistore.pytorch.base_iter_dataset.torch_utils", "torch.utils.data"])
+def test_programs_tests_put_a_worker_in_the_place_of_this_one(where):
+    objects = [stand_in(name, name.encode()) for name in "abc"]
+    with patch(f"{where}.get_worker_info", return_value=Mock(id=1, num_workers=2)):
+        assert names(AISIterDataset(ais_source_list=bucket_of(*objects))) == ["b"]
