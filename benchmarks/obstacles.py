@@ -15,8 +15,9 @@ _UVICORN = (
     " the transform"
 )
 _SMALL_ANSWERS = (
-    "some 45 % of the CPU is in the kernel, for two requests and two answers; the rest is some 220 Python"
-    " calls, which tests count"
+    "of 70 us of CPU for a GET through the proxy a bare socket loop takes 21 for the same two requests and "
+    "answers, reading the two heads 10, object, reader and request 14; the rest is following the redirect, "
+    "the pool, retries, statistics and the answer: 113 Python calls in all, which a test counts"
 )
 _THREADS = "threads share one interpreter lock: the CPU of one GET is what bounds all threads together"
 
@@ -28,9 +29,9 @@ OBSTACLES = {
     "props": _SMALL_ANSWERS,
     "PUT 4 KiB": _SMALL_ANSWERS,
     "iterating 512 MiB, default chunk": (
-        "the default chunk has 32 KiB, so there are 16,384 of them, each with a poll and a recv of its "
-        "own (strace): two thirds of the CPU are in the kernel. Larger chunks (`chunk_size=`) have no "
-        "such limit"
+        "the default chunk has 32 KiB, so there are 16,384 of them, each with a recv of its own (strace): "
+        "97 of 122 ms of CPU are in the kernel, 25 in the client. Larger chunks (`chunk_size=`) have no such "
+        "limit"
     ),
     "4 ranges into one buffer, 512 MiB": (
         "the floor takes 0.19 of the baseline already, and ours about as much CPU: most is the kernel's "
