@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class ArchiveStreamExtractor(ABC):
     """Takes the entries from archives of some formats."""
 
-    @abstractmethod
     def get_supported_formats(self) -> tuple[str, ...]:
-        """Return the formats, as file name extensions."""
+        """Return the formats, as file name extensions; none unless a subclass says so."""
+        return ()
 
     @abstractmethod
     def extract(

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.obj.identity import ObjectIdentity
 
 if TYPE_CHECKING:
@@ -65,7 +66,6 @@ class BaseContentIterProvider(ABC):
             bounds: Filled in with what the answer says. Default: `None`.
         """
 
-    @abstractmethod
     def readinto(self, buffer: memoryview, bounds: StreamBounds | None = None) -> int:
         """Read the object to the start of `buffer`.
 
@@ -79,3 +79,11 @@ class BaseContentIterProvider(ABC):
         Raises:
             InvalidArgument: The buffer is too small.
         """
+        position = 0
+        for chunk in self.create_iter(bounds=bounds):
+            end = position + len(chunk)
+            if end > len(buffer):
+                raise InvalidArgument(f"the buffer has {len(buffer)} bytes, the object at least {end}")
+            buffer[position:end] = chunk
+            position = end
+        return position
