@@ -11,7 +11,6 @@ from aistore.sdk.errors import AISUnrewindableBodyError
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.request_executor import RequestExecutor
 from aistore.sdk.response_handler import AISResponseHandler, ResponseHandler
-from aistore.sdk.retry_config import RetryConfig
 from aistore.sdk.retry_manager import RetryManager
 from aistore.sdk.transport.body import Body
 from aistore.sdk.transport.url import encode_params, parse_base
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from aistore.sdk.credentials import TokenRefresh
     from aistore.sdk.request_executor import TimeoutArg, Timeouts
+    from aistore.sdk.retry_config import RetryConfig
     from aistore.sdk.session_manager import SessionManager
     from aistore.sdk.transport.routing import Router
     from aistore.sdk.types import Smap
@@ -245,4 +245,6 @@ class RequestClient:
 
 
 # Importable from here, too, since the 2.0.0 package.
-__getattr__ = lazy_names(__name__, "Response", "SessionManager", "Smap", "get_logger", "logger", "os")
+__getattr__ = lazy_names(
+    __name__, "Response", "RetryConfig", "SessionManager", "Smap", "get_logger", "logger", "os"
+)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
 from aistore.sdk.const import HEADER_AUTHORIZATION, HEADER_CONTENT_TYPE, HEADER_USER_AGENT, JSON_CONTENT_TYPE
 from aistore.sdk.credentials import Credentials
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
@@ -264,6 +262,8 @@ def encode_json(value: Any) -> bytes:
     Raises:
         InvalidArgumentType: It has something that JSON has not.
     """
+    import msgspec  # slow to import: a program that only moves bytes needs none
+
     try:
         return msgspec.json.encode(value)
     except TypeError as err:

@@ -18,7 +18,6 @@ from aistore.sdk.errors import AISNetworkError, SDKError
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.lock_poller import LockPoller
 from aistore.sdk.request_executor import RequestExecutor
-from aistore.sdk.retry_config import RetryConfig
 from aistore.sdk.transport.body import Body
 from aistore.sdk.transport.retry import (
     Budget,
@@ -33,6 +32,8 @@ from aistore.sdk.transport.url import encode_params
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from aistore.sdk.retry_config import RetryConfig
 
     Send = Callable[[], requests.Response]
 
@@ -55,7 +56,11 @@ class RetryManager:
 
     def __init__(self, executor: RequestExecutor, retry_config: RetryConfig | None = None) -> None:
         self._executor = executor
-        self._retry_config = retry_config if retry_config is not None else RetryConfig.default()
+        if retry_config is None:
+            from aistore.sdk.retry_config import RetryConfig
+
+            retry_config = RetryConfig.default()
+        self._retry_config = retry_config
         self._budget = Budget()
 
     @property
@@ -283,4 +288,4 @@ def _cold_get(error: BaseException | None) -> requests.PreparedRequest | None:
 
 
 # Importable from here, too, since the 2.0.0 package.
-__getattr__ = lazy_names(__name__, "Response", "logger")
+__getattr__ = lazy_names(__name__, "Response", "RetryConfig", "logger")

@@ -72,3 +72,9 @@ def test_top_level_names():
     assert aistore.__all__ == ["Client", "__version__"]
     assert "Client" in dir(aistore)
     assert aistore.Client.__name__ == "Client"
+
+
+def test_import_client_leaves_what_only_nouns_and_errors_need():
+    got = imported_by("from aistore import Client")
+    assert not got & {"msgspec", "dataclasses", "tenacity", "cloudpickle", "xxhash", "pickle"}
+    assert len({module for module in got if module.startswith("aistore")}) <= 50

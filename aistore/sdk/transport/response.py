@@ -6,7 +6,6 @@ import datetime as dt
 import io
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import requests
 from requests.structures import CaseInsensitiveDict
 
@@ -185,6 +184,8 @@ class Response(requests.Response):
             requests.exceptions.JSONDecodeError: When it is not JSON.
         """
         if not kwargs:
+            import msgspec  # slow to import, and mostly not needed
+
             try:
                 return msgspec.json.decode(self.content)
             except (msgspec.DecodeError, UnicodeDecodeError):

@@ -12,8 +12,6 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from aistore.sdk.errors import (
     AISNetworkError,
     AISProtocolError,
@@ -270,6 +268,8 @@ class Transport:
 
 
 def _decode_map(answer: Response) -> Any:
+    import msgspec  # slow to import, and mostly not needed
+
     return msgspec.json.decode(answer.content) if answer.status_code == 200 else {}
 
 
