@@ -66,10 +66,13 @@ OBSTACLES = {
     "direct put 64 KiB, threaded": _DELIVERY,
     "direct put 64 KiB, flask": _DELIVERY,
     "offline transform": (
-        "the server creates, writes and registers a file for each result: 230 to 330 us of CPU an object,"
-        " 55 % of it in the kernel (writing 16 %, opening 10 %, sockets 11 %, futexes of the "
-        "interpreter's lock 10 %), SQLite 4 %; the goal would leave 130 us. Jobs in processes of their "
-        "own, or several objects in one file, would help; the latter gives up that an object is a file"
+        "three processes share two cores, the server and an ETL server for each of two targets. The server "
+        "creates, writes and registers a file for each result: 200 to 260 us of CPU an object, 49 % of it "
+        "Python (136 calls, which a test counts), 44 % in the kernel (writing the file 15 %, creating it "
+        "12 %, sockets 8 %), SQLite 4 %. The ETL servers take 240 to 310: they get single requests, where "
+        "the baseline's gets eight at a time, and read files (40 futex calls a request under strace). "
+        "A Python without the interpreter's lock would help them; several objects in one file would help "
+        "the server, and give up that an object is a file"
     ),
 }
 
