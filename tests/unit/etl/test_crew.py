@@ -9,6 +9,7 @@ import pytest
 
 from aistore.sdk.etl.webserver import crew as crew_module
 from aistore.sdk.etl.webserver.crew import Crew
+from aistore.sdk.etl.webserver.pace import Pace
 
 SECONDS = 20
 
@@ -65,6 +66,13 @@ def connect(crew):
         yield new
 
 
+@pytest.fixture
+def fast(monkeypatch):
+    """Have work taken for fast, however busy this machine is."""
+    monkeypatch.setattr(Pace, "note", lambda self, seconds: None)
+    monkeypatch.setattr(crew_module, "TICK_SECONDS", SECONDS)
+
+
 def own_threads():
     return [t for t in threading.enumerate() if t.name in ("etl-worker", "etl-watch")]
 
@@ -76,8 +84,8 @@ def until(condition):
         time.sleep(0.001)
 
 
-def test_quick_work_is_done_by_one_thread(connect, monkeypatch):
-    monkeypatch.setattr(crew_module, "TICK_SECONDS", SECONDS)
+@pytest.mark.usefixtures("fast")
+def test_quick_work_is_done_by_one_thread(connect):
     stations = [connect() for _ in range(8)]
     for _ in range(50):
         for station in stations:
@@ -118,14 +126,29 @@ def test_what_is_stuck_at_the_same_time_does_not_add_up(connect, crew):
     go_on = threading.Event()
     first, *others = [connect(lambda said: go_on.wait(SECONDS)) for _ in range(8)]
     first.client.sendall(b"x")
-    until(lambda: crew._stuck == 1)
+    until(lambda: crew._wary == crew_module.WARY_VISITS)
     for other in others:
         other.client.sendall(b"x")
     until(lambda: all(other.threads for other in others))
-    assert crew._stuck == 1
+    assert crew._wary == crew_module.WARY_VISITS - len(others)
     go_on.set()
     assert [station.client.recv(100) for station in (first, *others)] == [b"x"] * 8
-    until(lambda: crew._stuck == 0)
+
+
+def test_one_that_is_stuck_for_ever_does_not_have_all_others_spread(connect, crew, request):
+    go_on = threading.Event()
+    stuck, other = connect(lambda said: go_on.wait(SECONDS)), connect()
+    stuck.client.sendall(b"x")
+    until(lambda: crew._wary)
+    request.getfixturevalue("fast")
+    for _ in range(crew_module.WARY_VISITS):
+        assert other.ask() == b"x"
+    other.threads.clear()
+    for _ in range(20):
+        assert other.ask() == b"x"
+    assert len(set(other.threads)) == 1
+    go_on.set()
+    assert stuck.client.recv(100) == b"x"
 
 
 def test_slow_work_is_done_at_the_same_time(connect, crew, monkeypatch):
@@ -144,6 +167,7 @@ def test_slow_work_is_done_at_the_same_time(connect, crew, monkeypatch):
     assert len(own_threads()) == 10
 
 
+@pytest.mark.usefixtures("fast")
 def test_what_is_fast_again_is_done_by_one_thread_again(connect, crew):
     crew._pace.is_slow = True
     stations = [connect() for _ in range(4)]

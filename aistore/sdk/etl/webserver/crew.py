@@ -24,6 +24,8 @@ from aistore.sdk.etl.webserver.pace import Pace
 
 # A visit that the watch finds unchanged at its second look loses the lead: after this time, or twice of it.
 TICK_SECONDS = 0.005
+# So many visits after that one are spread: where one is stuck the next may be, too, and they must not add up.
+WARY_VISITS = 32
 # The watch sleeps after so many looks that found nothing.
 QUIET_TICKS = 40
 # A thread that has had nothing to do for so long ends.
@@ -70,8 +72,8 @@ class Crew:
         # Where the leader is, and how many visits leaders have begun.
         self._at: Station | None = None
         self._visits = 0
-        # How many visits that lost the lead are not over.
-        self._stuck = 0
+        # To how many visits more the lead is given away because one has lost it.
+        self._wary = 0
         self._watcher: threading.Thread | None = None
         self._bell = threading.Lock()
         self._bell.acquire()
@@ -208,9 +210,10 @@ class Crew:
     def _visit(self, turn: threading.Lock, station: Station) -> bool:
         """Visit a connection; whether this thread still leads."""
         with self._lock:
-            # Where one visit is stuck, the next may be, too: they must not add up.
-            spread = (self._pace.is_slow or self._stuck > 0) and self._hand_over(station)
-            if not spread:
+            spread = (self._pace.is_slow or self._wary > 0) and self._hand_over(station)
+            if spread:
+                self._wary = max(0, self._wary - 1)
+            else:
                 self._at = station
                 self._visits += 1
                 if not self._watching:
@@ -232,7 +235,6 @@ class Crew:
                 self._at = None
             if not spread:
                 self._pace.note(taken)
-                self._stuck -= not leads
             if leads or not stays or (not self._closed and self._wait_for(station)):
                 return leads
         station.leave()
@@ -263,7 +265,8 @@ class Crew:
                 if self._visits != seen:
                     seen, quiet = self._visits, 0
                 elif self._at is not None:
-                    self._stuck += self._hand_over(self._at)
+                    if self._hand_over(self._at):
+                        self._wary = WARY_VISITS
                 else:
                     quiet += 1
                     self._watching = quiet < QUIET_TICKS
