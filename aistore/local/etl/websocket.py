@@ -104,7 +104,7 @@ class WebSockets:
 
     @staticmethod
     def _drop(connection: ClientConnection) -> None:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # it is given up, whatever is wrong with it
             connection.close()
 
 
