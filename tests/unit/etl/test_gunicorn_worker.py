@@ -14,7 +14,7 @@ from aistore.sdk.etl.webserver.flask_server import EXTENSION
 def test_it_works_only_when_somebody_connects(monkeypatch, connections):
     """An idle worker waits: it does not turn round on its socket, which does not block."""
     monkeypatch.setattr(gunicorn_worker, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(gunicorn_worker, "keep_freed_memory", lambda: None)
+    monkeypatch.setattr(gunicorn_worker, "prepare_process", lambda: None)
     handled, rounds = [], []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)

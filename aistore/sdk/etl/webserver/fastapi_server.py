@@ -17,9 +17,9 @@ from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
 from aistore.sdk.etl.webserver.client_courier import ClientCourier
 from aistore.sdk.etl.webserver.exchange import Output, message_of, parse_ws_control
 from aistore.sdk.etl.webserver.handoff import Handoff
-from aistore.sdk.etl.webserver.memory import keep_freed_memory
 from aistore.sdk.etl.webserver.outgoing import auth_headers, own_ssl_context
 from aistore.sdk.etl.webserver.requirements import require
+from aistore.sdk.etl.webserver.serving import prepare_process
 from aistore.sdk.etl.webserver.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class FastAPIServer(ETLServer):
         self._run_uvicorn(self._uvicorn_config(), [listener])
 
     def _run_uvicorn(self, config: Any, sockets: list[socket.socket] | None = None) -> None:
-        keep_freed_memory()
+        prepare_process()
         server = require("uvicorn", "FastAPIServer").Server(config)
         # uvicorn exits with a status of its own when the start fails.
         with contextlib.suppress(SystemExit):

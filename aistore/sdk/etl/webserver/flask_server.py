@@ -19,8 +19,8 @@ from aistore.sdk.etl.webserver.blocking import FileBody, RequestIO
 from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
 from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply
 from aistore.sdk.etl.webserver.flask_handler import TEXT, FlaskRequestHandler, extent_of
-from aistore.sdk.etl.webserver.memory import keep_freed_memory
 from aistore.sdk.etl.webserver.requirements import require
+from aistore.sdk.etl.webserver.serving import prepare_process
 from aistore.sdk.etl.webserver.threaded_http import ThreadedHTTPServer, serve_until_signalled
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class FlaskServer(ETLServer):
             def log_request(self, code: object = "-", size: object = "-") -> None:
                 """Do not log requests."""
 
-        keep_freed_memory()
+        prepare_process()
         server = serving.make_server(host, port, self.app, threaded=True, request_handler=Handler, fd=fd)
         server.daemon_threads = True
         self.logger.info("serving on %s:%d", host, port)

@@ -8,7 +8,7 @@ import selectors
 from gunicorn.workers.gthread import ThreadWorker
 
 from aistore.sdk.etl.webserver.flask_server import EXTENSION, FlaskServer
-from aistore.sdk.etl.webserver.memory import keep_freed_memory
+from aistore.sdk.etl.webserver.serving import prepare_process
 
 # How often the worker looks whether it is to end.
 POLL_SECONDS = 0.5
@@ -19,7 +19,7 @@ class ETLWorker(ThreadWorker):  # type: ignore[misc]  # the package is optional
 
     def run(self) -> None:
         """Serve until gunicorn says otherwise."""
-        keep_freed_memory()
+        prepare_process()
         server: FlaskServer = self.wsgi.extensions[EXTENSION]
         if not server.is_plain():
             super().run()

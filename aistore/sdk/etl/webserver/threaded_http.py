@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.const import ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT, HEADER_ETL_RETRY_REASON
 from aistore.sdk.etl.webserver.crew import Crew
-from aistore.sdk.etl.webserver.memory import keep_freed_memory
+from aistore.sdk.etl.webserver.serving import prepare_process
 from aistore.sdk.etl.webserver.settings import ENV_MAX_CONNECTIONS
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def _end_input(connection: socket.socket) -> None:
 
 def serve_until_signalled(server: ThreadedHTTPServer) -> None:
     """Serve until SIGTERM or SIGINT."""
-    keep_freed_memory()
+    prepare_process()
     restore = _on_stop_signals(server)
     server.etl_server.logger.info("serving on %s:%d", *server.server_address[:2])
     try:

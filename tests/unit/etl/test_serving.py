@@ -1,11 +1,19 @@
-"""Memory that a serving process keeps."""
+"""What is set in a serving process."""
 
 import ctypes
+import sys
 from unittest.mock import Mock
 
 import pytest
 
-from aistore.sdk.etl.webserver.memory import keep_freed_memory
+from aistore.sdk.etl.webserver.serving import prepare_process
+
+
+@pytest.fixture(autouse=True)
+def interval():
+    before = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture
@@ -18,7 +26,7 @@ def library(monkeypatch):
 
 
 def test_what_the_c_library_is_told(library):
-    keep_freed_memory()
+    prepare_process()
     told = dict(call.args for call in library.mallopt.call_args_list)
     assert set(told) == {-1, -3, -8}
     assert 2 <= told[-8] <= 8
@@ -26,10 +34,17 @@ def test_what_the_c_library_is_told(library):
 
 def test_the_environment_comes_first(library, monkeypatch):
     monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
-    keep_freed_memory()
+    prepare_process()
     assert not library.mallopt.called
 
 
 def test_other_c_libraries_are_left_alone(library):
     del library.mallopt
-    keep_freed_memory()
+    prepare_process()
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.005, 0.001), (0.02, 0.02), (0.0005, 0.0005)])
+def test_threads_take_turns_sooner_unless_the_program_says_how_often(library, before, after):
+    sys.setswitchinterval(before)
+    prepare_process()
+    assert sys.getswitchinterval() == pytest.approx(after)
