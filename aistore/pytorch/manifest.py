@@ -168,7 +168,7 @@ class ObjectManifest(AnyManifest):
             data = self._obj.get_reader().read_all()
         except ErrObjNotFound:
             return None
-        content = _decode(data)  # type: ignore[arg-type]  # no workers: bytes
+        content = _decode(data)
         if content is None:
             raise InvalidArgument(f"{self.path} is no manifest: name one, or an object that is not there")
         return content

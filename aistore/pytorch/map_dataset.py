@@ -50,7 +50,7 @@ class AISMapDataset(AISBaseMapDataset):
             ErrObjNotFound: The object is gone.
         """
         obj = self._object_at(index)
-        return obj.name, obj.get_reader(etl=self._etl).read_all()  # type: ignore[return-value]  # no workers: bytes
+        return obj.name, obj.get_reader(etl=self._etl).read_all()
 
     def __getitems__(self, indices: list[int]) -> list[Any]:
         """Return the samples of a batch, several of which are read at a time.

@@ -56,4 +56,4 @@ class AISParallelMapDataset(AISBaseMapDataset):
             ErrObjNotFound: The object is gone. ErrObjectChanged: It was overwritten while it was read.
         """
         obj = self._object_at(index)
-        return obj.name, obj.get_reader(num_workers=self._num_workers).read_all()  # type: ignore[return-value]  # workers: a buffer
+        return obj.name, obj.get_reader(num_workers=self._num_workers).read_all()

@@ -152,7 +152,7 @@ class AISShardReader(AISBaseIterDataset):
         if issubclass(type(shard), Object):
             return reader.as_file()
         # What a source of a program's own yields, or its test, need only have `read_all`.
-        return BytesIO(reader.read_all())  # type: ignore[arg-type]  # no workers: bytes
+        return BytesIO(reader.read_all())
 
     def _count_samples(self, rank: int, world_size: int) -> Iterator[int]:
         sources = range(len(self._listing.sources))

@@ -136,6 +136,6 @@ def _suits_get_batch(wanted: Wanted) -> bool:
 def _get(wanted: Wanted) -> bytes:
     obj, archpath, etl = wanted
     if not archpath:
-        return obj.get_reader(etl=etl).read_all()  # type: ignore[return-value]  # no workers: bytes
+        return obj.get_reader(etl=etl).read_all()
     reader = obj.get_reader(archive_config=ArchiveConfig(archpath=archpath), etl=etl)
-    return reader.read_all()  # type: ignore[return-value]  # no workers: bytes
+    return reader.read_all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from io import BufferedWriter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 from requests.structures import CaseInsensitiveDict
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from aistore.sdk.etl.etl_config import ETLConfig
+    from aistore.sdk.obj.content_iterator import ParallelBuffer
     from aistore.sdk.request_client import RequestClient
 
 _ALL_PROPS = "checksum,atime,version,copies,custom,location"
@@ -208,6 +209,30 @@ class Object:
 
     # ------------------------------------------------------------ reading and writing
 
+    @overload
+    def get_reader(
+        self,
+        archive_config: ArchiveConfig | None = ...,
+        blob_download_config: BlobDownloadConfig | None = ...,
+        chunk_size: int | None = ...,
+        etl: ETLConfig | None = ...,
+        writer: BufferedWriter | None = ...,
+        latest: bool = ...,
+        byte_range: str | None = ...,
+        direct: bool = ...,
+        num_workers: None = ...,
+        *,
+        validate_checksum: bool = ...,
+    ) -> ObjectReader[bytes]: ...
+    @overload
+    def get_reader(
+        self,
+        *,
+        num_workers: int,
+        chunk_size: int | None = ...,
+        direct: bool = ...,
+        validate_checksum: bool = ...,
+    ) -> ObjectReader[ParallelBuffer]: ...
     def get_reader(
         self,
         archive_config: ArchiveConfig | None = None,
@@ -221,7 +246,7 @@ class Object:
         num_workers: int | None = None,
         *,
         validate_checksum: bool = False,
-    ) -> ObjectReader:
+    ) -> ObjectReader[Any]:
         """Return a reader of the object.
 
         Args:

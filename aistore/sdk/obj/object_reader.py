@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from io import BufferedIOBase, BufferedReader
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from aistore.sdk.const import DEFAULT_CHUNK_SIZE, MIB
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
@@ -22,12 +22,20 @@ from aistore.sdk.obj.obj_file.object_file import ObjectFileReader
 from aistore.sdk.obj.object_attributes import ObjectAttributes
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from aistore.sdk.obj.object_client import ObjectClient
+
+    Content_co = TypeVar("Content_co", bound="bytes | ParallelBuffer", default=bytes, covariant=True)
+else:
+    from typing import TypeVar
+
+    Content_co = TypeVar("Content_co", covariant=True)  # defaults came with Python 3.13
 
 DEFAULT_MAX_RESUME = 5
 
 
-class ObjectReader:
+class ObjectReader(Generic[Content_co]):
     """Reads one object. Every read asks the cluster again; construction asks nothing, except with workers.
 
     Args:
@@ -78,7 +86,7 @@ class ObjectReader:
         """The object's attributes as of the last `head` or `raw`; asked for if there was none."""
         return self.head() if self._attributes is None else self._attributes
 
-    def read_all(self) -> bytes | ParallelBuffer:
+    def read_all(self) -> Content_co:
         """Return all bytes: as `bytes`, with workers as a `ParallelBuffer`.
 
         Raises:
@@ -87,7 +95,7 @@ class ObjectReader:
             ErrChecksumMismatch: The bytes are not those of the cluster's checksum (only when asked for).
         """
         if not self._validate_checksum:
-            return self._content_provider.read_all()
+            return cast("Content_co", self._content_provider.read_all())
         bounds = StreamBounds()
         content = self._content_provider.read_all(bounds)
         try:
@@ -96,7 +104,7 @@ class ObjectReader:
             if isinstance(content, ParallelBuffer):
                 content.close()
             raise
-        return content
+        return cast("Content_co", content)
 
     def readinto(self, buffer: Any) -> int:
         """Read the object to the start of `buffer`, without copies on the way.
