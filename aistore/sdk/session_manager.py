@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 DEFAULT_POOL_SIZE = 10
 
+_UNVERIFIED = "TLS certificates are not verified: anyone on the way can read and change what is sent"
+
 
 class _Unset(int):
     """A False that can be told from one that the caller wrote."""
@@ -111,11 +113,9 @@ class SessionManager:
         self._tls = TLSConfig(verify, cert if cert is None or isinstance(cert, str) else (cert[0], cert[1]))
         self._start()
         if self.skip_verify:
-            warnings.warn(
-                "TLS certificates are not verified: anyone on the way can read and change what is sent",
-                UserWarning,
-                stacklevel=2,
-            )
+            given: object = skip_verify
+            hint = "; `skip_verify` is a text: is it a token?" if isinstance(given, str) else ""
+            warnings.warn(f"{_UNVERIFIED}{hint}", UserWarning, stacklevel=2)
 
     def _start(self) -> None:
         self._transport = Transport(self._max_pool_size, self._tls)

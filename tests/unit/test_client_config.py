@@ -138,6 +138,12 @@ def test_tls_precedence(monkeypatch):
     assert resolve_ssl_config(skip_verify=True)[0] is False
 
 
+def test_a_token_in_the_place_of_skip_verify_is_told_of():
+    with pytest.warns(UserWarning, match="is it a token") as told:
+        SessionManager(skip_verify="secret")
+    assert "secret" not in str(told[0].message)
+
+
 def test_session_has_the_same_settings():
     retry = urllib3.Retry(total=2)
     with pytest.warns(UserWarning, match="not verified"):

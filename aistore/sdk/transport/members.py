@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from aistore.sdk.transport.url import Origin, parse_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+log = logging.getLogger("aistore.sdk.transport")
 
 FOREIGN_FOR = 60.0
 """How long a host that was not in the cluster map is not asked about again, in seconds."""
@@ -45,7 +48,8 @@ class Members:
             return False
         try:
             self._known |= map_origins(load())
-        except Exception:  # noqa: BLE001 - without a map nobody else is trusted; the call itself goes on
+        except Exception as err:  # noqa: BLE001 - without a map nobody else is trusted; the call itself goes on
+            log.debug("no cluster map to tell whether %s is a member: %s", origin.netloc, err)
             return False
         if origin.key in self._known:
             return True
