@@ -152,9 +152,12 @@ class EtlRoom:
             NotFound: There is none of this name.
         """
         etl = self.get(name)
+        reason = f"ETL {name} was stopped"
+        # First, so that what fails now is not taken for the jobs' own failure.
+        self._abort_jobs(etl, reason)
         etl.cancelled.set()
         with self._lives.hold(name):
-            self._end(etl, f"ETL {name} was stopped", _STOP_SECONDS)
+            self._end(etl, reason, _STOP_SECONDS)
 
     def delete(self, name: str) -> None:
         """Stop an ETL and forget it.
@@ -256,10 +259,13 @@ class EtlRoom:
 
     # ---- ending
 
-    def _end(self, etl: Etl, reason: str, grace: float) -> None:
+    def _abort_jobs(self, etl: Etl, reason: str) -> None:
         for job in self._state.jobs.all():
             if job.is_running and etl.name in job.etls:
                 job.abort(reason)
+
+    def _end(self, etl: Etl, reason: str, grace: float) -> None:
+        self._abort_jobs(etl, reason)
         pods = list(etl.pods.values())
         etl.stage = ETL_STAGE_ABORTED
         etl.secret = ""

@@ -105,24 +105,34 @@ class Jobs:
             return f"g{max(numbers, default=0) + 1}"
         return _PREFIXES.get(kind, "") + new_id()
 
-    def start(self, kind: str, work: Callable[[Job], None], **about: Any) -> Job:
+    def start(
+        self,
+        kind: str,
+        work: Callable[[Job], None],
+        *,
+        undo: Callable[[], None] | None = None,
+        **about: Any,
+    ) -> Job:
         """Run `work(job)` in the background; what it raises becomes the job's error.
 
         Args:
             kind (str): The kind of job.
             work: Does it; calls `job.check()` between objects.
+            undo: Takes back what was made for the job, when it is aborted before its work begins.
             about: See `Job`.
         """
         job = self.new(kind, **about)
         job.serves = False
         self._keep(job)
-        self._threads.submit(self._run, job, work)
+        self._threads.submit(self._run, job, work, undo)
         return job
 
-    def _run(self, job: Job, work: Callable[[Job], None]) -> None:
+    def _run(self, job: Job, work: Callable[[Job], None], undo: Callable[[], None] | None) -> None:
         try:
-            job.check()
-            work(job)
+            if not job.is_aborting:
+                work(job)
+            elif undo is not None:
+                undo()
         except Aborted:
             pass
         except LocalError as err:

@@ -39,7 +39,10 @@ def _start(
     listed = to if kind == "copy-bck" else src.bck
     about = {"bck": listed, "src": src.bck, "dst": to, "what": options.describe("cp", src.bck, to)}
     return state.jobs.start(
-        kind, lambda job: _copy(state, job, src, destination, selection, options), **about
+        kind,
+        lambda job: _copy(state, job, src, destination, selection, options),
+        undo=lambda: destination.discard(state.catalog),
+        **about,
     )
 
 

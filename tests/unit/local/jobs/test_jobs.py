@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from aistore.local.errors import LocalError
 from aistore.local.jobs import Aborted, Jobs
+from aistore.local.jobs.copying import copy_bucket
+from aistore.local.jobs.transfer import TransferOptions
 from aistore.local.names import Bck
 from aistore.local.nodes import Nodes
 from aistore.sdk.const import GO_ZERO_TIME
@@ -78,6 +81,19 @@ def test_an_abort_ends_the_work_between_objects(jobs):
     assert job.status()["aborted"]
     assert job.status()["err"] == "user abort"
     assert all(snapshot["abort-err"] == "user abort" for snapshot in job.snapshots().values())
+
+
+def test_the_bucket_made_for_a_job_that_never_began_goes_with_it(jobs, store, bucket):
+    go_on = threading.Event()
+    others = [jobs.start("lru", lambda _: go_on.wait(10)) for _ in range(16)]
+    state = SimpleNamespace(catalog=store.catalog, store=store, jobs=jobs)
+    job = copy_bucket(state, bucket, Bck("new"), TransferOptions())
+    assert store.catalog.buckets.find(Bck("new"))
+    jobs.abort(job, "user abort")
+    go_on.set()
+    assert all(each.wait(10) for each in (*others, job))
+    assert job.status()["aborted"]
+    assert store.catalog.buckets.find(Bck("new")) is None
 
 
 def test_an_error_of_the_work_is_the_job_s(jobs, caplog):
