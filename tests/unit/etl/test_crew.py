@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import sys
 import threading
 import time
 
@@ -176,6 +177,28 @@ def test_what_is_fast_again_is_done_by_one_thread_again(connect, crew):
             assert station.ask() == b"x"
     assert not crew._pace.is_slow
     until(lambda: len(crew._idle) == len(own_threads()) - 2)
+
+
+@pytest.mark.usefixtures("fast")
+def test_a_thread_that_is_woken_to_lead_always_does(connect, crew):
+    """It may run before the thread that hands the lead over goes on."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    crew._wary = 10**6  # the lead is handed over before each visit, and whoever had it rests after it
+    stations = [connect() for _ in range(8)]
+    answers = []
+    clients = [
+        threading.Thread(target=lambda each=each: answers.extend(each.ask() for _ in range(500)))
+        for each in stations
+    ]
+    try:
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join(SECONDS)
+    finally:
+        sys.setswitchinterval(before)
+    assert answers == [b"x"] * 8 * 500
 
 
 def test_idle_threads_end(connect, crew, monkeypatch):

@@ -191,7 +191,8 @@ class Crew:
                     self._idle.remove(turn)
                     return False
             turn.acquire()
-        return self._leader is turn
+        with self._lock:  # whoever has woken this thread still has to say that it leads
+            return self._leader is turn
 
     def _lead(self, turn: threading.Lock) -> None:
         """Wait for connections and visit them, as long as this thread leads."""
