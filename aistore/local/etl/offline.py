@@ -136,7 +136,7 @@ def _start(
     return state.jobs.start(
         kind,
         lambda job: _Transform(job, state, room, chain, src, destination, selection, options).run(),
-        undo=lambda: destination.discard(state.catalog),
+        lambda: destination.discard(state.catalog),
         what=options.describe("etl", src.bck, dst),
         etls=chain.names,
         bck=dst if kind == "etl-bck" else src.bck,

@@ -109,8 +109,8 @@ class Jobs:
         self,
         kind: str,
         work: Callable[[Job], None],
-        *,
         undo: Callable[[], None] | None = None,
+        /,
         **about: Any,
     ) -> Job:
         """Run `work(job)` in the background; what it raises becomes the job's error.

@@ -41,7 +41,7 @@ def _start(
     return state.jobs.start(
         kind,
         lambda job: _copy(state, job, src, destination, selection, options),
-        undo=lambda: destination.discard(state.catalog),
+        lambda: destination.discard(state.catalog),
         **about,
     )
 
