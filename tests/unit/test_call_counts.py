@@ -4,11 +4,11 @@ The limits are about a quarter above what was counted when they were set.
 """
 
 import io
-import sys
 import tarfile
 
 import msgspec
 import pytest
+from calls import Count
 from scripted import Answer, scripted
 
 from aistore.sdk.batch.archive.tar import TarReader
@@ -21,18 +21,9 @@ ENTRIES = 1000
 def count_calls(work):
     """Count the calls, of Python and of C functions, that this thread makes in `work`."""
     work()  # what is made once is made now
-    calls = 0
-
-    def note(frame, event, arg):
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    sys.setprofile(note)
-    try:
+    with Count() as count:
         work()
-    finally:
-        sys.setprofile(None)
-    return calls
+    return count.calls
 
 
 def answer(request):

@@ -1,11 +1,10 @@
 """Batches read straight from their owners: the tests of Get-Batch, and entries as Get-Batch answers them."""
 
-import io
 import random
-import tarfile
 from collections.abc import Iterator
 
 import pytest
+from archives import tar_of
 
 from aistore.sdk.batch.direct import DirectResults
 from aistore.sdk.client import Client
@@ -28,23 +27,13 @@ def client(endpoint: str) -> Iterator[Client]:
         yield client
 
 
-def _tar(members):
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return data.getvalue()
-
-
 def _fill(client, bucket):
     """Return the arguments of entries of every kind, in several buckets."""
     other = client.bucket(f"{bucket.name}-other").create()
     for n in range(40):
         bucket.object(f"ü {n}%").get_writer().put_content(bytes([n]) * n * 1000)
         other.object(f"ü {n}%").get_writer().put_content(b"other" * n)
-    shard = _tar({f"dir/{n}.txt": b"member %d" % n for n in range(20)})
+    shard = tar_of((f"dir/{n}.txt", b"member %d" % n) for n in range(20))
     bucket.object("shard.tar").get_writer().put_content(shard)
     entries = [(bucket.object(f"ü {n}%"), {}) for n in range(40)]
     entries += [(other.object(f"ü {n}%"), {"opaque": b"%d" % n}) for n in range(40)]

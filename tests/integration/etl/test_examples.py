@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from archives import tar_of
 from PIL import Image
 
 from aistore.sdk.etl.webserver.trial import serve_locally
@@ -21,16 +22,6 @@ def example(file, name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return getattr(module, name)
-
-
-def shard(members):
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return out.getvalue()
 
 
 def members_of(data):
@@ -58,7 +49,7 @@ def test_tokenize_text():
 def test_filter_shard():
     cls = example("filter_shard", "FilterShard")
     members = {f"d/{n:03}.{ext}": bytes([n]) * 5000 for n in range(40) for ext in ("jpg", "cls", "json")}
-    data = shard(members)
+    data = tar_of(members.items())
     assert members_of(cls.try_transform(data)) == members
     kept = members_of(cls.try_transform(data, etl_args="jpg, .cls"))
     assert kept == {name: body for name, body in members.items() if not name.endswith("json")}
@@ -82,7 +73,7 @@ def test_resize_image():
     [
         ("sha256_record", "Sha256Record", b"abc"),
         ("tokenize_text", "TokenizeText", b"a b"),
-        ("filter_shard", "FilterShard", shard({"a": b"1"})),
+        ("filter_shard", "FilterShard", tar_of([("a", b"1")])),
         ("resize_image", "ResizeImage", picture()),
     ],
 )

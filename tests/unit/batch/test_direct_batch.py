@@ -1,10 +1,10 @@
 """Batches read straight from their owners, when targets do not answer as they should."""
 
 import math
-import sys
 import threading
 
 import pytest
+from calls import Count
 from routed_site import Site
 from scripted import Answer
 
@@ -209,15 +209,6 @@ def test_the_token_is_sent(site):
 
 def test_calls_of_an_entry(site, client):
     read(client)
-    calls = 0
-
-    def note(frame, event, arg):
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    sys.setprofile(note)
-    try:
+    with Count() as count:
         read(client)
-    finally:
-        sys.setprofile(None)
-    assert calls <= 70 * len(NAMES)
+    assert count.calls <= 70 * len(NAMES)

@@ -10,6 +10,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from calls import Count
 from scripted import Answer, scripted
 
 from aistore.sdk.etl.webserver.blocking import BytesBody, RequestIO
@@ -25,21 +26,6 @@ THREADED_FQN = 330  # most of it decodes the path, which is escaped twice
 FASTAPI_BODY = 155
 FETCH = 170
 DELIVERY = 220 if sys.version_info >= (3, 11) else 290  # before, urlsplit() was Python for known URLs, too
-
-
-class Count:
-    """Counts the calls, of Python and of C functions, that this thread makes within."""
-
-    def __enter__(self):
-        self.calls = 0
-        sys.setprofile(self._note)
-        return self
-
-    def __exit__(self, *_):
-        sys.setprofile(None)
-
-    def _note(self, frame, event, arg):
-        self.calls += event in ("call", "c_call")
 
 
 def echo(base):

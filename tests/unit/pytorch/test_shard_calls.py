@@ -1,10 +1,8 @@
 """What a sample of a shard costs, in calls rather than in time (see tests/unit/test_call_counts.py)."""
 
-import io
-import sys
-import tarfile
-
 import msgspec
+from archives import tar_of
+from calls import Count
 from scripted import Answer, scripted
 
 from aistore.pytorch import AISShardReader
@@ -13,18 +11,8 @@ from aistore.sdk.client import Client
 SAMPLES = 500
 
 
-def shard():
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for number in range(SAMPLES):
-            info = tarfile.TarInfo(f"folder/{number:06}.bin")
-            info.size = 100
-            archive.addfile(info, io.BytesIO(bytes(100)))
-    return out.getvalue()
-
-
 def test_calls_of_a_sample():
-    data = shard()
+    data = tar_of((f"folder/{number:06}.bin", bytes(100)) for number in range(SAMPLES))
 
     def answer(request):
         if "/buckets/" in request.path:
@@ -41,15 +29,6 @@ def test_calls_of_a_sample():
             return sum(len(sample["bin"]) for _, sample in dataset)
 
         assert read() == 100 * SAMPLES
-        calls = 0
-
-        def note(frame, event, arg):
-            nonlocal calls
-            calls += event in ("call", "c_call")
-
-        sys.setprofile(note)
-        try:
+        with Count() as count:
             read()
-        finally:
-            sys.setprofile(None)
-    assert calls <= 27 * SAMPLES
+    assert count.calls <= 27 * SAMPLES

@@ -4,10 +4,10 @@ import io
 import json
 import logging
 import pickle
-import sys
 from pathlib import Path
 
 import pytest
+from calls import Count
 from routed_site import Site
 from scripted import Answer, ScriptedServer
 
@@ -401,18 +401,9 @@ def test_readers_that_name_the_target_themselves(site, bucket):
 def test_calls_of_a_straight_get(site, bucket):
     put(bucket, "0")
     read(bucket, "0")
-    calls = 0
-
-    def note(frame, event, arg):
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    sys.setprofile(note)
-    try:
+    with Count() as count:
         read(bucket, "0")
-    finally:
-        sys.setprofile(None)
-    assert calls <= 260
+    assert count.calls <= 260
 
 
 def _digests(site):

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.obj.content_iterator.fill import copy_pieces
 from aistore.sdk.obj.identity import ObjectIdentity
 
 if TYPE_CHECKING:
@@ -79,11 +79,8 @@ class BaseContentIterProvider(ABC):
         Raises:
             InvalidArgument: The buffer is too small.
         """
-        position = 0
-        for chunk in self.create_iter(bounds=bounds):
-            end = position + len(chunk)
-            if end > len(buffer):
-                raise InvalidArgument(f"the buffer has {len(buffer)} bytes, the object at least {end}")
-            buffer[position:end] = chunk
-            position = end
-        return position
+        return copy_pieces(
+            self.create_iter(bounds=bounds),
+            buffer,
+            lambda end: f"the buffer has {len(buffer)} bytes, the object at least {end}",
+        )

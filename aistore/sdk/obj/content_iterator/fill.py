@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from aistore.sdk.errors import AISChunkedEncodingError
+from aistore.sdk.errors import AISChunkedEncodingError, InvalidArgument
 
 
 def fill(raw: Any, view: memoryview, cancelled: Callable[[], bool] = bool) -> int:
@@ -42,3 +42,27 @@ def fill_exactly(raw: Any, view: memoryview, path: str) -> None:
     filled = fill(raw, view)
     if filled < len(view):
         raise AISChunkedEncodingError(f"{path}: got {filled} bytes of {len(view)}")
+
+
+def copy_pieces(pieces: Iterable[bytes], view: memoryview, too_large: Callable[[int], str]) -> int:
+    """Copy pieces, whose length together is not known beforehand, to the start of `view`.
+
+    Args:
+        pieces: The pieces.
+        view: Where to put the bytes.
+        too_large: Words the error for so many bytes at least.
+
+    Returns:
+        How many bytes there were.
+
+    Raises:
+        InvalidArgument: They do not fit.
+    """
+    filled = 0
+    for piece in pieces:
+        end = filled + len(piece)
+        if end > len(view):
+            raise InvalidArgument(too_large(end))
+        view[filled:end] = piece
+        filled = end
+    return filled

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aistore.sdk.const import HEADER_CONTENT_ENCODING, HEADER_CONTENT_LENGTH, STATUS_PARTIAL_CONTENT
 from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.obj.content_iterator.base import BaseContentIterProvider, StreamBounds
-from aistore.sdk.obj.content_iterator.fill import fill_exactly
+from aistore.sdk.obj.content_iterator.fill import copy_pieces, fill_exactly
 from aistore.sdk.obj.identity import ObjectIdentity
 
 if TYPE_CHECKING:
@@ -98,10 +98,8 @@ class ContentIterProvider(BaseContentIterProvider):
             response.close()
 
     def _copy(self, response: requests.Response, buffer: memoryview) -> int:
-        filled = 0
-        for chunk in response.iter_content(chunk_size=self._chunk_size):
-            if filled + len(chunk) > len(buffer):
-                raise InvalidArgument(f"buffer has {len(buffer)} bytes, {self._client.path} has more")
-            buffer[filled : filled + len(chunk)] = chunk
-            filled += len(chunk)
-        return filled
+        return copy_pieces(
+            response.iter_content(chunk_size=self._chunk_size),
+            buffer,
+            lambda _: f"buffer has {len(buffer)} bytes, {self._client.path} has more",
+        )
