@@ -20,12 +20,7 @@ LocalError                       an answer: status, tcode, message
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from aistore.sdk.errors import SDKError
-
-if TYPE_CHECKING:
-    from aistore.local.names import Bck
+from aistore.errors import SDKError
 
 
 class LocalClusterError(SDKError, OSError):
@@ -84,7 +79,7 @@ class BucketExists(InvalidRequest):
     status = 409
     tcode = "ErrBucketAlreadyExists"
 
-    def __init__(self, bck: Bck, *, status: int = 409) -> None:
+    def __init__(self, bck: object, *, status: int = 409) -> None:
         super().__init__(f'bucket "{bck}" already exists', status=status)
 
 
@@ -93,7 +88,7 @@ class BucketNotEmpty(InvalidRequest):
 
     status = 409
 
-    def __init__(self, bck: Bck) -> None:
+    def __init__(self, bck: object) -> None:
         super().__init__(f'bucket "{bck}" is not empty: delete its objects first')
 
 
@@ -109,14 +104,14 @@ class BucketNotFound(NotFound):
 
     tcode = "ErrBckNotFound"
 
-    def __init__(self, bck: Bck) -> None:
+    def __init__(self, bck: object) -> None:
         super().__init__(f'bucket "{bck}" does not exist')
 
 
 class ObjectNotFound(NotFound):
     """The object does not exist."""
 
-    def __init__(self, bck: Bck, name: str) -> None:
+    def __init__(self, bck: object, name: str) -> None:
         super().__init__(f"{bck}/{name} does not exist", with_node=True)
 
 

@@ -8,6 +8,7 @@ import pytest
 import requests
 import urllib3.exceptions
 
+import aistore.errors
 from aistore.sdk import errors
 
 
@@ -56,7 +57,7 @@ def test_pickles_whole_without_token(cls):
 @pytest.mark.parametrize("cls", _classes(), ids=lambda c: c.__name__)
 def test_one_tree(cls):
     assert issubclass(cls, errors.SDKError)
-    assert cls.__name__ in errors.__doc__
+    assert cls.__name__ in aistore.errors.__doc__
 
 
 @pytest.mark.parametrize(
@@ -97,3 +98,10 @@ def test_texts():
     assert str(err) == "GET http://h/v1/x: boom (3 attempts)"
     assert str(errors.Timeout("job", "msg")) == "Timed out while waiting for job. msg"
     assert "200, 307" in str(_make(errors.UnexpectedHTTPStatusCode))
+
+
+def test_the_public_module_has_every_error_of_the_tree():
+    tree = {name for name, value in vars(aistore.errors).items() if inspect.isclass(value)}
+    tree = {name for name in tree if issubclass(getattr(aistore.errors, name), errors.SDKError)}
+    assert tree == set(errors.__all__)
+    assert {getattr(errors, name).__module__ for name in tree} == {"aistore.sdk.errors"}

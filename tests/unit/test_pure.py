@@ -52,3 +52,12 @@ def test_is_there(pattern):
 @pytest.mark.parametrize("path", PURE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_nothing_that_reaches_out(path):
     assert not {name for name in imported(path) if name.split(".")[0] in REACH_OUT}
+
+
+WIRE = [ROOT / "aistore" / "errors.py", *(ROOT / "aistore" / "wire").rglob("*.py")]
+
+
+@pytest.mark.parametrize("path", WIRE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_protocol_imports_nothing_above_it(path):
+    ours = {name for name in imported(path) if name.split(".")[0] == "aistore"}
+    assert not {name for name in ours if name != "aistore.errors" and not name.startswith("aistore.wire")}
