@@ -48,7 +48,10 @@ def decode_answer(res_model: type[T], resp: requests.Response) -> T:
 def _decode_msgpack(res_model: type[T], data: bytes) -> T:
     try:
         return msgspec.msgpack.decode(data, type=prepared(res_model), dec_hook=decode_hook, strict=False)
-    except UnicodeDecodeError:  # an object has a name that is not UTF-8
+    except (
+        UnicodeDecodeError,
+        msgspec.DecodeError,
+    ):  # msgspec 0.20 to 0.22, 0.23: an object's name is not UTF-8
         from aistore.sdk.msgpack import decode_lenient
 
         return msgspec.convert(decode_lenient(data), prepared(res_model), dec_hook=decode_hook, strict=False)

@@ -4,7 +4,6 @@ import io
 import logging
 import pickle
 import threading
-import time
 
 import pytest
 import requests
@@ -30,7 +29,7 @@ OBJ = "objects/b/o"
 
 
 class Clock:
-    """Time that passes only while somebody sleeps, so that half a minute takes none."""
+    """A clock that only sleeping moves: a busy machine cannot use up a budget."""
 
     def __init__(self):
         self.now = 1000.0
@@ -47,13 +46,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    offset = clock.now - time.monotonic()
-    monkeypatch.setattr("aistore.sdk.retry_manager.time", clock)
-    # Deadlines made by that clock are read by the transport: it runs ahead of the real one by what was slept.
-    real = time.monotonic
-    transport = type("T", (), {"monotonic": staticmethod(lambda: real() + offset + sum(clock.slept))})
-    monkeypatch.setattr("aistore.sdk.transport.exchange.time", transport)
-    monkeypatch.setattr("aistore.sdk.transport.stream.time", transport)
+    for module in ("retry_manager", "transport.exchange", "transport.stream"):
+        monkeypatch.setattr(f"aistore.sdk.{module}.time", clock)
     return clock
 
 
