@@ -38,7 +38,7 @@ def plan_uploads(
     Raises:
         CliError: A source is missing, a folder without `-r`, or two files would get the same name.
     """
-    from aistore.sdk.names import check_object_name
+    from aistore.wire.names import check_object_name
 
     several = len(sources) > 1
     if several and where.name and not where.name.endswith("/"):

@@ -5,10 +5,10 @@ Object names are taken as they are, also with `?`, `#` and `%`: what is shown by
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from aistore.cli.exits import USAGE, CliError
+from aistore.wire.names import BucketUrl, parse_bucket_url, split_scheme
 
 if TYPE_CHECKING:
     from aistore.sdk.bucket import Bucket
@@ -16,30 +16,17 @@ if TYPE_CHECKING:
     from aistore.sdk.models.bucket import BucketModel
     from aistore.sdk.obj.object import Object
 
-_FORM = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(?:@([^#/]*))?(?:#([^/]*))?(.*)", re.DOTALL)
 EXPECTED = "expected ais://bucket/object (or s3://, gs://, azure://, oci://)"
 
 
-class Uri(NamedTuple):
-    """Provider, bucket, name or prefix, each possibly empty; `uuid` and `group` are the namespace."""
-
-    provider: str
-    bucket: str = ""
-    name: str = ""
-    uuid: str = ""
-    group: str = ""
-
-    def __str__(self) -> str:
-        namespace = (f"@{self.uuid}" if self.uuid else "") + (f"#{self.group}" if self.group else "")
-        path = "/".join(part for part in (namespace, self.bucket) if part)
-        return f"{self.provider}://{path}" + (f"/{self.name}" if self.name else "")
+class Uri(BucketUrl):
+    """The URL of a bucket, an object or a folder; its provider is a known one, and no alias."""
 
     def of(self, client: Client) -> Bucket:
         """Return the bucket."""
-        from aistore.sdk.namespace import Namespace
+        from aistore.sdk.bck.urls import namespace_of
 
-        namespace = Namespace(uuid=self.uuid, name=self.group) if self.uuid or self.group else None
-        return client.bucket(self.bucket, self.provider, namespace)
+        return client.bucket(self.bucket, self.provider, namespace_of(self))
 
     def object_of(self, client: Client) -> Object:
         """Return the object."""
@@ -57,7 +44,7 @@ class Uri(NamedTuple):
 
 def is_uri(text: str) -> bool:
     """Return whether a text is meant as a URI rather than a path."""
-    return bool(_FORM.fullmatch(text))
+    return split_scheme(text) is not None
 
 
 def parse_uri(text: str) -> Uri:
@@ -72,18 +59,14 @@ def parse_uri(text: str) -> Uri:
     from aistore.sdk.errors import InvalidBckProvider
     from aistore.sdk.provider import Provider
 
-    found = _FORM.fullmatch(text)
-    if found is None:
+    parts = parse_bucket_url(text)
+    if parts is None:
         raise CliError(f"{text!r} is not a URI: {EXPECTED}", USAGE)
-    scheme, uuid, group, path = found.groups()
     try:
-        provider = Provider.parse(scheme.lower()).value
+        provider = Provider.parse(parts.provider).value
     except InvalidBckProvider:
-        raise CliError(f"{text!r}: unknown provider {scheme!r}; {EXPECTED}", USAGE) from None
-    if uuid is not None or group is not None:
-        path = path.removeprefix("/")
-    bucket, _, name = path.partition("/")
-    return Uri(provider, bucket, name, uuid or "", group or "")
+        raise CliError(f"{text!r}: unknown provider {parts.provider!r}; {EXPECTED}", USAGE) from None
+    return Uri(*parts)._replace(provider=provider)
 
 
 def parse_bucket(text: str) -> Uri:

@@ -13,9 +13,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 from aistore.sdk.const import HEADER_RANGE, HTTP_METHOD_GET, MIB, STATUS_PARTIAL_CONTENT
 from aistore.sdk.errors import ErrRangeNotSatisfiable
-from aistore.sdk.names import object_path
 from aistore.sdk.obj.byte_range import format_byte_range
 from aistore.sdk.obj.identity import ObjectIdentity
+from aistore.wire.names import object_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,9 +15,9 @@ from fsspec.spec import AbstractBufferedFile
 from aistore.fs.details import Details, identity_of
 from aistore.fs.errors import ErrIsADirectory, ErrPathExists, ErrPathNotFound
 from aistore.sdk.errors import AISChunkedEncodingError, ErrRangeNotSatisfiable
-from aistore.sdk.names import object_path
 from aistore.sdk.obj.content_iterator.range_reader import RangeReader
 from aistore.sdk.obj.object_client import ObjectClient
+from aistore.wire.names import object_path
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType

@@ -16,18 +16,20 @@ from __future__ import annotations
 
 import os
 import re
+import string
 from typing import NamedTuple
 
 from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.namespace import Namespace
 from aistore.sdk.provider import Provider, provider_aliases
+from aistore.wire.names import split_namespace
 
 SCHEME = "ais"
 SCHEMES = (SCHEME, *(f"{SCHEME}+{name}" for name in [*(p.value for p in Provider), *provider_aliases]))
 """Schemes of URLs: `ais`, and one for each provider and alias of one, such as `ais+aws` and `ais+s3`."""
 
 _URL = re.compile(rf"{SCHEME}(?:\+(?P<provider>[a-z0-9]+))?(?:://|::)(?P<rest>.*)", re.DOTALL)
-_PLACE = re.compile(r"(?P<provider>[a-z0-9]*)(?:@(?P<uuid>[^#/]*))?(?:#(?P<name>[^#/]*))?")
+_PROVIDER_LETTERS = string.ascii_lowercase + string.digits
 
 
 class Location(NamedTuple):
@@ -122,12 +124,12 @@ def parse_place(place: str) -> Place:
     Args:
         place: Place of a `Location`.
     """
-    match = _PLACE.fullmatch(place)
-    assert match is not None, "`strip` lets no other place through"
-    provider = Provider.parse(match["provider"]) if match["provider"] else None
-    uuid, name = match["uuid"] or "", match["name"] or ""
     if not place:
         return Place(None, None)
+    parts = _split_place(place)
+    assert parts is not None, "`strip` lets no other place through"
+    provider = Provider.parse(parts[0]) if parts[0] else None
+    uuid, name = parts[1:]
     # Naming a provider alone leaves the namespace: `aws@` is the global one of AWS.
     return Place(provider, Namespace(uuid=uuid, name=name) if uuid or name or provider else None)
 
@@ -146,20 +148,25 @@ def parse_namespace(value: Namespace | str | None) -> Namespace | None:
     if not isinstance(value, str):
         raise InvalidArgument(f"namespace must be a Namespace or text such as '@uuid#name', not {value!r}")
     text = value if not value or value[0] in "@#" else f"#{value}"
-    match = _PLACE.fullmatch(text)
-    if match is None:
+    parts = split_namespace(text)
+    if parts is None:
         raise InvalidArgument(f"invalid namespace {value!r}: expected '@uuid#name', '@uuid' or 'name'")
-    uuid, name = match["uuid"] or "", match["name"] or ""
+    uuid, name = parts
     return Namespace(uuid=uuid, name=name) if uuid or name else None
 
 
+def _split_place(place: str) -> tuple[str, str, str] | None:
+    rest = place.lstrip(_PROVIDER_LETTERS)
+    namespace = split_namespace(rest)
+    return None if namespace is None else (place[: len(place) - len(rest)], *namespace)
+
+
 def _normal(place: str) -> str:
-    match = _PLACE.fullmatch(place)
-    if match is None:
+    parts = _split_place(place)
+    if parts is None:
         raise InvalidArgument(
             f"invalid path: {place!r} is neither a bucket nor 'PROVIDER@UUID#NAMESPACE'; "
             "expected ais://bucket/object, ais://@#namespace/bucket/object or ais+aws://bucket/object"
         )
-    provider = Provider.parse(match["provider"]).value if match["provider"] else ""
-    name = f"#{match['name']}" if match["name"] else ""
-    return f"{provider}@{match['uuid'] or ''}{name}"
+    provider, uuid, name = parts
+    return f"{Provider.parse(provider).value if provider else ''}@{uuid}" + (f"#{name}" if name else "")

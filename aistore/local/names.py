@@ -10,7 +10,7 @@ import re
 from typing import Any, NamedTuple
 
 from aistore.local.errors import InvalidName, InvalidRequest, LocalError
-from aistore.sdk.names import object_name_fault
+from aistore.wire.names import object_name_fault
 
 MAX_BUCKET_NAME = 64
 MAX_OBJECT_NAME = 8192

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aistore.pytorch.utils import parse_url
+from aistore.sdk.bck.urls import bucket_at
 from aistore.sdk.client import Client
-from aistore.sdk.errors import InvalidURLException
 
 if TYPE_CHECKING:
     from io import BufferedReader
 
-    from aistore.sdk.bucket import Bucket
     from aistore.sdk.obj.obj_file.upload_writer import ObjectUploadWriter
     from aistore.sdk.obj.object import Object
 
@@ -36,7 +34,7 @@ class AISCheckpoint:
     """
 
     def __init__(self, client: Client, url: str, num_workers: int = 4) -> None:
-        self._bucket, prefix = bucket_of(client, url)
+        self._bucket, prefix = bucket_at(client.cluster().client, url)
         self._prefix = f"{prefix.rstrip('/')}/" if prefix else ""
         self._num_workers = num_workers
 
@@ -83,19 +81,3 @@ class AISCheckpoint:
 
     def _object(self, name: str) -> Object:
         return self._bucket.object(f"{self._prefix}{name}")
-
-
-def bucket_of(client: Client, url: str) -> tuple[Bucket, str]:
-    """Return the bucket that a URL names, and what follows it.
-
-    Args:
-        client: Its client.
-        url: `provider://bucket/rest`.
-
-    Raises:
-        InvalidURLException: It names no bucket (also a `ValueError`).
-    """
-    provider, bucket, rest = parse_url(url)
-    if not (provider and bucket):
-        raise InvalidURLException(url)
-    return client.bucket(bucket, provider), rest

@@ -9,9 +9,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from aistore.pytorch.checkpoint import bucket_of
 from aistore.pytorch.errors import ErrUnsafeCheckpoint
 from aistore.pytorch.torch_classes import torch
+from aistore.sdk.bck.urls import bucket_at
 from aistore.sdk.client import Client
 from aistore.sdk.errors import ErrObjNotFound, InvalidURLException
 
@@ -153,7 +153,7 @@ class _Objects(FileSystemBase):
 
     def init_path(self, path: _Path) -> str:
         url = os.fspath(path).rstrip("/")
-        if not bucket_of(self._client, url)[1]:
+        if not bucket_at(self._client.cluster().client, url)[1]:
             raise InvalidURLException(url)
         return url
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from aistore.sdk.errors import ErrObjNotFound, InvalidArgument, InvalidURLException
+from aistore.sdk.bck.urls import object_at
+from aistore.sdk.errors import ErrObjNotFound, InvalidArgument
 from aistore.sdk.models.prepare import prepared
 from aistore.sdk.polling import poll
-from aistore.sdk.utils import parse_url
 
 if TYPE_CHECKING:
     from aistore.sdk.obj.object import Object
@@ -187,12 +187,7 @@ def manifest_at(where: str | os.PathLike[str], client: Callable[[], RequestClien
     path = os.fspath(where)
     if "://" not in path:
         return FileManifest(path)
-    from aistore.sdk.bucket import Bucket
-
-    provider, bucket, name = parse_url(path)
-    if not (provider and bucket and name):
-        raise InvalidURLException(path)
-    return ObjectManifest(Bucket(name=bucket, client=client(), provider=provider).object(name))
+    return ObjectManifest(object_at(client(), path))
 
 
 def temporary_manifest(owner: object) -> FileManifest | None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aistore.ray.ray_classes import BlockMetadata, DataContext, Datasource, ReadTask, pa
 from aistore.sdk.batch.fetch import Fetcher, Wanted
+from aistore.sdk.bck.urls import bucket_at
 from aistore.sdk.bucket import Bucket
 from aistore.sdk.client import Client
 from aistore.sdk.const import MIB
-from aistore.sdk.errors import InvalidArgument, InvalidArgumentType, InvalidURLException
+from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
 from aistore.sdk.multiobj import ObjectGroup
 from aistore.sdk.types import BucketEntry
-from aistore.sdk.utils import parse_url
 
 if TYPE_CHECKING:
     from aistore.sdk.obj.object import Object
@@ -154,10 +154,8 @@ def _resolve(source: Source, client: Client | None, prefix: str) -> tuple[Bucket
         return source, prefix
     if not isinstance(source, str):
         raise InvalidArgumentType(f"source must be a Bucket, an ObjectGroup or a URL, not {source!r}")
-    provider, name, rest = parse_url(source)
-    if not (provider and name):
-        raise InvalidURLException(source)
-    return (client or Client()).bucket(name, provider), rest + prefix
+    bucket, rest = bucket_at((client or Client()).cluster().client, source)
+    return bucket, rest + prefix
 
 
 def _bytes_of(entries: list[_Entry]) -> int:

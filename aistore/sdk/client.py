@@ -18,14 +18,14 @@ from aistore.sdk.const import (
     EXT_TAR,
 )
 from aistore.sdk.enums import Colocation
-from aistore.sdk.errors import InvalidEndpoint, InvalidURLException
+from aistore.sdk.errors import InvalidEndpoint
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.provider import Provider
 from aistore.sdk.request_client import RequestClient
 from aistore.sdk.request_executor import parse_timeout
 from aistore.sdk.session_manager import DEFAULT_POOL_SIZE, UNSET_FALSE, SessionManager
 from aistore.sdk.transport.url import EXPECTED_ENDPOINT, parse_base
-from aistore.sdk.utils import parse_bool, parse_url
+from aistore.sdk.utils import parse_bool
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -261,16 +261,16 @@ class Client(ClosesConnections):
         """Name an object by its URL; sends no request.
 
         Args:
-            url: `provider://bucket/name`; what follows `?` or `#` is dropped.
+            url: `provider://bucket/name` or `provider://@uuid#namespace/bucket/name`. Everything after the
+                bucket's slash is the name: `?`, `#` and `%` are part of it.
 
         Raises:
             InvalidURLException: Provider, bucket or name is missing.
             InvalidBckProvider: An unknown provider.
         """
-        provider, bucket, name = parse_url(url)
-        if not (provider and bucket and name):
-            raise InvalidURLException(url)
-        return self.bucket(bucket, provider=provider).object(name)
+        from aistore.sdk.bck.urls import object_at
+
+        return object_at(self._request_client, url)
 
     # ------------------------------------------------------------ the client itself
 

@@ -15,6 +15,7 @@ from aistore.sdk.const import DEFAULT_LOG_FORMAT, QPARAM_PROVIDER, URL_PATH_OBJE
 from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.provider import Provider, provider_aliases
+from aistore.wire.names import parse_bucket_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -180,13 +181,14 @@ def parse_url(url: str) -> tuple[str, str, str]:
     """Split `provider://bucket/object`.
 
     Args:
-        url: The URL; what follows `?` or `#` is dropped.
+        url: The URL; `?`, `#` and `%` are part of the object's name.
 
     Returns:
-        Provider, bucket and object name, each possibly empty.
+        Provider, bucket and object name, each possibly empty. A namespace stays with the bucket:
+        `@uuid#namespace/bucket`.
     """
-    parts = urlparse(url)
-    return parts.scheme, parts.netloc, parts.path.lstrip("/")
+    parts = parse_bucket_url(url)
+    return (parts.provider, parts.root, parts.name) if parts else ("", "", url.lstrip("/"))
 
 
 def extract_and_parse_url(msg: str) -> tuple[str, str, bool] | None:

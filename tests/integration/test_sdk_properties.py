@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from aistore.sdk.batch.batch import Batch
 from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.list_object_flag import ListObjectFlag
-from aistore.sdk.names import check_object_name
+from aistore.wire.names import check_object_name
 
 over_the_wire = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

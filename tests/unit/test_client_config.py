@@ -206,7 +206,7 @@ def test_factories_send_nothing():
     client = Client(URL)
     assert client.bucket("b", provider="s3").provider == Provider.AMAZON
     obj = client.get_object_from_url("gs://b/dir/name?x#y")
-    assert (obj.bucket_name, obj.bucket_provider, obj.name) == ("b", Provider.GOOGLE, "dir/name")
+    assert (obj.bucket_name, obj.bucket_provider, obj.name) == ("b", Provider.GOOGLE, "dir/name?x#y")
     for url in ("ais://b", "ais:///name", "b/name", "://b/name", ""):
         with pytest.raises(InvalidURLException):
             client.get_object_from_url(url)

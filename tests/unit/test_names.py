@@ -7,14 +7,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
-from aistore.sdk.names import (
+from aistore.sdk.transport.url import encode_path
+from aistore.wire.names import (
+    BucketUrl,
     check_bucket_name,
     check_object_name,
     object_name_fault,
     object_path,
+    parse_bucket_url,
     quote_object_name,
 )
-from aistore.sdk.transport.url import encode_path
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,45 @@ def test_not_like_2_0_bucket_names_are_checked(name):  # defect 2
 def test_paths(name, path):
     assert check_object_name(name) == name
     assert object_path("bck", name) == f"objects/bck/{path}"
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("ais://b/o", BucketUrl("ais", "b", "o")),
+        ("ais://b", BucketUrl("ais", "b")),
+        ("ais://b/", BucketUrl("ais", "b")),
+        ("ais://", BucketUrl("ais")),
+        ("S3://b/O", BucketUrl("s3", "b", "O")),
+        ("ais+s3://b/o", BucketUrl("s3", "b", "o")),
+        ("ais://b//o", BucketUrl("ais", "b", "/o")),
+        ("ais://b/d/", BucketUrl("ais", "b", "d/")),
+        ("ais://b/img#1.jpg?x=1;y&%41[0] \n\udcff", BucketUrl("ais", "b", "img#1.jpg?x=1;y&%41[0] \n\udcff")),
+        ("ais://b/s3://c/o", BucketUrl("ais", "b", "s3://c/o")),
+        ("ais://b#1/o", BucketUrl("ais", "b#1", "o")),
+        ("ais://@u#n/b/o@#", BucketUrl("ais", "b", "o@#", "u", "n")),
+        ("ais://#n/b/o", BucketUrl("ais", "b", "o", "", "n")),
+        ("ais://@u/b", BucketUrl("ais", "b", "", "u")),
+        ("b/o", None),
+        ("/ais://b/o", None),
+        ("://b/o", None),
+        (" ais://b/o", None),
+        ("ais://@u#n#x/b/o", None),
+        ("", None),
+    ],
+)
+def test_urls(text, url):
+    """Nothing after the bucket's slash is more than a letter of a name."""
+    assert parse_bucket_url(text) == url
+    if url is not None:
+        assert parse_bucket_url(str(url)) == url
+
+
+@given(name=st.text(max_size=50), place=st.sampled_from(["b", "@u#n/b", "#n/b", "@u/b"]))
+def test_any_name_survives_a_url(name, place):
+    url = parse_bucket_url(f"gs://{place}/{name}")
+    assert url is not None
+    assert (url.root, url.name) == (place, name)
 
 
 def _is_bytes(name):

@@ -165,8 +165,10 @@ def test_names_in_messages():
 
 
 def test_parse_url():
-    assert utils.parse_url("ais://b/o/x?y#z") == ("ais", "b", "o/x")
+    assert utils.parse_url("ais://b/o/x?y#z") == ("ais", "b", "o/x?y#z")  # 2.0.0 cuts it: "o/x"
+    assert utils.parse_url("s3://b") == ("s3", "b", "")
     assert utils.parse_url("b/o") == ("", "", "b/o")
+    assert utils.parse_url("ais://@u#n/b/o") == ("ais", "@u#n/b", "o")
 
 
 def response(body, kind="application/json"):

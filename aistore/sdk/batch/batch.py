@@ -26,10 +26,10 @@ from aistore.sdk.const import (
 from aistore.sdk.enums import Colocation
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType, UnsupportedOperation
 from aistore.sdk.lazy import lazy_names
-from aistore.sdk.names import check_object_name
 from aistore.sdk.namespace import Namespace
 from aistore.sdk.obj.object import Object
 from aistore.sdk.provider import Provider
+from aistore.wire.names import check_object_name
 
 if TYPE_CHECKING:
     from requests import Response

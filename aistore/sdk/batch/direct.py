@@ -24,7 +24,6 @@ from aistore.sdk.const import (
     STATUS_PARTIAL_CONTENT,
 )
 from aistore.sdk.errors import AISNetworkError, ErrBckNotFound, ErrObjNotFound, ErrRangeNotSatisfiable
-from aistore.sdk.names import bucket_objects_path, wire_object_name
 from aistore.sdk.obj.byte_range import format_byte_range
 from aistore.sdk.obj.stream_errors import STREAM_ERRORS
 from aistore.sdk.provider import Provider
@@ -32,6 +31,7 @@ from aistore.sdk.transport.coding import is_coded
 from aistore.sdk.transport.encode import encode_fields, encode_head, encode_token
 from aistore.sdk.transport.lane import Lane, LaneLostError
 from aistore.sdk.transport.url import encode_params
+from aistore.wire.names import bucket_objects_path, wire_object_name
 
 if TYPE_CHECKING:
     from aistore.sdk.request_client import RequestClient

@@ -14,10 +14,10 @@ from aistore.sdk.const import (
     URL_PATH_BUCKETS,
 )
 from aistore.sdk.errors import InvalidArgument, InvalidBckProvider
-from aistore.sdk.names import check_bucket_name
 from aistore.sdk.namespace import Namespace
 from aistore.sdk.provider import Provider
 from aistore.sdk.types import ActionMsg, BucketModel
+from aistore.wire.names import check_bucket_name
 
 if TYPE_CHECKING:
     import requests

@@ -18,9 +18,9 @@ from aistore.sdk.const import (
 )
 from aistore.sdk.errors import UnsupportedOperation
 from aistore.sdk.list_object_flag import ListObjectFlag
-from aistore.sdk.names import check_object_name
 from aistore.sdk.obj.object_iterator import ObjectIterator
 from aistore.sdk.types import ActionMsg, BucketEntry, BucketList, ListObjectsMsg
+from aistore.wire.names import check_object_name
 
 if TYPE_CHECKING:
     from aistore.sdk.etl import ETLConfig

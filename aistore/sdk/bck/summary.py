@@ -24,9 +24,9 @@ from aistore.sdk.const import (
 )
 from aistore.sdk.enums import FLTPresence
 from aistore.sdk.errors import ErrInvalidResponse, InvalidArgument, UnexpectedHTTPStatusCode
-from aistore.sdk.names import quote_object_name
 from aistore.sdk.polling import check_wait_timeout, poll
 from aistore.sdk.types import BsummCtrlMsg
+from aistore.wire.names import quote_object_name
 
 if TYPE_CHECKING:
     import requests

@@ -18,8 +18,8 @@ from aistore.sdk.const import (
     QPARAM_KEEP_REMOTE,
 )
 from aistore.sdk.etl.etl_const import DEFAULT_ETL_TIMEOUT
-from aistore.sdk.names import check_bucket_name
 from aistore.sdk.types import BucketModel, CopyBckMsg, TCBckMsg
+from aistore.wire.names import check_bucket_name
 
 if TYPE_CHECKING:
     from aistore.sdk.bucket import Bucket

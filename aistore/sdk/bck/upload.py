@@ -16,9 +16,9 @@ from typing import Any
 
 from aistore.sdk.bck.base import BucketBase
 from aistore.sdk.errors import InvalidArgument, SDKError
-from aistore.sdk.names import check_object_name
 from aistore.sdk.progress import ProgressCallback, ProgressUpdate
 from aistore.sdk.utils import get_file_size, validate_directory
+from aistore.wire.names import check_object_name
 
 logger = logging.getLogger("aistore.sdk.bucket.put_files")
 

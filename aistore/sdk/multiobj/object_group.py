@@ -28,9 +28,9 @@ from aistore.sdk.multiobj.object_collection import ObjectCollection
 from aistore.sdk.multiobj.object_names import ObjectNames
 from aistore.sdk.multiobj.object_range import ObjectRange
 from aistore.sdk.multiobj.object_template import ObjectTemplate
-from aistore.sdk.names import check_object_name
 from aistore.sdk.parallel import ordered_map
 from aistore.sdk.types import ArchiveMultiObj, CopyBckMsg, PrefetchMsg, TCBckMsg, TCMultiObj
+from aistore.wire.names import check_object_name
 
 if TYPE_CHECKING:
     from aistore.sdk.bucket import Bucket

@@ -28,7 +28,6 @@ from aistore.sdk.const import (
     QPARAM_SYNC,
 )
 from aistore.sdk.lazy import lazy_names
-from aistore.sdk.names import bucket_objects_path, check_object_name, object_path
 from aistore.sdk.obj.multipart_upload import MultipartUpload
 from aistore.sdk.obj.object_client import DEFAULT_PROPS, ObjectClient
 from aistore.sdk.obj.object_props import ObjectProps
@@ -37,6 +36,7 @@ from aistore.sdk.obj.object_writer import ObjectWriter
 from aistore.sdk.obj.read_request import ReadRequest, refuse_with_workers
 from aistore.sdk.provider import Provider
 from aistore.sdk.types import ActionMsg, BlobMsg, BucketEntry, PromoteAPIArgs
+from aistore.wire.names import bucket_objects_path, check_object_name, object_path
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

@@ -4,7 +4,7 @@ import logging
 import threading
 
 from aistore.local import LocalCluster
-from aistore.sdk.names import object_path
+from aistore.wire.names import object_path
 from tests.integration.test_sdk_batch import *  # noqa: F403 - these tests run with another client
 from tests.integration.test_sdk_objects import *  # noqa: F403
 

@@ -177,10 +177,10 @@ def _content(data: bytes | str | os.PathLike[str]) -> bytes:
         return bytes(data)
     if isinstance(data, os.PathLike):
         return Path(data).read_bytes()
-    if isinstance(data, str) and urlsplit(data).scheme in {"http", "https"}:
+    if _is_url(data):
         import requests
 
-        response = requests.get(data, timeout=FETCH_TIMEOUT)
+        response = requests.get(str(data), timeout=FETCH_TIMEOUT)
         response.raise_for_status()
         return response.content
     if isinstance(data, str):
@@ -189,6 +189,10 @@ def _content(data: bytes | str | os.PathLike[str]) -> bytes:
 
 
 def _name(data: bytes | str | os.PathLike[str]) -> str:
-    if isinstance(data, (str, os.PathLike)):
-        return Path(urlsplit(os.fspath(data)).path).name or "object"
-    return "object"
+    if _is_url(data):
+        data = urlsplit(str(data)).path
+    return Path(data).name or "object" if isinstance(data, (str, os.PathLike)) else "object"
+
+
+def _is_url(data: bytes | str | os.PathLike[str]) -> bool:
+    return isinstance(data, str) and data.lower().startswith(("http://", "https://"))

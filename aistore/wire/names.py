@@ -1,4 +1,4 @@
-"""Names of objects and buckets: what the cluster refuses, and how a name becomes the path that addresses it.
+"""Names of objects and buckets: what the cluster refuses, and the paths and URLs that address them.
 
 Names are bytes to the cluster: text is encoded as UTF-8, and lone surrogates (as `os.fsdecode` makes them)
 become the bytes that they stand for.
@@ -7,6 +7,7 @@ become the bytes that they stand for.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 from urllib.parse import quote
 
 from aistore.sdk.const import URL_PATH_OBJECTS
@@ -15,6 +16,80 @@ from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
 _BUCKET = re.compile(r"[A-Za-z0-9._-]+")
 # What `quote` would leave as it is.
 _PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*")
+# A provider may have `ais+` in front, as in URLs for fsspec.
+_URL = re.compile(r"(?:ais\+)?([a-z][a-z0-9.-]*)://(.*)", re.DOTALL | re.IGNORECASE)
+_NAMESPACE = re.compile(r"(?:@([^#/]*))?(?:#([^#/]*))?")
+
+
+class BucketUrl(NamedTuple):
+    """The parts of `provider://@uuid#namespace/bucket/name`, each possibly empty.
+
+    Attributes:
+        provider: The scheme in lower case, which may be an alias such as `s3`.
+        bucket: Name of the bucket.
+        name: Name or prefix of objects: everything after the bucket's slash, as it is written.
+        uuid: Remote cluster of the namespace.
+        namespace: Name of the namespace.
+    """
+
+    provider: str
+    bucket: str = ""
+    name: str = ""
+    uuid: str = ""
+    namespace: str = ""
+
+    @property
+    def root(self) -> str:
+        """The bucket with its namespace: `@uuid#namespace/bucket`, or only the bucket in the global one."""
+        place = (f"@{self.uuid}" if self.uuid else "") + (f"#{self.namespace}" if self.namespace else "")
+        return "/".join(part for part in (place, self.bucket) if part)
+
+    def __str__(self) -> str:
+        return f"{self.provider}://{self.root}" + (f"/{self.name}" if self.name else "")
+
+
+def split_scheme(text: str) -> tuple[str, str] | None:
+    """Return the provider of a URL in lower case and what follows `://`; `None` for what is no URL.
+
+    Args:
+        text: Possibly a URL.
+    """
+    found = _URL.fullmatch(text)
+    return (found[1].lower(), found[2]) if found else None
+
+
+def split_namespace(text: str) -> tuple[str, str] | None:
+    """Return UUID and name of a namespace, each possibly empty; `None` for what is no namespace.
+
+    Args:
+        text: `@uuid#name`, `@uuid`, `#name` or nothing.
+    """
+    found = _NAMESPACE.fullmatch(text)
+    return (found[1] or "", found[2] or "") if found else None
+
+
+def parse_bucket_url(text: str) -> BucketUrl | None:
+    """Split the URL of a bucket or object; `None` for what is no URL.
+
+    Names are taken literally: `#`, `?`, `;`, `%41` and slashes are part of them. Only before the bucket do
+    `@` and `#` begin a namespace.
+
+    Args:
+        text: `provider://bucket/name` or `provider://@uuid#namespace/bucket/name`.
+    """
+    found = split_scheme(text)
+    if found is None:
+        return None
+    provider, rest = found
+    uuid = namespace = ""
+    if rest[:1] in ("@", "#"):
+        place, _, rest = rest.partition("/")
+        parts = split_namespace(place)
+        if parts is None:
+            return None
+        uuid, namespace = parts
+    bucket, _, name = rest.partition("/")
+    return BucketUrl(provider, bucket, name, uuid, namespace)
 
 
 def object_name_fault(name: str) -> str:
