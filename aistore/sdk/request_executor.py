@@ -11,8 +11,7 @@ from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.session_manager import SessionManager
 from aistore.sdk.transport.body import Body
-from aistore.sdk.transport.call import Call
-from aistore.sdk.transport.encode import USER_AGENT
+from aistore.sdk.transport.call import USER_AGENT, Call
 from aistore.sdk.transport.retry import is_idempotent
 from aistore.sdk.transport.url import Base, encode_params, encode_path, parse_base, parse_origin, split_url
 

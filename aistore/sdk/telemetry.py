@@ -19,8 +19,8 @@ except ImportError as err:
     ) from err
 
 from aistore.sdk.transport import observer
-from aistore.sdk.transport.encode import encode_lines
 from aistore.version import __version__
+from aistore.wire.http1.write import encode_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable

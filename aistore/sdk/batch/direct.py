@@ -27,10 +27,11 @@ from aistore.sdk.errors import AISNetworkError, ErrBckNotFound, ErrObjNotFound, 
 from aistore.sdk.obj.byte_range import format_byte_range
 from aistore.sdk.obj.stream_errors import STREAM_ERRORS
 from aistore.sdk.provider import Provider
-from aistore.sdk.transport.coding import is_coded
-from aistore.sdk.transport.encode import encode_fields, encode_head, encode_token
+from aistore.sdk.transport.call import own_fields
 from aistore.sdk.transport.lane import Lane, LaneLostError
 from aistore.sdk.transport.url import encode_params
+from aistore.wire.http1.content_encoding import is_coded
+from aistore.wire.http1.write import encode_head, encode_token
 from aistore.wire.names import bucket_objects_path, wire_object_name
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ class _Window:
         key = (owner, permit, ask.range)
         end = self._ends.get(key)
         if end is None:
-            fields = encode_fields(None if ask.range is None else {HEADER_RANGE: ask.range})
+            fields = own_fields(None if ask.range is None else {HEADER_RANGE: ask.range})
             head = encode_head("", "", owner.origin.netloc, fields + self._auth, b"").decode("latin-1")
             end = self._ends[key] = f"&{permit.mark()}{head[1:]}"
         run.heads.append(f"{_GET} {owner.prefix}/{ask.target}{end}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from urllib3 import HTTPHeaderDict
 
-    from aistore.sdk.transport.head import Head
+    from aistore.wire.http1.parse import Head
 
 
 class AnswerFace(io.RawIOBase):

@@ -4,13 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aistore.sdk.transport.encode import encode_fields, encode_head, encode_token
+from aistore.sdk.const import USER_AGENT_BASE
+from aistore.version import __version__
+from aistore.wire.http1.write import encode_fields, encode_head, encode_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aistore.sdk.transport.body import Body
     from aistore.sdk.transport.url import Base, Origin
+
+USER_AGENT = f"{USER_AGENT_BASE}/{__version__}"
+
+_DEFAULTS = {
+    "user-agent": f"User-Agent: {USER_AGENT}\r\n".encode(),
+    # Object bytes are wanted as they are stored.
+    "accept-encoding": b"Accept-Encoding: identity\r\n",
+    "accept": b"Accept: */*\r\n",
+}
+_ALL_DEFAULTS = b"".join(_DEFAULTS.values())
+
+
+def own_fields(headers: Mapping[str, Any] | None) -> bytes:
+    """Write the header fields that all hops of a request share, defaults included.
+
+    Args:
+        headers: The caller's fields; they replace the defaults, None drops one, a list or tuple repeats it.
+
+    Raises:
+        InvalidArgument: A name or value that would break out of its line.
+    """
+    return encode_fields(headers, _DEFAULTS) if headers else _ALL_DEFAULTS
 
 
 class Call:
@@ -118,7 +142,7 @@ class Hop:
         self.target = call.target
         self.url = call.base.origin_text + call.target
         self.body = call.body
-        self.fields = encode_fields(call.headers)
+        self.fields = own_fields(call.headers)
         self.auth = encode_token(call.token, call.headers) + call.members_only
 
     def head(self, framing: bytes, fields: bytes | None = None) -> bytes:

@@ -19,9 +19,9 @@ from aistore.sdk.errors import (
     AISReadTimeout,
     AISSSLError,
 )
-from aistore.sdk.transport.head import Head, MalformedAnswerError, find_end, parse_head
 from aistore.sdk.transport.resolve import resolve
 from aistore.sdk.transport.waits import limit_waits
+from aistore.wire.http1.parse import Head, MalformedAnswerError, find_end, parse_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable

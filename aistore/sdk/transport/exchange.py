@@ -14,8 +14,8 @@ from aistore.sdk.errors import (
 )
 from aistore.sdk.transport.body import BodyError
 from aistore.sdk.transport.connection import Connection, DeadConnectionError
-from aistore.sdk.transport.framing import LAST_CHUNK, encode_chunk
-from aistore.sdk.transport.head import Head, MalformedAnswerError
+from aistore.wire.http1.chunked import LAST_CHUNK, encode_chunk
+from aistore.wire.http1.parse import Head, MalformedAnswerError
 
 if TYPE_CHECKING:
     from aistore.sdk.transport.body import Body

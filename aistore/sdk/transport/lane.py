@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, cast
 
 from aistore.sdk.errors import AISNetworkError
 from aistore.sdk.transport.connection import DeadConnectionError, describe
-from aistore.sdk.transport.head import (
+from aistore.sdk.transport.plain_head import PLAIN_HEAD
+from aistore.sdk.transport.stream import BodyReader
+from aistore.wire.http1.parse import (
     MAX_HEAD,
     Head,
     MalformedAnswerError,
@@ -14,8 +16,6 @@ from aistore.sdk.transport.head import (
     find_end,
     parse_head,
 )
-from aistore.sdk.transport.plain_head import PLAIN_HEAD
-from aistore.sdk.transport.stream import BodyReader
 
 if TYPE_CHECKING:
     from aistore.sdk.transport.connection import Connection

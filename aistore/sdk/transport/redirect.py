@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from aistore.sdk.transport.head import MalformedAnswerError
+from aistore.wire.http1.parse import MalformedAnswerError
 
 MAX_HOPS = 3
 """Most redirects followed for one request."""

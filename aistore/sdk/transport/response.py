@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from aistore.sdk.transport.coding import decode, is_coded
+from aistore.wire.http1.content_encoding import decode, is_coded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aistore.sdk.transport.head import Head
     from aistore.sdk.transport.stream import BodyReader
+    from aistore.wire.http1.parse import Head
 
 
 class Sent:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.errors import AISChunkedEncodingError, AISNetworkError, AISProtocolError, AISReadTimeout
 from aistore.sdk.transport.answer_face import AnswerFace
-from aistore.sdk.transport.coding import decode, is_coded
 from aistore.sdk.transport.connection import RECV, describe
-from aistore.sdk.transport.framing import ChunkedDecoder
-from aistore.sdk.transport.head import CHUNKED, UNTIL_CLOSE, Head, MalformedAnswerError
+from aistore.wire.http1.chunked import ChunkedDecoder
+from aistore.wire.http1.content_encoding import decode, is_coded
+from aistore.wire.http1.parse import CHUNKED, UNTIL_CLOSE, Head, MalformedAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,10 +20,8 @@ from aistore.sdk.errors import (
     SDKError,
 )
 from aistore.sdk.transport import observer
-from aistore.sdk.transport.call import Call, Hop
-from aistore.sdk.transport.encode import encode_fields
+from aistore.sdk.transport.call import Call, Hop, own_fields
 from aistore.sdk.transport.exchange import exchange
-from aistore.sdk.transport.head import MalformedAnswerError, body_length
 from aistore.sdk.transport.members import Members
 from aistore.sdk.transport.pool import Pool
 from aistore.sdk.transport.recorder import Recorder
@@ -31,11 +29,12 @@ from aistore.sdk.transport.redirect import REDIRECTS, SIGNED, TooManyHopsError, 
 from aistore.sdk.transport.response import Response, Sent
 from aistore.sdk.transport.stream import BodyReader
 from aistore.sdk.transport.url import Base, Origin, parse_origin
+from aistore.wire.http1.parse import MalformedAnswerError, body_length
 
 if TYPE_CHECKING:
     from aistore.sdk.transport.connection import Connection
-    from aistore.sdk.transport.head import Head
     from aistore.sdk.transport.tls import TLSConfig
+    from aistore.wire.http1.parse import Head
 
 log = logging.getLogger("aistore.sdk.transport")
 
@@ -207,7 +206,7 @@ class Transport:
     def _probe_fields(call: Call) -> bytes:
         # Without the checksum: a server that does not redirect would compare it with the empty body.
         headers = {k: v for k, v in (call.headers or {}).items() if not k.lower().startswith(_CHECKSUM)}
-        return encode_fields(headers)
+        return own_fields(headers)
 
     # ------------------------------------------------------------ answers
 

@@ -12,8 +12,8 @@ from scripted import Answer, scripted
 from aistore.sdk.batch import drain
 from aistore.sdk.batch.batch import Batch
 from aistore.sdk.bucket import Bucket
-from aistore.sdk.transport.framing import ChunkedDecoder
-from aistore.sdk.transport.head import MalformedAnswerError
+from aistore.wire.http1.chunked import ChunkedDecoder
+from aistore.wire.http1.parse import MalformedAnswerError
 
 TAR = tar_of([("bck/a", b"1")])
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aistore.sdk.transport.framing import LAST_CHUNK, ChunkedDecoder, encode_chunk
-from aistore.sdk.transport.head import MalformedAnswerError
+from aistore.wire.http1.chunked import LAST_CHUNK, ChunkedDecoder, encode_chunk
+from aistore.wire.http1.parse import MalformedAnswerError
 
 
 def decode(pieces):

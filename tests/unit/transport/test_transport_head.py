@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aistore.sdk.transport.head import (
+from aistore.wire.http1.parse import (
     CHUNKED,
     MAX_HEAD,
     UNTIL_CLOSE,

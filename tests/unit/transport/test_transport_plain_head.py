@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aistore.sdk.transport.head import MalformedAnswerError, body_length, find_end, parse_head
 from aistore.sdk.transport.plain_head import PLAIN_HEAD
+from aistore.wire.http1.parse import MalformedAnswerError, body_length, find_end, parse_head
 
 NGINX = (
     b"HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Sat, 21 Nov 2026 15:20:53 GMT\r\n"

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from aistore.sdk import errors
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType, InvalidEndpoint
-from aistore.sdk.transport.encode import encode_fields, encode_head, encode_lines, encode_token
-from aistore.sdk.transport.head import MalformedAnswerError
+from aistore.sdk.transport.call import own_fields
 from aistore.sdk.transport.members import map_origins
 from aistore.sdk.transport.redirect import MAX_HOPS, SIGNED, TooManyHopsError, follow
 from aistore.sdk.transport.retry import (
@@ -27,6 +26,8 @@ from aistore.sdk.transport.url import (
     parse_origin,
     split_url,
 )
+from aistore.wire.http1.parse import MalformedAnswerError
+from aistore.wire.http1.write import encode_head, encode_lines, encode_token
 
 # ---------------------------------------------------------------- redirects
 
@@ -178,15 +179,15 @@ def test_params_as_requests_encodes_them(params):
 
 
 def test_head_of_a_request():
-    head = encode_head("GET", "/v1/x", "h:1", encode_fields({"Range": "bytes=0-1"}), b"")
+    head = encode_head("GET", "/v1/x", "h:1", own_fields({"Range": "bytes=0-1"}), b"")
     assert head.startswith(b"GET /v1/x HTTP/1.1\r\nHost: h:1\r\n")
     assert b"\r\nRange: bytes=0-1\r\n" in head
     assert head.endswith(b"\r\n\r\n")
-    assert b"application/json" not in encode_fields({})  # defect 35
+    assert b"application/json" not in own_fields({})  # defect 35
 
 
 def test_callers_fields_replace_defaults_but_not_framing():
-    fields = encode_fields(
+    fields = own_fields(
         {
             "user-agent": "x/1",
             "Content-Length": "7",
@@ -205,12 +206,12 @@ def test_callers_fields_replace_defaults_but_not_framing():
 @pytest.mark.parametrize("headers", [{"A": "x\r\nB: y"}, {"A\r\nB": "x"}, {"A": "x\0"}, {"": "x"}, {1: "x"}])
 def test_header_injection_is_refused(headers):
     with pytest.raises(InvalidArgument):
-        encode_fields(headers)
+        own_fields(headers)
 
 
 def test_values_beyond_latin_1_travel_as_utf_8():
-    assert "A: \u20ac".encode() in encode_fields({"A": "\u20ac"})
-    assert b"A: \xe9" in encode_fields({"A": "\u00e9"})
+    assert "A: \u20ac".encode() in own_fields({"A": "\u20ac"})
+    assert b"A: \xe9" in own_fields({"A": "\u00e9"})
 
 
 def test_token_goes_before_the_callers_field():

@@ -27,11 +27,11 @@ from aistore.sdk.etl.webserver.exchange import Gatherer, HopAnswer, ObjectTooLar
 from aistore.sdk.transport.body import Body
 from aistore.sdk.transport.call import Call, Hop
 from aistore.sdk.transport.exchange import exchange
-from aistore.sdk.transport.head import MalformedAnswerError, body_length
 from aistore.sdk.transport.pool import Pool
 from aistore.sdk.transport.stream import BodyReader
 from aistore.sdk.transport.tls import TLSConfig, context_for
 from aistore.sdk.transport.url import Base, parse_origin, split_url
+from aistore.wire.http1.parse import MalformedAnswerError, body_length
 
 if TYPE_CHECKING:
     import ssl
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from aistore.sdk.etl.webserver.base_etl_server import ETLServer
     from aistore.sdk.etl.webserver.settings import ServerSettings
     from aistore.sdk.transport.connection import Connection
-    from aistore.sdk.transport.head import Head
+    from aistore.wire.http1.parse import Head
 
 _READ_BUFFER = 1 << 16
 _READ_BYTES = 1 << 20

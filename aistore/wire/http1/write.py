@@ -5,33 +5,23 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from aistore.sdk.const import USER_AGENT_BASE
-from aistore.sdk.errors import InvalidArgument
-from aistore.version import __version__
+from aistore.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-USER_AGENT = f"{USER_AGENT_BASE}/{__version__}"
-
-_DEFAULTS = {
-    "user-agent": f"User-Agent: {USER_AGENT}\r\n".encode(),
-    # Object bytes are wanted as they are stored.
-    "accept-encoding": b"Accept-Encoding: identity\r\n",
-    "accept": b"Accept: */*\r\n",
-}
-_ALL_DEFAULTS = b"".join(_DEFAULTS.values())
 # Framing and routing are the transport's own; the token has rules of its own.
 _RESERVED = frozenset({"content-length", "transfer-encoding", "host", "authorization", "expect"})
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BAD_VALUE = re.compile(r"[\r\n\0]")
 
 
-def encode_fields(headers: Mapping[str, Any] | None) -> bytes:
+def encode_fields(headers: Mapping[str, Any], defaults: Mapping[str, bytes]) -> bytes:
     """Write the header fields that all hops of a request share.
 
     Args:
         headers: The caller's fields; they replace the defaults, None drops one, a list or tuple repeats it.
+        defaults: Lines of other fields, by name in lower case.
 
     Returns:
         Field lines.
@@ -39,9 +29,7 @@ def encode_fields(headers: Mapping[str, Any] | None) -> bytes:
     Raises:
         InvalidArgument: A name or value that would break out of its line.
     """
-    if not headers:
-        return _ALL_DEFAULTS
-    defaults = dict(_DEFAULTS)
+    defaults = dict(defaults)
     lines: list[bytes] = []
     for name, value in headers.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from aistore.sdk.transport.head import MAX_HEAD, MalformedAnswerError
+from aistore.wire.http1.parse import MAX_HEAD, MalformedAnswerError
 
 MAX_SIZE_LINE = 4096
 """Longest line that announces a chunk, extensions included, in bytes."""
