@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from aistore.local.api import errors
-from aistore.local.api.redirect import base36, signed, was_redirected
+from aistore.local.api.redirect import base36, was_redirected
 from aistore.local.api.registry import Noun
 from aistore.local.api.request import ClientGoneError
 from aistore.local.api.response import Response
@@ -79,7 +79,9 @@ class _Room:
         if req.raw_query:
             query = f"{req.raw_query}&{query}"
         path = f"{req.raw_path.rstrip('/')}/{tail}"
-        location = f"{node.url}{path}?{signed(req, path, query)}"
+        if req.state.authn is not None:
+            query = req.state.authn.sign(req.method, path, query, "")
+        location = f"{node.url}{path}?{query}"
         body = f'<a href="{html.escape(location)}">Temporary Redirect</a>.\n\n'.encode()
         return Response(307, body, headers=[("Location", location)], content_type="text/html; charset=utf-8")
 

@@ -34,9 +34,7 @@ async def patch(req: Request, bucket: Bucket, name: str) -> Response:
 
 async def delete(req: Request, bucket: Bucket, name: str) -> Response:
     """Delete the object, or abort a multipart upload of it."""
-    body = await req.body()
-    msg = req.decode(body, ActionMsg, "apc.ActMsg") if body.strip() else ActionMsg()
-    if msg.action == "mpt-abort" or "uploadId" in req.query:
+    if (await req.optional_action()).action == "mpt-abort" or "uploadId" in req.query:
         from aistore.local.api.multipart import abort
 
         return await abort(req, bucket, name)

@@ -73,7 +73,7 @@ async def _at_proxy(req: Request, name: str) -> Response:
     elif "append_type" in req.query:
         bit = access.APPEND
     access.check_access(bucket, bit)
-    return redirect(req, _target(req, bucket, name))
+    return await redirect(req, _target(req, bucket, name))
 
 
 def _target(req: Request, bucket: Bucket, name: str) -> Node:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote_plus
+from urllib.parse import quote_plus
 
 from aistore.local.api.response import Response
+from aistore.wire.query import parameters
 
 if TYPE_CHECKING:
     from aistore.local.api.request import Request
@@ -30,7 +31,16 @@ def base36(number: int) -> str:
     return "".join(reversed(digits)) or "0"
 
 
-def redirect(req: Request, target: Node) -> Response:
+async def checked_action(req: Request) -> str:
+    """The action in the body of a request for an object, where the body decides what is done.
+
+    Raises:
+        LocalError: The body is no message.
+    """
+    return (await req.optional_action()).action if req.method in {"POST", "DELETE"} else ""
+
+
+async def redirect(req: Request, target: Node) -> Response:
     """Answer with the target's URL: 301 to a GET of an object, 307 to everything else."""
     # On all addresses, the one that this client used is the one that it can reach.
     base = (
@@ -39,14 +49,16 @@ def redirect(req: Request, target: Node) -> Response:
         else f"{req.state.tls.scheme}://{_hostname(req)}:{target.port}"
     )
     pid, utm = req.node.id, base36(time.time_ns())
-    if _SPECIAL.isdisjoint(req.path):
-        query = f"{req.raw_query}&pid={pid}&utm={utm}" if req.raw_query else f"pid={pid}&utm={utm}"
-    else:
-        pairs = [*parse_qsl(req.raw_query, keep_blank_values=True), ("pid", pid), ("utm", utm)]
+    query = f"{req.raw_query}&pid={pid}&utm={utm}" if req.raw_query else f"pid={pid}&utm={utm}"
+    if req.state.authn is not None:
+        # As the client wrote it, who will write it the same way again: every byte is signed.
+        query = req.state.authn.sign(req.method, req.raw_path, query, await checked_action(req))
+    elif not _SPECIAL.isdisjoint(req.path):
         query = "&".join(
-            f"{quote_plus(key)}={quote_plus(value)}" for key, value in sorted(pairs, key=lambda p: p[0])
+            f"{_quote(name)}={_quote(value)}"
+            for name, value, _ in sorted(parameters(query), key=lambda parameter: parameter.name)
         )
-    location = f"{base}{req.raw_path}?{signed(req, req.raw_path, query)}"
+    location = f"{base}{req.raw_path}?{query}"
     headers = [("Location", location)]
     if req.method == "GET":
         body = f'<a href="{html.escape(location)}">Moved Permanently</a>.\n\n'.encode()
@@ -56,12 +68,8 @@ def redirect(req: Request, target: Node) -> Response:
     )
 
 
-def signed(req: Request, raw_path: str, raw_query: str) -> str:
-    """The query of a redirect; with AuthN it proves to the target that the proxy has checked the request."""
-    authn = req.state.authn
-    if authn is None:
-        return raw_query
-    return f"{raw_query}&sig={authn.signature(req.method, raw_path, raw_query)}"
+def _quote(text: str) -> str:
+    return quote_plus(text.encode("utf-8", "surrogateescape"))
 
 
 def _hostname(req: Request) -> str:

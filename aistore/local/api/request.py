@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote
 
 import msgspec
 
 from aistore.local.errors import InvalidRequest, LocalError
 from aistore.local.names import make_bck
 from aistore.sdk.models.prepare import prepared
+from aistore.wire.query import parse_query
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -100,11 +101,7 @@ class Request:
     def query(self) -> dict[str, str]:
         """Query parameters; of repeated ones the first."""
         if self._query is None:
-            self._query = {}
-            for item in self.raw_query.split("&"):
-                if item and ";" not in item:
-                    key, _, value = item.partition("=")
-                    self._query.setdefault(_unquote(key), _unquote(value))
+            self._query = parse_query(self.raw_query)
         return self._query
 
     def set_query(self, raw_query: str) -> None:
@@ -197,6 +194,14 @@ class Request:
         msg: ActionMsg = self.decode(await self.body(), ActionMsg, kind)
         return msg
 
+    async def optional_action(self) -> ActionMsg:
+        """The control message in the body; an empty one when there is no body.
+
+        Raises:
+            InvalidRequest: The body is something else.
+        """
+        return await self.action() if (await self.body()).strip() else ActionMsg()
+
     def decode(self, body: bytes, type: Any, kind: str) -> Any:
         """Decode a JSON body; `kind` is the cluster's name of the type, for its message.
 
@@ -210,7 +215,3 @@ class Request:
         except (msgspec.DecodeError, UnicodeDecodeError) as err:
             message = f"{self.node.label}: failed to unmarshal [*{kind}] ({self.method}), err: {err}"
             raise InvalidRequest(message) from err
-
-
-def _unquote(text: str) -> str:
-    return unquote_plus(text, errors="surrogateescape") if "%" in text or "+" in text else text

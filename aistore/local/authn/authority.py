@@ -6,9 +6,8 @@ import hashlib
 import hmac
 import secrets
 import time
-from operator import itemgetter
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from aistore.local.authn.accounts import Accounts
 from aistore.local.authn.jwt import InvalidToken
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
     from aistore.local.authn.identity import Identity
     from aistore.local.catalog import Catalog
 
-SIGNATURE = "sig"
-"""Query parameter of a redirect: the proxy has checked this request."""
+_SIGNATURE = "&sig="
+"""Before the last parameter of a redirect's query: the proxy has checked this request."""
 
 _SIGNED_FOR = 60.0
 
@@ -67,36 +66,35 @@ class Authn:
             raise InvalidToken("the token's user was removed")
         return identity
 
-    def signature(self, method: str, raw_path: str, raw_query: str) -> str:
-        """What a redirect carries, so that the target takes the request without a token.
+    def sign(self, method: str, raw_path: str, raw_query: str, action: str) -> str:
+        """Return the query of a redirect, which lets the target take the request without a token.
 
-        Not every client sends its token to another port (`requests` doesn't). It covers the verb, the path
-        and every parameter, and is good for a minute.
+        Not every client sends its token to another port (`requests` doesn't). The signature covers the
+        method, the path, every byte of the query and the action in the body, and is good for a minute.
+
+        Args:
+            method (str): The request's method.
+            raw_path (str): The path of the redirect.
+            raw_query (str): Its query so far.
+            action (str): The action in the request's body, or "".
         """
         now = str(int(time.time()))
-        return f"{now}.{self._sign(now, method, raw_path, raw_query)}"
+        return f"{raw_query}{_SIGNATURE}{now}.{self._digest(now, method, raw_path, raw_query, action)}"
 
-    def is_signed(self, method: str, raw_path: str, raw_query: str) -> bool:
+    def is_signed(self, method: str, raw_path: str, raw_query: str, action: str) -> bool:
         """Whether the proxy sent this request to a target, less than a minute ago."""
-        found = [value for key, value in _pairs(raw_query) if key == SIGNATURE]
-        if len(found) != 1:
-            return False
-        when, _, signature = found[0].partition(".")
+        signed_query, _, given = raw_query.rpartition(_SIGNATURE)
+        when, _, signature = given.partition(".")
         if not (when.isascii() and when.isdigit() and len(when) < 12):
             return False
-        wanted = self._sign(when, method, raw_path, raw_query)
+        wanted = self._digest(when, method, raw_path, signed_query, action)
         if not hmac.compare_digest(signature.encode("utf-8", "surrogateescape"), wanted.encode()):
             return False
         return abs(time.time() - int(when)) <= _SIGNED_FOR
 
-    def _sign(self, when: str, method: str, raw_path: str, raw_query: str) -> str:
-        # What is signed is what the request means: clients spell escapes in their own ways. Parameters of the
-        # same name keep their order, as the first one counts.
-        pairs = sorted((pair for pair in _pairs(raw_query) if pair[0] != SIGNATURE), key=itemgetter(0))
+    def _digest(self, when: str, method: str, raw_path: str, raw_query: str, action: str) -> str:
+        # Of the path what it means is signed, as routes read it: clients escape in ways of their own. A query
+        # they repeat as it is.
         path = unquote(raw_path, errors="surrogateescape")
-        signed = repr((when, method, path, pairs)).encode()
+        signed = repr((when, method, path, raw_query, action)).encode()
         return hmac.new(self._redirect_key, signed, hashlib.sha256).hexdigest()
-
-
-def _pairs(raw_query: str) -> list[tuple[str, str]]:
-    return parse_qsl(raw_query, keep_blank_values=True, errors="surrogateescape")

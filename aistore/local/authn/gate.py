@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from aistore.local.api.redirect import checked_action
 from aistore.local.api.registry import Handler, Noun
 from aistore.local.authn import rules
 from aistore.local.authn.identity import describe
@@ -60,7 +61,7 @@ class Gate:
         """A handler that checks first."""
 
         async def handle(req: Request) -> Response:
-            if not self._is_trusted(req):
+            if not await self._is_trusted(req):
                 await self._check(req)
             return await noun.handler(req)
 
@@ -78,16 +79,21 @@ class Gate:
 
         return handle
 
-    def _is_trusted(self, req: Request) -> bool:
+    async def _is_trusted(self, req: Request) -> bool:
         """Whether the proxy has checked this request, or an ETL's server sent it.
 
-        That one shows a secret, which is checked where it is answered.
+        That one shows a secret, which is checked where it is answered. A body that is no message has no
+        action that the proxy could have checked.
         """
         if req.node.is_proxy:
             return False
         if req.parts[:2] == ["etl", "_object"]:
             return True
-        return self._authn.is_signed(req.method, req.raw_path, req.raw_query)
+        try:
+            action = await checked_action(req)
+        except LocalError:
+            return False
+        return self._authn.is_signed(req.method, req.raw_path, req.raw_query, action)
 
     async def _check(self, req: Request) -> None:
         identity = self._identify(req)

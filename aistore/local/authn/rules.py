@@ -81,7 +81,8 @@ async def _objects(req: Request) -> list[Need]:
         action = (await req.action()).action
         return on(bck, _OBJECT_ACTIONS.get(action, AccessAttr.ACCESS_RW))
     bits = _OBJECT[req.method]
-    if "uploadId" in req.query and req.method in {"PUT", "DELETE"}:
+    aborts = req.method == "DELETE" and (await req.optional_action()).action == "mpt-abort"
+    if aborts or ("uploadId" in req.query and req.method in {"PUT", "DELETE"}):
         bits = AccessAttr.ACCESS_RW
     elif "append_type" in req.query and req.method == "PUT":
         bits = AccessAttr.APPEND

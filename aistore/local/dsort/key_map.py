@@ -11,13 +11,14 @@ import http.client
 import json
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from aistore.local.api.guard import is_loopback
 from aistore.local.errors import InvalidRequest, LocalError
 from aistore.local.jobs.template import Template, parse_template
 from aistore.local.names import make_bck
 from aistore.local.patterns import Patterns
+from aistore.wire.query import parse_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -187,7 +188,7 @@ def key_map_bucket(url: str) -> Bck:
         InvalidRequest: The URL is no object's.
     """
     parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query))
+    query = parse_query(parts.query)
     name, _ = _split_object(parts.path, url)
     return make_bck(name, query.get("provider", ""), query.get("namespace", ""))
 

@@ -101,7 +101,7 @@ class TransformCall(NamedTuple):
         """The query, with its question mark."""
         pairs = []
         if self.args:
-            pairs.append(f"etl_args={quote_plus(self.args)}")
+            pairs.append(f"etl_args={quote_plus(self.args.encode('utf-8', 'surrogateescape'))}")
         if self.by_path:
             pairs.append(f"etl_fqn={escape_fqn(self.reader.path)}")
         return f"?{'&'.join(pairs)}" if pairs else ""

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
+from aistore.wire.query import parameters
+
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
 EMPTY_SHA256 = hashlib.sha256().hexdigest()
@@ -128,17 +130,16 @@ def canonical_path(raw_path: str) -> str:
 
 def canonical_query(raw_query: str) -> str:
     """The query sorted and encoded, without the signature itself."""
-    pairs = []
-    for item in raw_query.split("&"):
-        if item:
-            key, _, value = item.partition("=")
-            if key != _SIGNATURE_PARAMETER:
-                pairs.append((_encode(key), _encode(value)))
-    return "&".join(f"{key}={value}" for key, value in sorted(pairs))
+    pairs = [
+        (_encode(name), _encode(value))
+        for name, value, _ in parameters(raw_query)
+        if name != _SIGNATURE_PARAMETER
+    ]
+    return "&".join(f"{name}={value}" for name, value in sorted(pairs))
 
 
 def _encode(text: str) -> str:
-    return quote(unquote_to_bytes(text), safe="~")
+    return quote(text.encode("utf-8", "surrogateescape"), safe="~")
 
 
 def canonical_request(

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import hmac
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+
+from aistore.wire.query import parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,11 +53,8 @@ def string_to_sign(
 
 
 def _resource(raw_path: str, raw_query: str) -> str:
-    items = [item.partition("=") for item in raw_query.split("&")]
     signed = sorted(
-        f"{name}={unquote(value)}" if equals else name
-        for name, equals, value in items
-        if name in _SUBRESOURCES
+        f"{name}{equals}{value}" for name, value, equals in parameters(raw_query) if name in _SUBRESOURCES
     )
     return f"{raw_path}?{'&'.join(signed)}" if signed else raw_path
 

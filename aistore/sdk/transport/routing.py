@@ -22,11 +22,12 @@ import re
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from aistore.sdk.errors import AISNetworkError, AISUnrewindableBodyError, InvalidEndpoint, SDKError
 from aistore.sdk.hrw import owner_index
 from aistore.sdk.transport.url import Base, parse_origin
+from aistore.wire.query import parameters, parse_query
 
 if TYPE_CHECKING:
     from aistore.sdk.models.cluster import Smap
@@ -305,8 +306,8 @@ def find_place(call: Call) -> Place | None:
 
 @lru_cache(maxsize=1024)
 def _bucket_prefix(query: str, allowed: frozenset[str]) -> str | None:
-    pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
-    params = dict(pairs)
+    pairs = list(parameters(query))
+    params = parse_query(query)
     if len(params) != len(pairs) or not params.keys() <= allowed:
         return None
     provider, namespace = params.get("provider", "ais"), params.get("namespace", "@#")
@@ -330,11 +331,11 @@ def read_mark(target: str, location: str) -> Mark | None:
     try:
         parts = urlsplit(location)
         origin = parse_origin(f"{parts.scheme}://{parts.netloc}")
-        got = parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape")
+        got = [(name, value) for name, value, _ in parameters(parts.query)]
         extra = dict(got)
-        for pair in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
-            got.remove(pair)
-            extra.pop(pair[0], None)
+        for name, value, _ in parameters(query):
+            got.remove((name, value))
+            extra.pop(name, None)
         if len(got) != 2 or extra.keys() != {"pid", "utm"} or not _NODE_ID.fullmatch(extra["pid"]):
             return None
         if unquote(parts.path, errors="surrogateescape") != unquote(path, errors="surrogateescape"):

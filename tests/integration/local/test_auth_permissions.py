@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from authn_site import Site
@@ -93,6 +93,7 @@ OPS = {
     "begin multipart": Op("POST", "/v1/objects/b/m", post("mpt-upload"), b=RW),
     "put a part": Op("PUT", "/v1/objects/b/m?uploadId=unknown-id&partNumber=1", b"x", b=RW),
     "abort multipart": Op("DELETE", "/v1/objects/b/m?uploadId=unknown-id", post("mpt-abort"), b=RW),
+    "abort multipart by its message": Op("DELETE", "/v1/objects/b/m", post("mpt-abort"), b=RW),
     "batch": Op("GET", "/v1/ml/moss/b", {"in": [{"objname": "o"}], "strm": True}, b=A.GET),
     "batch over buckets": Op(
         "GET",
@@ -261,6 +262,99 @@ def test_targets_take_what_the_proxy_has_checked(stage: Site) -> None:
     assert _at(stage, url, "DELETE").status == 403
     assert _at(stage, url, "PUT", b"other").status == 403
     assert stage.ask("GET", "/v1/objects/b/o").body == b"content"
+
+
+ACTIONS = ("rename-obj", "mpt-upload", "mpt-complete", "mpt-abort", "promote", "no-such", "")
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_redirect_is_for_one_action(stage: Site, action: str) -> None:
+    """Who may ask whether an object is locked gets no URL to rename it or to begin an upload with."""
+    reader = stage.user(b=int(A.OBJ_HEAD))
+    asked = stage.ask("POST", "/v1/objects/b/victim", post("check-lock"), reader, follow=False)
+    url = asked.headers["location"]
+    body = json.dumps(post(action, [], "stolen")).encode()
+    answer = _at(stage, url, "POST", body)
+    assert (answer.status, answer.error["message"]) == (403, "direct target access denied")
+    assert _at(stage, url, "POST", body, Authorization=f"Bearer {reader}").status == 403
+    assert _at(stage, url, "POST", b"not a message").status == 403
+    assert _at(stage, url, "POST", b"").status == 403
+    assert _at(stage, url, "POST", json.dumps(post("check-lock")).encode()).status == 200
+    assert stage.ask("HEAD", "/v1/objects/b/victim").status == 200
+    assert stage.ask("HEAD", "/v1/objects/b/stolen").status == 404
+
+
+def test_a_redirect_to_delete_does_not_abort_uploads(stage: Site) -> None:
+    deleter = stage.user(b=int(A.OBJ_DELETE))
+    asked = stage.ask("DELETE", "/v1/objects/b/m", token=deleter, follow=False)
+    url = asked.headers["location"]
+    assert _at(stage, url, "DELETE", json.dumps(post("mpt-abort")).encode()).status == 403
+    assert _at(stage, url, "DELETE").status == 404  # there is no such object
+
+
+SEMICOLONS = (
+    "/v1/objects/b/o?x=1;object_to={to}o",
+    "/v1/objects/b/o?x=1%3Bobject_to={to}o",
+    "/v1/objects/b/o?;object_to={to}o",
+    "/v1/objects/b/o?provider=ais;&x=1;object_to={to}o",
+)
+
+
+@pytest.mark.parametrize("target", SEMICOLONS)
+def test_a_semicolon_hides_no_parameter(stage: Site, target: str) -> None:
+    """What the proxy checks and what the target does are read from the query in one way."""
+    writer = stage.user(b=int(A.PUT | A.GET))
+    target = target.format(to=quote_bck("dst"))
+    stage.ok("PUT", "/v1/objects/dst/o", b"kept")
+    answer = stage.ask("PUT", target, b"mine", writer)
+    assert answer.status in {200, 400}, answer
+    assert stage.ok("GET", "/v1/objects/dst/o").body == b"kept"
+    # A parameter in which a semicolon stands is read, not dropped.
+    answer = stage.ask("PUT", f"/v1/objects/b/o?object_to={quote_bck('dst')}a;b", token=writer)
+    assert answer.status == 403
+    answer = stage.ask("PUT", f"/v1/objects/b/o?object_to={quote_bck('dst')}a;b")
+    assert (answer.status, stage.ask("HEAD", "/v1/objects/dst/a%3Bb").status) == (200, 200)
+
+
+@pytest.mark.parametrize("more", [";archpath=x", "&archpath=x", ";", "&", "%20"])
+def test_every_byte_of_a_redirects_query_is_signed(stage: Site, more: str) -> None:
+    url = _redirect(stage, "GET", "/v1/objects/b/o?provider=ais&x=%2F;y")
+    assert "provider=ais&x=%2F;y&" in url
+    assert _at(stage, url, "GET").body == b"content"
+    for changed in (
+        url + more,
+        url.replace("&sig=", f"{more}&sig="),
+        url.replace("?", f"?{more}&", 1),
+        url.replace("%2F;y", "%2f;y"),
+        url.replace("%2F;y", "/;y"),
+    ):
+        assert _at(stage, changed, "GET").status == 403, changed
+
+
+@pytest.mark.parametrize("client", ["requests", "httpx", "sdk"])
+def test_clients_follow_signed_redirects(stage: Site, client: str) -> None:
+    """Whatever a client does to the query of a URL, it does to both of them."""
+    import httpx
+    import requests
+
+    from aistore import Client
+
+    name, params = "a;b c+d~é/%41", {"provider": "ais", "x": "1;2 ~+/é"}
+    stage.ok("PUT", f"/v1/objects/b/{quote(name)}", b"named")
+    url = f"{stage.wire.endpoint}/v1/objects/b/{quote(name)}?odd=%7E%2f;%5B"
+    headers = {"Authorization": f"Bearer {stage.admin_token}"}
+    if client == "requests":
+        got = requests.get(url, params=params, headers=headers, timeout=20).content
+    elif client == "httpx":
+        got = httpx.get(url, headers=headers, timeout=20, follow_redirects=True).content
+        bare = url.partition("?")[0]
+        assert (
+            httpx.get(bare, params=params, headers=headers, timeout=20, follow_redirects=True).content == got
+        )
+    else:
+        made = Client(stage.wire.endpoint, token=stage.admin_token)
+        got = made.bucket("b").object(name).get_reader().read_all()
+    assert got == b"named"
 
 
 def test_forged_redirects_are_refused(stage: Site) -> None:

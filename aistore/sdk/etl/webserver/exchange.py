@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
-from urllib.parse import quote, unquote, unquote_plus
+from urllib.parse import quote, unquote
 
 from aistore.sdk.const import (
     ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT,
@@ -27,6 +27,7 @@ from aistore.sdk.const import (
 )
 from aistore.sdk.errors import ETLDirectPutTransientError
 from aistore.sdk.etl.webserver.utils import parse_etl_pipeline
+from aistore.wire.query import parse_query
 
 STATUS_TOO_LARGE = 413
 
@@ -92,18 +93,9 @@ def parse_request(method: str, path: str, query: str, pipeline: str) -> Transfor
     """
     uname = path.removeprefix("/")
     next_url, rest = parse_etl_pipeline(pipeline) if pipeline else ("", "")
-    etl_args = query_value(query, QPARAM_ETL_ARGS) if query else ""
-    fqn = query_value(query, QPARAM_ETL_FQN) if query else ""
+    values = parse_query(query) if query else {}
+    etl_args, fqn = values.get(QPARAM_ETL_ARGS, "").strip(), values.get(QPARAM_ETL_FQN, "").strip()
     return TransformRequest(method, plain_path(uname), uname, etl_args, fqn, next_url, rest)
-
-
-def query_value(query: str, name: str) -> str:
-    """Return the first value of a query parameter, decoded and stripped; "" when it is not there."""
-    for pair in query.split("&"):
-        key, _, value = pair.partition("=")
-        if key == name or (("%" in key or "+" in key) and unquote_plus(key) == name):
-            return unquote_plus(value).strip()
-    return ""
 
 
 def parse_ws_control(control: Mapping[str, Any]) -> TransformRequest:

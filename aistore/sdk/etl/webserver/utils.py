@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from aistore.sdk.const import QPARAM_ETL_ARGS
 from aistore.sdk.errors import InvalidPipelineError
 from aistore.sdk.etl.class_payload import deserialize_class, serialize_class
+from aistore.wire.query import parameters
 
 __all__ = [
     "compose_etl_direct_put_url",
@@ -64,6 +65,6 @@ def compose_etl_direct_put_url(
         scheme, path = host.scheme, host.path.rstrip("/") + direct.path
     query = direct.query
     if etl_args:
-        pairs = [(k, v) for k, v in parse_qsl(query, keep_blank_values=True) if k != QPARAM_ETL_ARGS]
-        query = urlencode([*pairs, (QPARAM_ETL_ARGS, etl_args)])
+        pairs = [(name, value) for name, value, _ in parameters(query) if name != QPARAM_ETL_ARGS]
+        query = urlencode([*pairs, (QPARAM_ETL_ARGS, etl_args)], errors="surrogateescape")
     return urlunsplit((scheme, direct.netloc, path, query, ""))

@@ -273,32 +273,45 @@ def test_clusters_bring_roles_and_take_them_away(authn):
 
 
 def test_a_signature_covers_the_request(authn):
-    path, query = "/v1/objects/b/a%20b", "provider=ais&pid=p&utm=1&x=1&x=2"
-    signature = authn.signature("GET", path, query)
+    path, query = "/v1/objects/b/a%20b", "provider=ais&pid=p&utm=1&x=a%2Fb"
+    whole = authn.sign("POST", path, query, "check-lock")
+    signature = whole.rpartition("&sig=")[2]
 
-    def signed(method=None, raw_path=None, raw_query=None, suffix=f"&sig={signature}"):
-        return authn.is_signed(method or "GET", raw_path or path, (raw_query or query) + suffix)
+    def signed(method="POST", raw_path=path, raw_query=whole, action="check-lock"):
+        return authn.is_signed(method, raw_path, raw_query, action)
 
+    assert whole.startswith(f"{query}&sig=")
     assert signed()
     assert signed(raw_path="/v1/objects/b/a%20%62")  # the same name in another spelling
     assert not signed(method="PUT")
     assert not signed(raw_path="/v1/objects/b/other")
-    assert not signed(raw_query=query + "&etl_name=e")
-    assert not signed(raw_query=query.replace("x=1&x=2", "x=2&x=1"))  # the first one counts
-    assert not signed(suffix="")
-    assert not signed(suffix="&sig=")
-    assert not signed(suffix=f"&sig={signature}&sig={signature}")
-    assert not signed(suffix=f"&sig=9{signature}")
-    assert not signed(suffix="&sig=" + quote("1800000000.é"))
+    for action in ("", "rename-obj", "mpt-upload", "check-lock "):
+        assert not signed(action=action)
+    for changed in (
+        query,
+        f"{query}&sig=",
+        f"{query}&sig={signature}&sig={signature}",
+        f"{query}&sig=9{signature}",
+        f"{query}&sig={quote('1800000000.é')}",
+        f"{query}&etl_name=e&sig={signature}",
+        f"{query};etl_name=e&sig={signature}",
+        f"{whole}&etl_name=e",
+        f"{whole};etl_name=e",
+        f"etl_name=e&{whole}",
+        whole.replace("a%2Fb", "a/b"),
+        whole.replace("a%2Fb", "a%2fb"),
+        whole.replace("pid=p&utm=1", "utm=1&pid=p"),
+    ):
+        assert not signed(raw_query=changed)
 
 
 def test_a_signature_is_good_for_a_minute(authn, monkeypatch):
     now = 1_800_000_000.0
     monkeypatch.setattr("aistore.local.authn.authority.time.time", lambda: now)
-    signature = authn.signature("GET", "/p", "a=1")
+    query = authn.sign("GET", "/p", "a=1", "")
     for later, expected in ((59, True), (61, False)):
         monkeypatch.setattr("aistore.local.authn.authority.time.time", lambda when=now + later: when)
-        assert authn.is_signed("GET", "/p", f"a=1&sig={signature}") is expected
+        assert authn.is_signed("GET", "/p", query, "") is expected
 
 
 # ---- texts
