@@ -32,6 +32,7 @@ SDKError
 │   │   ├── AISProtocolError            [urllib3 ProtocolError]
 │   │   └── AISSSLError                 [requests SSLError]
 │   ├── AISChunkedEncodingError         body cut short [requests ChunkedEncodingError, urllib3 ProtocolError]
+│   │   └── ErrRangeMismatch            another range than the requested one
 │   ├── AISTooManyRedirects             [requests TooManyRedirects]
 │   └── AISUnrewindableBodyError        [requests UnrewindableBodyError]
 ├── ErrInvalidResponse                  an answer that cannot be decoded [ValueError]
@@ -305,6 +306,10 @@ class AISSSLError(AISConnectionError, rex.SSLError):
 
 class AISChunkedEncodingError(AISNetworkError, rex.ChunkedEncodingError, uex.ProtocolError):
     """The connection ended before the end of the body."""
+
+
+class ErrRangeMismatch(AISChunkedEncodingError):
+    """The response to a request for a byte range is not that range, nor the whole object."""
 
 
 class AISTooManyRedirects(AISNetworkError, rex.TooManyRedirects):

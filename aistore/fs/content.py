@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from aistore.sdk.const import HEADER_RANGE, HTTP_METHOD_GET, MIB, STATUS_PARTIAL_CONTENT
+from aistore.sdk.const import HEADER_RANGE, MIB
 from aistore.sdk.errors import ErrRangeNotSatisfiable
-from aistore.sdk.obj.byte_range import format_byte_range
+from aistore.sdk.obj.content_iterator import ContentIterProvider, StreamBounds
 from aistore.sdk.obj.identity import ObjectIdentity
+from aistore.sdk.obj.object_client import ObjectClient
 from aistore.wire.names import object_path
+from aistore.wire.ranges import format_byte_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,20 +58,17 @@ def read_range(bucket: Bucket, name: str, start: int, end: int | None) -> tuple[
     if end is not None and end <= start:
         return b"", ObjectIdentity()
     bounds = (None, -start) if start < 0 else (start, None if end is None else end - 1)
+    headers = {HEADER_RANGE: format_byte_range(bounds)}
+    client = ObjectClient(
+        bucket.client, object_path(bucket.name, name), bucket.qparam, headers, byte_range=bounds
+    )
+    known = StreamBounds()
     try:
-        response = bucket.client.request(
-            HTTP_METHOD_GET,
-            path=object_path(bucket.name, name),
-            params=bucket.qparam,
-            headers={HEADER_RANGE: format_byte_range(bounds)},
-        )
+        content = ContentIterProvider(client, _PIECE).read_all(known)
     except ErrRangeNotSatisfiable:  # it ends before `start`
         return b"", ObjectIdentity()
-    identity = ObjectIdentity.from_headers(response.headers, response.status_code)
-    content = response.content
-    if response.status_code != STATUS_PARTIAL_CONTENT:  # the whole object all the same
-        content = content[start:end]
-    return content, identity
+    assert known.identity is not None
+    return content, known.identity
 
 
 def download(obj: Object, path: str, progress: Progress | None = None, *, validate: bool = False) -> int:

@@ -6,8 +6,9 @@ What a target does not answer as it should is asked for again as any GET of the 
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,8 +24,14 @@ from aistore.sdk.const import (
     STATUS_OK,
     STATUS_PARTIAL_CONTENT,
 )
-from aistore.sdk.errors import AISNetworkError, ErrBckNotFound, ErrObjNotFound, ErrRangeNotSatisfiable
-from aistore.sdk.obj.byte_range import format_byte_range
+from aistore.sdk.errors import (
+    AISNetworkError,
+    ErrBckNotFound,
+    ErrObjNotFound,
+    ErrRangeMismatch,
+    ErrRangeNotSatisfiable,
+)
+from aistore.sdk.obj.content_iterator.body import ObjectBody
 from aistore.sdk.obj.stream_errors import STREAM_ERRORS
 from aistore.sdk.provider import Provider
 from aistore.sdk.transport.call import own_fields
@@ -33,6 +40,7 @@ from aistore.sdk.transport.url import encode_params
 from aistore.wire.http1.content_encoding import is_coded
 from aistore.wire.http1.write import encode_head, encode_token
 from aistore.wire.names import bucket_objects_path, wire_object_name
+from aistore.wire.ranges import EVERYTHING, Bounds, format_byte_range, locate_range
 
 if TYPE_CHECKING:
     from aistore.sdk.request_client import RequestClient
@@ -61,7 +69,7 @@ class _Answer(NamedTuple):
 class _Ask:
     """An entry, as it is asked for."""
 
-    __slots__ = ("bucket", "entry", "params", "path", "range", "sent", "target", "uname")
+    __slots__ = ("bounds", "bucket", "entry", "params", "path", "range", "sent", "target", "uname")
 
     def __init__(self, entry: MossIn) -> None:
         self.entry = entry
@@ -70,23 +78,40 @@ class _Ask:
         self.uname = f"{self.bucket}/{name}"
         self.path = f"{objects}/{wire_object_name(name)}"
         self.params = _PARAMS
+        self.bounds = EVERYTHING
         self.range = None
         self.sent = 0.0
+        if entry.start or entry.length:
+            self.bounds = _bounds_of(entry.start or 0, entry.length or 0)
         if entry.archpath:
             self.params = {**_PARAMS, QPARAM_ARCHPATH: entry.archpath.removeprefix("/")}
-        elif entry.start or entry.length:
-            self.range = _range_of(entry.start or 0, entry.length or 0)
+        elif self.bounds != EVERYTHING:
+            self.range = format_byte_range(self.bounds)
         self.target = f"{self.path}?{encode_params(self.params) if entry.archpath else _QUERY}"
 
-    def take(self, status: int, body: bytes) -> _Answer:
-        """Return what a good answer says of the entry: the bytes asked for, or that there are others."""
+    def take(self, status: int, fields: Mapping[str, str], body: bytes) -> _Answer:
+        """Return what a good response on a lane has of the entry.
+
+        Raises:
+            ErrRangeMismatch: It has neither the bytes asked for nor the whole object.
+        """
+        if self.bounds == EVERYTHING and status == STATUS_OK:
+            return _Answer(body)
+
+        def read() -> bytes:
+            part = locate_range(self.path, self.bounds, status, fields.get("content-range"), len(body))
+            return b"".join(part.cut([body]))
+
+        return self.checked(read)
+
+    def checked(self, read: Callable[[], bytes]) -> _Answer:
+        """Return the bytes, or that they are not those that the entry asks for."""
         entry = self.entry
-        start, length = entry.start or 0, entry.length or 0
-        if (start or length > 0) and status == STATUS_OK:  # the whole: of a member there are no ranges
-            if start > len(body):
-                return _Answer(b"", range_text(entry, 0))
-            body = body[start:] if length < 0 else body[start : start + length]
-        if length > 0 and len(body) != length:
+        try:
+            body = read()
+        except ErrRangeNotSatisfiable:
+            return _Answer(b"", range_text(entry, 0))
+        if entry.length is not None and 0 < entry.length != len(body):
             return _Answer(b"", range_text(entry, len(body)))
         return _Answer(body)
 
@@ -332,35 +357,39 @@ class _Exchange:
     def _receive(self, ask: _Ask, lane: Lane | None) -> _Answer:
         if lane is not None:
             try:
-                status, coding, body = lane.answer()
+                status, fields, body = lane.answer()
             except LaneLostError:
                 self._drop(lane)
             else:
                 recorder = self._transport.recorder
                 recorder.answered(_GET, status, time.monotonic() - ask.sent, 0, 0, 1)
                 recorder.received(len(body))
+                coding = fields.get("content-encoding")
                 if status in (STATUS_OK, STATUS_PARTIAL_CONTENT) and not (coding and is_coded(coding)):
-                    return ask.take(status, body)
+                    with contextlib.suppress(ErrRangeMismatch):
+                        return ask.take(status, fields, body)
             # The proxy is to say what is the matter.
             self._router.doubt(_GET, ask.bucket, self._token())
         return self._get(ask)
 
     def _get(self, ask: _Ask) -> _Answer:
         headers = {} if ask.range is None else {HEADER_RANGE: ask.range}
-        try:
-            answer = self._client.request(
+
+        def read() -> bytes:
+            response = self._client.request(
                 HTTP_METHOD_GET, path=ask.path, params=ask.params, headers=headers, **self._options
             )
+            return ObjectBody(response, ask.bounds, ask.path).content()
+
+        try:
+            return ask.checked(read)
         except ErrBckNotFound:
             raise
         except ErrObjNotFound:
             return _Answer(b"", missing_text(ask.entry))
-        except ErrRangeNotSatisfiable:
-            return _Answer(b"", range_text(ask.entry, 0))
-        return ask.take(answer.status_code, answer.content)
 
 
-def _range_of(start: int, length: int) -> str | None:
+def _bounds_of(start: int, length: int) -> Bounds:
     if not start and length < 0:
-        return None
-    return format_byte_range((start, start + length - 1 if length > 0 else None))
+        return EVERYTHING
+    return start, start + length - 1 if length > 0 else None

@@ -15,8 +15,8 @@ from aistore.sdk.const import (
     STATUS_OK,
     STATUS_PARTIAL_CONTENT,
 )
-from aistore.sdk.obj.byte_range import parse_content_range
 from aistore.sdk.obj.errors import ErrObjectChanged
+from aistore.wire.ranges import parse_content_range
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from aistore.sdk.const import (
 )
 from aistore.sdk.errors import ErrInvalidResponse, ErrObjNotFound
 from aistore.sdk.lazy import lazy_names
-from aistore.sdk.obj.byte_range import Bounds, format_byte_range
 from aistore.sdk.obj.object_attributes import ObjectAttributes
+from aistore.wire.ranges import EVERYTHING, Bounds, format_byte_range, rest_of
 
 if TYPE_CHECKING:
     import requests
@@ -60,14 +60,14 @@ class ObjectClient:
         path: str,
         params: dict[str, str],
         headers: dict[str, str] | None = None,
-        byte_range: Bounds | None = (None, None),
+        byte_range: Bounds | None = EVERYTHING,
         uname: str | None = None,
     ) -> None:
         self._request_client = request_client
         self._path = path
         self._params = params
         self._headers = headers or {}
-        self._byte_range: Bounds = byte_range or (None, None)
+        self._byte_range: Bounds = byte_range or EVERYTHING
         self._uname = uname
         self._target_client: RequestClient | None = None
 
@@ -77,9 +77,14 @@ class ObjectClient:
         return self._path
 
     @property
+    def bounds(self) -> Bounds:
+        """First and last byte wanted, inclusive."""
+        return self._byte_range
+
+    @property
     def is_whole_object(self) -> bool:
         """Whether a GET returns the stored bytes from first to last."""
-        return self._byte_range == (None, None) and not self._is_made_on_the_way()
+        return self._byte_range == EVERYTHING and not self._is_made_on_the_way()
 
     def get(self, stream: bool, offset: int | None = None) -> requests.Response:
         """Read the object, or the rest of it.
@@ -94,7 +99,7 @@ class ObjectClient:
         """
         headers = dict(self._headers)
         if offset:
-            headers[HEADER_RANGE] = format_byte_range(self._byte_range, offset)
+            headers[HEADER_RANGE] = format_byte_range(rest_of(self._byte_range, offset))
         response = self._get(headers, stream=stream)
         if HEADER_OBJECT_BLOB_DOWNLOAD in headers and response.headers.get(HEADER_CONTENT_LENGTH) == "0":
             # A blob download of an object that is in the cluster already is answered with nothing.

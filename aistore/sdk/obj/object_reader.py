@@ -17,6 +17,7 @@ from aistore.sdk.obj.content_iterator import (
     ParallelContentIterProvider,
     StreamBounds,
 )
+from aistore.sdk.obj.content_iterator.body import ObjectBody, requested
 from aistore.sdk.obj.identity import ObjectIdentity
 from aistore.sdk.obj.obj_file.object_file import ObjectFileReader
 from aistore.sdk.obj.object_attributes import ObjectAttributes
@@ -136,7 +137,11 @@ class ObjectReader(Generic[Content_co]):
         """
         response = self._object_client.get(stream=True)
         self._attributes = ObjectAttributes(response.headers)
-        return response.raw
+        try:
+            return ObjectBody(response, requested(self._object_client), self._object_client.path).raw()
+        except BaseException:
+            response.close()
+            raise
 
     def as_file(
         self, buffer_size: int | None = None, max_resume: int | None = DEFAULT_MAX_RESUME

@@ -16,7 +16,7 @@ from aistore.sdk.const import (
     QPARAM_LATEST,
 )
 from aistore.sdk.errors import InvalidArgument
-from aistore.sdk.obj.byte_range import Bounds, parse_byte_range
+from aistore.wire.ranges import Bounds, parse_byte_range
 
 if TYPE_CHECKING:
     from aistore.sdk.archive_config import ArchiveConfig

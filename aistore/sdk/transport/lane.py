@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from aistore.sdk.errors import AISNetworkError
 from aistore.sdk.transport.connection import DeadConnectionError, describe
-from aistore.sdk.transport.plain_head import PLAIN_HEAD
+from aistore.sdk.transport.plain_head import PLAIN_HEAD, checksum_fields
 from aistore.sdk.transport.stream import BodyReader
 from aistore.wire.http1.parse import (
     MAX_HEAD,
@@ -18,6 +18,8 @@ from aistore.wire.http1.parse import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aistore.sdk.transport.connection import Connection
     from aistore.sdk.transport.pool import Pool
 
@@ -66,8 +68,8 @@ class Lane:
         except (DeadConnectionError, AISNetworkError) as err:
             raise self._lost(str(err)) from err
 
-    def answer(self) -> tuple[int, str | None, bytes]:
-        """Return status, content coding and body of the next answer.
+    def answer(self) -> tuple[int, Mapping[str, str], bytes]:
+        """Return status, header fields (names in lower case) and body of the next answer.
 
         Raises:
             LaneLostError: It does not come, or not as it should.
@@ -80,10 +82,11 @@ class Lane:
             length = int(plain[2])
             if length <= _BUFFER:
                 status = int(plain[1])
+                fields = checksum_fields(self._buffer, self._low, plain.end())
                 self._low = plain.end()
                 body = self._read_short(length)
                 self.waiting -= 1
-                return status, None, body
+                return status, fields, body
         try:
             head = self._read_head()
             length = body_length(head, "GET")
@@ -93,7 +96,7 @@ class Lane:
         self.waiting -= 1
         if not head.keep_alive:
             self.close()
-        return head.status, head.fields.get("content-encoding"), body
+        return head.status, head.fields, body
 
     def end(self, pool: Pool) -> None:
         """Give the connection up: to the pool when every answer has come, else by closing it.

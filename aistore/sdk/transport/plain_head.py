@@ -24,3 +24,17 @@ PLAIN_HEAD = re.compile(
     + rb"\r\n"
 )
 """Its groups are the status and the length of the body."""
+
+_CHECKSUM = re.compile(rb"\r\n(Ais-Checksum-(?:Type|Value)): ([^\r\n\0]*)", re.IGNORECASE)
+
+
+def checksum_fields(data: bytes | bytearray, start: int, end: int) -> dict[str, str]:
+    """Return the fields of a plain head that tell the object's checksum, by names in lower case.
+
+    Args:
+        data: Where the head is.
+        start: Its first byte.
+        end: The byte after its last.
+    """
+    found = _CHECKSUM.findall(data, start, end)
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in found}

@@ -107,6 +107,16 @@ class Response(requests.Response):
     def headers(self, value: CaseInsensitiveDict[str]) -> None:
         self.__dict__["_headers"] = value
 
+    def header(self, name: str) -> str | None:
+        """Return one header field, without making the mapping of all.
+
+        Args:
+            name: Its name in lower case.
+        """
+        made = self.__dict__.get("_headers")
+        value: str | None = self._head.fields.get(name) if made is None else made.get(name)
+        return value
+
     @property
     def raw(self) -> Any:  # type: ignore[override]
         """The body as it arrives (`BodyReader`), or what was read of it already."""

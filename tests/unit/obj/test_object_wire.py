@@ -23,6 +23,11 @@ def test_request_is_the_recorded_one(record, tmp_path):
     wanted = record["request"]
     answer = record.get("response") or {}
     body = body_bytes(answer.get("body"))
+    recorded = answer.get("headers", {})
+    # Of a long body only the length was kept; other bytes of that length stand in for it.
+    stands_in = body is None or len(body) != int(recorded.get("Content-Length", len(body)))
+    if stands_in:
+        body = bytes(int(recorded.get("Content-Length", 0)))
     content = objects.content_of(wanted["body"])
 
     def script(request: Request) -> Answer:
@@ -37,7 +42,7 @@ def test_request_is_the_recorded_one(record, tmp_path):
         if request.method == "HEAD" and "Content-Length" in answer["headers"]:
             headers["Content-Length"] = answer["headers"]["Content-Length"]
         status = answer["status"] if answer["status"] < 300 or answer["status"] >= 400 else 200
-        return Answer(body or b"", status, headers)
+        return Answer(body, status, headers)
 
     with scripted(script, tls=record["src"] == "https") as (server, client):
         if answer["status"] >= 400:

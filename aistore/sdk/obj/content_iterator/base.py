@@ -7,7 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aistore.sdk.obj.content_iterator.fill import copy_pieces
+from aistore.sdk.obj.content_iterator.body import copy_pieces
 from aistore.sdk.obj.identity import ObjectIdentity
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from aistore.sdk.const import DEFAULT_PARALLEL_CHUNK_SIZE, MIB, PROPS_CHUNKED
 from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.lazy import lazy_names
-from aistore.sdk.obj.byte_range import split_ranges
 from aistore.sdk.obj.content_iterator.base import BaseContentIterProvider, StreamBounds
 from aistore.sdk.obj.content_iterator.buffer import ParallelBuffer, RingBuffer
 from aistore.sdk.obj.content_iterator.range_reader import RangeReader
 from aistore.sdk.obj.identity import ObjectIdentity
+from aistore.wire.ranges import split_ranges
 
 if TYPE_CHECKING:
     from aistore.sdk.obj.object_client import ObjectClient

@@ -6,10 +6,9 @@ import threading
 from typing import TYPE_CHECKING
 
 from aistore.sdk.checksums import new_hasher
-from aistore.sdk.const import AIS_CHECKSUM_TYPE, AIS_CHECKSUM_VALUE, STATUS_PARTIAL_CONTENT
+from aistore.sdk.const import AIS_CHECKSUM_TYPE, AIS_CHECKSUM_VALUE
 from aistore.sdk.errors import AISChunkedEncodingError
-from aistore.sdk.obj.content_iterator.fill import fill
-from aistore.sdk.obj.content_iterator.sequential import body_length
+from aistore.sdk.obj.content_iterator.body import ObjectBody
 from aistore.sdk.obj.errors import ErrObjectChanged
 from aistore.sdk.obj.identity import ObjectIdentity
 from aistore.sdk.obj.stream_errors import STREAM_ERRORS
@@ -52,8 +51,8 @@ class RangeReader:
             start: Offset of the first byte in the object.
 
         Raises:
-            AISChunkedEncodingError: The answer has more or fewer bytes than asked for
-                (also requests' `ChunkedEncodingError`).
+            ErrRangeMismatch: The response is another range (also requests' `ChunkedEncodingError`).
+            AISChunkedEncodingError: It has fewer bytes, also when it is requested again.
             ErrObjectChanged: The object was overwritten since the first range was read.
         """
         filled = 0
@@ -63,16 +62,16 @@ class RangeReader:
             filled += self._read_once(view[filled:], start + filled, is_last=attempt == _MAX_RESUME)
             if filled == len(view):
                 return
-        raise _wrong_length(self._client.path, f"{filled}", len(view))
+        raise AISChunkedEncodingError(f"{self._client.path}: got {filled} bytes, requested {len(view)}")
 
     def _read_once(self, view: memoryview, start: int, *, is_last: bool) -> int:
         """Ask once, and return how many bytes came before the connection broke (`is_last`: raise then)."""
         response = self._client.get_chunk(start, start + len(view))
         try:
-            self._check_length(response, len(view))
             own_checksum = self._check_version(response)
+            body = ObjectBody(response, (start, start + len(view) - 1), self._client.path)
             try:
-                filled = fill(response.raw, view, self._cancelled.is_set)
+                filled = body.readinto(view, self._cancelled.is_set)
             except STREAM_ERRORS:
                 if is_last:
                     raise
@@ -82,13 +81,6 @@ class RangeReader:
             return filled
         finally:
             response.close()
-
-    def _check_length(self, response: requests.Response, length: int) -> None:
-        got = body_length(response)
-        if response.status_code != STATUS_PARTIAL_CONTENT and length != self._size:
-            raise _wrong_length(self._client.path, "the whole object instead of a range", length)
-        if got is not None and got != length:
-            raise _wrong_length(self._client.path, str(got), length)
 
     def _check_version(self, response: requests.Response) -> tuple[ErrObjectChanged, str, str] | None:
         """Compare with the other answers.
@@ -116,7 +108,3 @@ class RangeReader:
         hasher.update(view)
         if hasher.hexdigest() != value:
             raise changed
-
-
-def _wrong_length(path: str, got: str, length: int) -> AISChunkedEncodingError:
-    return AISChunkedEncodingError(f"{path}: got {got} bytes, asked for {length}")

@@ -5,39 +5,14 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from aistore.sdk.const import HEADER_CONTENT_ENCODING, HEADER_CONTENT_LENGTH, STATUS_PARTIAL_CONTENT
-from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.const import STATUS_PARTIAL_CONTENT
+from aistore.sdk.errors import AISChunkedEncodingError
 from aistore.sdk.obj.content_iterator.base import BaseContentIterProvider, StreamBounds
-from aistore.sdk.obj.content_iterator.fill import copy_pieces, fill_exactly
+from aistore.sdk.obj.content_iterator.body import ObjectBody, requested
 from aistore.sdk.obj.identity import ObjectIdentity
 
 if TYPE_CHECKING:
     import requests
-
-
-def body_length(response: requests.Response) -> int | None:
-    """Return how many bytes the body has once decoded, or `None` when the headers do not say.
-
-    Args:
-        response: An answer whose body is not read yet.
-    """
-    encoding = response.headers.get(HEADER_CONTENT_ENCODING)
-    if isinstance(encoding, str) and encoding.strip().lower() not in ("", "identity"):
-        return None
-    try:
-        return int(response.headers[HEADER_CONTENT_LENGTH])
-    except (KeyError, ValueError, TypeError):
-        return None
-
-
-def _note(bounds: StreamBounds | None, response: requests.Response, offset: int = 0) -> None:
-    """Fill in what the headers say; a 200 to a request for a range starts at 0 all the same."""
-    if bounds is None:
-        return
-    length = body_length(response)
-    bounds.start = offset if response.status_code == STATUS_PARTIAL_CONTENT else 0
-    bounds.expected_end = None if length is None else bounds.start + length
-    bounds.identity = ObjectIdentity.from_headers(response.headers, response.status_code)
 
 
 class ContentIterProvider(BaseContentIterProvider):
@@ -55,8 +30,7 @@ class ContentIterProvider(BaseContentIterProvider):
         """
         response = self._client.get(stream=True, offset=offset)
         try:
-            _note(bounds, response, offset)
-            yield from response.iter_content(chunk_size=self._chunk_size)
+            yield from self._body(response, bounds, offset).pieces(self._chunk_size)
         finally:
             response.close()
 
@@ -66,9 +40,7 @@ class ContentIterProvider(BaseContentIterProvider):
         Args:
             bounds: Filled in with what the answer says. Default: `None`.
         """
-        response = self._client.get(stream=False)
-        _note(bounds, response)
-        return response.content
+        return self._body(self._client.get(stream=False), bounds).content()
 
     def readinto(self, buffer: memoryview, bounds: StreamBounds | None = None) -> int:
         """Read the object to the start of `buffer`.
@@ -86,20 +58,25 @@ class ContentIterProvider(BaseContentIterProvider):
         """
         response = self._client.get(stream=True)
         try:
-            _note(bounds, response)
-            length = body_length(response)
-            if length is None:
-                return self._copy(response, buffer)
-            if length > len(buffer):
-                raise InvalidArgument(f"buffer has {len(buffer)} bytes, {self._client.path} has {length}")
-            fill_exactly(response.raw, buffer[:length], self._client.path)
-            return length
+            body = self._body(response, bounds)
+            filled = body.readinto(buffer)
+            if body.length is not None and filled < body.length:
+                raise AISChunkedEncodingError(f"{self._client.path}: got {filled} bytes of {body.length}")
+            return filled
         finally:
             response.close()
 
-    def _copy(self, response: requests.Response, buffer: memoryview) -> int:
-        return copy_pieces(
-            response.iter_content(chunk_size=self._chunk_size),
-            buffer,
-            lambda _: f"buffer has {len(buffer)} bytes, {self._client.path} has more",
-        )
+    def _body(self, response: requests.Response, bounds: StreamBounds | None, offset: int = 0) -> ObjectBody:
+        """Return the requested bytes in a response, and fill in what it says of them.
+
+        A 200 to a request for the rest of the bytes has them from the first on.
+        """
+        is_rest = bool(offset) and response.status_code == STATUS_PARTIAL_CONTENT
+        start = offset if is_rest else 0
+        body = ObjectBody(response, requested(self._client, start), self._client.path)
+        if bounds is not None:
+            length = body.length
+            bounds.start = start
+            bounds.expected_end = None if length is None else start + length
+            bounds.identity = ObjectIdentity.from_headers(response.headers, response.status_code)
+        return body

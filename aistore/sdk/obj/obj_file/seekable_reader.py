@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.const import DEFAULT_PARALLEL_CHUNK_SIZE
 from aistore.sdk.errors import InvalidArgument
-from aistore.sdk.obj.byte_range import split_ranges
 from aistore.sdk.obj.content_iterator.range_reader import RangeReader
 from aistore.sdk.obj.identity import ObjectIdentity
+from aistore.wire.ranges import split_ranges
 
 if TYPE_CHECKING:
     from aistore.sdk.obj.object_client import ObjectClient

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from aistore.sdk.errors import AISNetworkError
+from aistore.sdk.errors import AISNetworkError, ErrRangeMismatch
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.obj.content_iterator.base import BaseContentIterProvider, StreamBounds
 from aistore.sdk.obj.errors import ErrObjectChanged
@@ -87,6 +87,8 @@ class ResumableStream:
                 if self._iterator is None:
                     self._open()
                 chunk = self._next_chunk()
+            except ErrRangeMismatch:
+                raise  # the next response would be no better
             except (*STREAM_ERRORS, ObjectFileReaderUnexpectedEOF) as err:
                 if isinstance(err, AISNetworkError) and self._bounds.identity is None:
                     raise  # no answer at all, and the request path has tried again already

@@ -1,0 +1,263 @@
+"""The body of a response to GET, as far as it is what was requested, in the form that a reader needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from aistore.sdk.const import STATUS_PARTIAL_CONTENT
+from aistore.sdk.errors import ErrRangeMismatch, InvalidArgument
+from aistore.sdk.transport.answer_face import AnswerFace
+from aistore.sdk.transport.response import Response
+from aistore.wire.ranges import EVERYTHING, BodyRange, Bounds, locate_range, rest_of
+
+if TYPE_CHECKING:
+    import requests
+
+    from aistore.sdk.obj.object_client import ObjectClient
+    from aistore.sdk.transport.stream import BodyReader
+
+_SKIP = 64 * 1024
+
+
+class ObjectBody:
+    """The requested bytes in the body of a response: everything, or a range.
+
+    Args:
+        response: The response; its body is not read yet.
+        bounds: What was requested.
+        path: Path of the object, for errors.
+
+    Attributes:
+        range: Where the requested bytes are in the body.
+
+    Raises:
+        ErrRangeMismatch: The response does not have the requested range (also requests'
+            `ChunkedEncodingError`).
+        ErrRangeNotSatisfiable: The object ends before the range starts.
+    """
+
+    def __init__(self, response: requests.Response, bounds: Bounds, path: str) -> None:
+        self._response = response
+        self.range = _locate(response, bounds, path)
+        self._is_all = self.range == BodyRange(path)
+
+    @property
+    def length(self) -> int | None:
+        """How many bytes there are; `None` when only the end of the body shows it."""
+        return body_length(self._response) if self._is_all else self.range.length
+
+    def pieces(self, chunk_size: int) -> Iterator[bytes]:
+        """Return an iterator over the bytes.
+
+        Args:
+            chunk_size: Bytes in each piece of the body.
+        """
+        pieces: Iterator[bytes] = self._response.iter_content(chunk_size=chunk_size)
+        return pieces if self._is_all else self.range.cut(pieces)
+
+    def content(self) -> bytes:
+        """Return the bytes."""
+        content = self._response.content
+        return content if self._is_all else b"".join(self.range.cut([content]))
+
+    def raw(self) -> Any:
+        """Return the bytes as a stream with urllib3's interface, not decoded."""
+        raw: Any = self._response.raw
+        if self._is_all or not isinstance(self._response, Response):
+            return raw
+        if self.range.alone and body_length(self._response) is not None:
+            return raw
+        return _CutStream(self.range, raw)
+
+    def readinto(self, view: memoryview, cancelled: Callable[[], bool] = bool) -> int:
+        """Read the bytes to the start of `view`.
+
+        Args:
+            view: Where to put them.
+            cancelled: Called between reads; reading stops when it returns true. Default: never.
+
+        Returns:
+            How many were read: fewer than there are where the body ends early, or reading was stopped.
+
+        Raises:
+            InvalidArgument: There are more than `view` holds; when their number is known, nothing was read.
+        """
+        length = self.length
+        if length is None:
+            return copy_pieces(
+                self.pieces(_SKIP),
+                view,
+                lambda _: f"buffer has {len(view)} bytes, {self.range.name} has more",
+            )
+        if length > len(view):
+            raise InvalidArgument(f"buffer has {len(view)} bytes, {self.range.name} has {length}")
+        raw = self._response.raw
+        skip = self.range.skip
+        while skip and not cancelled():
+            skipped = len(raw.read(min(skip, _SKIP)))
+            if not skipped:
+                return 0
+            skip -= skipped
+        filled = fill(raw, view[:length], cancelled)
+        if self.range.alone and not self._is_all and body_length(self._response) is None and raw.read(1):
+            raise self.range.too_long()
+        return filled
+
+
+class _CutStream(AnswerFace):
+    """A range of a body as a stream.
+
+    Args:
+        part: Where the range is in the body.
+        raw: The body.
+    """
+
+    def __init__(self, part: BodyRange, raw: BodyReader) -> None:
+        super().__init__()
+        self._pieces = part.cut(iter(lambda: raw.read(_SKIP), b""))
+        self._raw = raw
+        self._rest = b""
+        self._head, self._url = raw._head, raw.geturl()  # noqa: SLF001 - of the same response
+        self._length = -1 if part.length is None else part.length
+        self._pos = 0
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the start of a buffer; return how many bytes, 0 at the end."""
+        self._rest = self._rest or next(self._pieces, b"")
+        part = self._rest[: len(buffer)]
+        self._rest = self._rest[len(part) :]
+        buffer[: len(part)] = part
+        self._pos += len(part)
+        return len(part)
+
+    def read(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
+        """Read `amt` bytes, fewer only at the end.
+
+        Args:
+            amt: How many; `None` or negative for the rest.
+            decode_content: Without effect: bytes of an encoded form are no range.
+        """
+        pieces = []
+        while amt is None or amt < 0 or amt > 0:
+            piece = super().read(_SKIP if amt is None or amt < 0 else amt)
+            if not piece:
+                break
+            pieces.append(piece)
+            amt = amt if amt is None or amt < 0 else amt - len(piece)
+        return b"".join(pieces)
+
+    def stream(self, amt: int | None = _SKIP, decode_content: bool | None = None) -> Iterator[bytes]:
+        """Read in pieces.
+
+        Args:
+            amt: Bytes in each piece but the last; `None` for 64 KiB.
+            decode_content: Without effect.
+        """
+        return iter(lambda: self.read(amt or _SKIP), b"")
+
+    def close(self) -> None:
+        """Close the response."""
+        self._raw.close()
+        super().close()
+
+
+def requested(client: ObjectClient, offset: int = 0) -> Bounds:
+    """Return what a GET of a client requests.
+
+    Args:
+        client: The client.
+        offset: How many bytes are left out at the start. Default: 0.
+    """
+    bounds = client.bounds
+    # A mock in the place of the client has no bounds.
+    return rest_of(bounds if isinstance(bounds, tuple) else EVERYTHING, offset)
+
+
+def header(response: requests.Response, name: str) -> str | None:
+    """Return one header field of a response, or `None`.
+
+    Args:
+        response: The response.
+        name: Name of the field, in lower case.
+    """
+    if isinstance(response, Response):
+        return response.header(name)
+    value = response.headers.get(name)  # of a mock, it may be anything
+    return value if isinstance(value, str) else None
+
+
+def body_length(response: requests.Response) -> int | None:
+    """Return how many bytes the body has once decoded, or `None` when the headers do not say.
+
+    Args:
+        response: A response whose body is not read yet.
+    """
+    if _is_coded(response):
+        return None
+    try:
+        return int(header(response, "content-length") or "")
+    except ValueError:
+        return None
+
+
+def _is_coded(response: requests.Response) -> bool:
+    return (header(response, "content-encoding") or "").strip().lower() not in ("", "identity")
+
+
+def _locate(response: requests.Response, bounds: Bounds, path: str) -> BodyRange:
+    status: int | None = getattr(response, "status_code", None)
+    content_range = header(response, "content-range")
+    if not isinstance(response, Response):
+        # Of a session or mock in the place of the transport, a 206 without more is the range.
+        if type(status) is not int or (status == STATUS_PARTIAL_CONTENT and content_range is None):
+            return BodyRange(path)
+    elif status == STATUS_PARTIAL_CONTENT and bounds != EVERYTHING and _is_coded(response):
+        raise ErrRangeMismatch(f"{path}: got a part of an encoded form, requested bytes of the object")
+    assert status is not None
+    size = None if bounds == EVERYTHING else body_length(response)
+    return locate_range(path, bounds, status, content_range, size)
+
+
+def fill(raw: Any, view: memoryview, cancelled: Callable[[], bool] = bool) -> int:
+    """Read from a body until `view` is full or the body ends.
+
+    Args:
+        raw: The body; offers `readinto`.
+        view: Where to put the bytes.
+        cancelled: Called between reads; reading stops when it returns true. Default: never.
+
+    Returns:
+        How many bytes were read.
+    """
+    filled = 0
+    while filled < len(view) and not cancelled():
+        count = raw.readinto(view[filled:])
+        if not count:
+            break
+        filled += count
+    return filled
+
+
+def copy_pieces(pieces: Iterable[bytes], view: memoryview, too_large: Callable[[int], str]) -> int:
+    """Copy pieces, whose length together is not known beforehand, to the start of `view`.
+
+    Args:
+        pieces: The pieces.
+        view: Where to put the bytes.
+        too_large: Words the error for so many bytes at least.
+
+    Returns:
+        How many bytes there were.
+
+    Raises:
+        InvalidArgument: They do not fit.
+    """
+    filled = 0
+    for piece in pieces:
+        end = filled + len(piece)
+        if end > len(view):
+            raise InvalidArgument(too_large(end))
+        view[filled:end] = piece
+        filled = end
+    return filled
