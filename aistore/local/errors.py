@@ -10,7 +10,10 @@ LocalError                       an answer: status, tcode, message
 │   └── BucketNotEmpty           409, S3 only: the cluster removes objects with their bucket
 ├── NotFound                     404 ErrNotFound
 │   ├── BucketNotFound           404 ErrBckNotFound
-│   └── ObjectNotFound           404 ErrNotFound, prefixed with the node that looked
+│   ├── ObjectNotFound           404 ErrNotFound, prefixed with the node that looked
+│   ├── UploadNotFound           404 ErrNotFound: a multipart upload that was completed or aborted
+│   └── PartNotFound             404: a part that was sent again, or whose ETag is another
+├── ObjectChanged                409: another request changed the object meanwhile
 ├── ChecksumMismatch             500 ErrBadCksum
 ├── OutOfSpace                   507 ErrCapExceeded
 ├── RangeNotSatisfiable          416
@@ -113,6 +116,29 @@ class ObjectNotFound(NotFound):
 
     def __init__(self, bck: object, name: str) -> None:
         super().__init__(f"{bck}/{name} does not exist", with_node=True)
+
+
+class UploadNotFound(NotFound):
+    """The multipart upload does not exist, or was completed or aborted meanwhile."""
+
+    def __init__(self, bucket: str, name: str, upload: str) -> None:
+        super().__init__(f"o[{bucket}/{name}(-)]: {upload} does not exist")
+
+
+class PartNotFound(NotFound):
+    """A part that is to be used is no longer part of its upload."""
+
+    def __init__(self, number: int, why: str) -> None:
+        super().__init__(f"part {number} {why}: complete the upload with the parts that it has now", tcode="")
+
+
+class ObjectChanged(LocalError):
+    """The object is not the one that a change was based on."""
+
+    status = 409
+
+    def __init__(self, bck: object, name: str) -> None:
+        super().__init__(f"{bck}/{name} was changed by another request meanwhile: try again")
 
 
 class ChecksumMismatch(LocalError):

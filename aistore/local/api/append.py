@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from aistore.local.api.object_put import announced_checksum, receive_into
 from aistore.local.api.response import Response
-from aistore.local.errors import InvalidRequest, LocalError
+from aistore.local.errors import InvalidRequest, LocalError, ObjectNotFound
 from aistore.local.nodes import new_id
+from aistore.local.store import unchanged
 
 if TYPE_CHECKING:
     from aistore.local.api.request import Request
-    from aistore.local.catalog import Bucket
+    from aistore.local.catalog import Bucket, ObjectMeta
     from aistore.local.state import State
     from aistore.local.store import ObjectWriter
 
@@ -23,10 +25,16 @@ _KEPT_FLUSHED = 4096
 
 
 class _Work:
-    """An object under way; `step` is counted in the handle, so that bytes sent twice are not taken twice."""
+    """An object under way.
 
-    def __init__(self, writer: ObjectWriter) -> None:
+    Attributes:
+        before: The object that it goes on after, or None.
+        step: Is counted in the handle, so that bytes sent twice are not taken twice.
+    """
+
+    def __init__(self, writer: ObjectWriter, before: ObjectMeta | None) -> None:
         self.writer = writer
+        self.before = before
         self.step = 0
         self.lock = asyncio.Lock()
 
@@ -84,15 +92,16 @@ class Appends:
             raise LocalError(f"too many objects are being appended to (the limit is {_MAX_OPEN})", status=429)
         store = self._state.store
         writer = store.writer(bucket, name)
-        if store.exists(bucket, name):
-            try:
-                with store.open(bucket, name) as reader:
-                    await self._state.run(writer.write_from, reader.fileno())
-            except BaseException:
-                writer.abort()
-                raise
+        before = None
+        try:
+            with contextlib.suppress(ObjectNotFound), store.open(bucket, name) as reader:
+                before = reader.meta
+                await self._state.run(writer.write_from, reader.fileno())
+        except BaseException:
+            writer.abort()
+            raise
         work_id = new_id(12)
-        work = self._open[work_id] = _Work(writer)
+        work = self._open[work_id] = _Work(writer, before)
         return work_id, work
 
     def _find(self, bucket: Bucket, name: str, handle: str) -> tuple[str, _Work]:
@@ -103,7 +112,10 @@ class Appends:
         return work_id, work
 
     async def _flush(self, req: Request, bucket: Bucket, name: str) -> Response:
-        """Publish what was gathered."""
+        """Publish what was gathered.
+
+        What another request did to the object meanwhile must not be lost: the flush is refused then.
+        """
         handle = req.query.get("append_handle", "")
         if not handle:
             raise InvalidRequest(
@@ -121,7 +133,8 @@ class Appends:
                 await self._state.run(work.writer.verify, *check, f"{bucket.bck}/{name}")
             self._open.pop(work_id, None)
             try:
-                await self._state.run(work.writer.commit)
+                same = unchanged(bucket, name, work.before)
+                await self._state.run(work.writer.commit, only_if=same)
             finally:
                 work.writer.abort()
         self._flushed[work_id] = None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aistore.local.api.request import Request
     from aistore.local.catalog import Bucket
     from aistore.local.state import State
-    from aistore.local.store import ObjectReader
+    from aistore.local.store import ObjectReader, ObjectWriter
 
 _CHUNK = 1 << 20
 _APPEND = 1
@@ -185,16 +185,18 @@ def _rewrite(
     """Write the archive anew with the member at its end; content files never change in place."""
     state = req.state
     member = req.query["archpath"].lstrip("/")
-    with state.locks.hold(f"{bucket.id}/{name}"), state.store.writer(bucket, name) as out:
+
+    def make(reader: ObjectReader | None, out: ObjectWriter) -> None:
         writer = ArchiveWriter(kind, out.write)
-        if append and state.store.exists(bucket, name):
-            with state.store.open(bucket, name) as reader:
-                for kept, pieces in Archive(reader, kind).files():
-                    writer.add(kept.name, kept.size, pieces, mtime=kept.mtime)
+        if append and reader is not None:
+            for kept, pieces in Archive(reader, kind).files():
+                writer.add(kept.name, kept.size, pieces, mtime=kept.mtime)
         with open(state.store.files.path(entry.file), "rb") as file:
             writer.add(member, entry.size, iter(lambda: file.read(_CHUNK), b""), mtime=int(time.time()))
         writer.close()
-        out.commit(custom_metadata(req))
+
+    with state.locks.hold(f"{bucket.id}/{name}"):
+        state.store.rewrite(bucket, name, make, custom_metadata(req))
 
 
 def register(state: State) -> None:

@@ -6,26 +6,28 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aistore.local.api.object_put import receive_into
+from aistore.local.api.object_put import announced_checksum, receive_into
 from aistore.local.api.response import Response, text_response
-from aistore.local.catalog import Part
-from aistore.local.errors import InvalidRequest, LocalError, NotFound
+from aistore.local.catalog import Completion, Part
+from aistore.local.errors import InvalidRequest, LocalError, PartNotFound, UploadNotFound
 from aistore.local.nodes import new_id
 from aistore.local.store import ContentWriter
-from aistore.local.store.assembly import assemble
+from aistore.local.store.assembly import assemble, part_digest
+from aistore.local.store.checksums import new_hasher
 from aistore.sdk.models.prepare import prepared
 
 if TYPE_CHECKING:
     from aistore.local.api.request import ActionMsg, Request
     from aistore.local.catalog import Bucket
     from aistore.local.state import State
+    from aistore.local.store import Store
 
 MAX_PARTS = 9999
 _ID_LENGTHS = (8, 128)
 
 
 class CompletedPart(msgspec.Struct, forbid_unknown_fields=True):
-    """A part as the client lists it at the end; the tag is not looked at."""
+    """A part as the client lists it at the end; the ETag is its MD5 or its checksum, or empty."""
 
     number: int = msgspec.field(name="part-number")
     etag: str = ""
@@ -35,13 +37,13 @@ def _find(req: Request, bucket: Bucket, name: str) -> str:
     upload = req.query.get("uploadId", "")
     found = req.state.catalog.uploads.find(upload)
     if found != (bucket.id, name):
-        raise NotFound(f"o[{bucket.bck.name}/{name}(-)]: {upload} does not exist")
+        raise UploadNotFound(bucket.bck.name, name, upload)
     return upload
 
 
 async def _create(req: Request, bucket: Bucket, name: str, _msg: ActionMsg) -> Response:
     upload = new_id(10)
-    req.state.catalog.uploads.create(upload, bucket.id, name)
+    req.state.catalog.uploads.create(upload, bucket, name)
     return text_response(upload)
 
 
@@ -68,13 +70,17 @@ async def put_part(req: Request, bucket: Bucket, name: str) -> Response:
         raise InvalidRequest(
             f"{bucket.bck}/{name}: put-part invalid size (0): a part has at least one byte, and says how many"
         )
-    writer = ContentWriter(req.state.store, name, req.node.index, bucket.checksum_type)
+    check = announced_checksum(req)
+    kinds = {bucket.checksum_type, *([check[0]] if check else [])}
+    writer = ContentWriter(req.state.store, name, req.node.index, *kinds)
     try:
         await receive_into(req, writer)
+        if check is not None:
+            writer.verify(*check, f"part {number} of {bucket.bck}/{name}")
         digest = writer.digest(bucket.checksum_type)
         part = Part(number, writer.finish(), writer.size, bucket.checksum_type, digest)
         if not req.state.catalog.uploads.put_part(upload, part):
-            raise NotFound(f"o[{bucket.bck.name}/{name}(-)]: {upload} does not exist")
+            raise UploadNotFound(bucket.bck.name, name, upload)
         writer.keep()
     finally:
         writer.abort()
@@ -91,8 +97,20 @@ async def _complete(req: Request, bucket: Bucket, name: str, msg: ActionMsg) -> 
     upload = _find(req, bucket, name)
     parts = req.state.catalog.uploads.parts(upload)
     _check_complete(sorted(part.number for part in listed), parts)
-    await req.state.run(assemble, req.state.store, bucket, name, upload, parts)
+    await req.state.run(_check_tags, req.state.store, listed, parts)
+    completion = Completion(upload, parts, only_these=True)
+    await req.state.run(assemble, req.state.store, bucket, name, completion)
     return Response()
+
+
+def _check_tags(store: Store, listed: list[CompletedPart], parts: list[Part]) -> None:
+    by_number = {part.number: part for part in parts}
+    for item in listed:
+        part, tag = by_number[item.number], item.etag.strip('"').lower()
+        if tag in {"", part.cksum, part.md5}:
+            continue
+        if part.md5 or part_digest(store, part, new_hasher("md5")) != tag:
+            raise PartNotFound(part.number, f"does not have the ETag {item.etag[:60]!r}")
 
 
 def _check_complete(numbers: list[int], parts: list[Part]) -> None:

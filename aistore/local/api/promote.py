@@ -10,8 +10,9 @@ import msgspec
 
 from aistore.local.api import access
 from aistore.local.api.response import Response, text_response
-from aistore.local.errors import InvalidRequest, LocalError
+from aistore.local.errors import InvalidRequest, LocalError, ObjectChanged
 from aistore.local.names import check_object_name
+from aistore.local.store import unchanged
 from aistore.sdk.models.prepare import prepared
 
 if TYPE_CHECKING:
@@ -95,7 +96,11 @@ def _promote_file(
         return None
     with path.open("rb") as file, state.store.writer(bucket, name) as writer:
         writer.write_from(file.fileno())
-        meta = writer.commit()
+        condition = None if asked.overwrite else unchanged(bucket, name, None)
+        try:
+            meta = writer.commit(only_if=condition)
+        except ObjectChanged:
+            return None
     if asked.delete:
         path.unlink()
     return meta

@@ -19,9 +19,9 @@ from aistore.local.catalog.database import Database
 from aistore.local.catalog.documents import DocumentTable
 from aistore.local.catalog.journal import Journal, Record
 from aistore.local.catalog.objects import ObjectMeta, ObjectTable
-from aistore.local.catalog.uploads import Part, UploadTable
+from aistore.local.catalog.uploads import Completion, Part, UploadTable
 
-__all__ = ["Bucket", "Catalog", "ObjectMeta", "Part", "Props"]
+__all__ = ["Bucket", "Catalog", "Completion", "ObjectMeta", "Part", "Props"]
 
 
 class Catalog:
@@ -37,7 +37,7 @@ class Catalog:
         self.db = Database(path, durable=durable, journal=self._journal)
         self.buckets = BucketTable(self.db)
         self.objects = ObjectTable(self.db)
-        self.uploads = UploadTable(self.db)
+        self.uploads = UploadTable(self.db, self.buckets)
         self.documents = DocumentTable(self.db)
 
     def meta(self, key: str, default: str) -> str:

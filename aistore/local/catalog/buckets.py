@@ -12,6 +12,8 @@ from aistore.local.errors import BucketExists, BucketNotEmpty, BucketNotFound
 from aistore.local.names import Bck, parse_namespace
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from aistore.local.catalog.database import Database
 
 Props = dict[str, Any]
@@ -78,12 +80,15 @@ class BucketTable:
         """Every bucket, by provider, namespace and name."""
         return sorted(self._by_bck.values(), key=lambda b: (b.bck.provider, b.bck.namespace, b.bck.name))
 
-    def is_current(self, bucket: Bucket) -> bool:
-        """Whether the bucket still exists, under whatever name."""
-        known = self._by_bck.get(bucket.bck)
-        if known is not None and known.id == bucket.id:
-            return True
-        return any(other.id == bucket.id for other in list(self._by_bck.values()))
+    @staticmethod
+    def check_current(conn: sqlite3.Connection, bucket: Bucket) -> None:
+        """Refuse to change what is in a bucket that was removed, as the running transaction sees it.
+
+        Raises:
+            BucketNotFound: The bucket exists under no name any more.
+        """
+        if conn.execute("SELECT 1 FROM buckets WHERE id = ?", (bucket.id,)).fetchone() is None:
+            raise BucketNotFound(bucket.bck)
 
     def create(self, bck: Bck, props: Props, *, provisional: bool = False) -> Bucket:
         """Add a bucket.

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from aistore.local.catalog.objects import decode_name, encode_name, prefix_end
+from aistore.local.errors import PartNotFound, UploadNotFound
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
+    from aistore.local.catalog.buckets import Bucket, BucketTable
     from aistore.local.catalog.database import Database
 
 _PUT_PART = (
@@ -38,16 +41,36 @@ class Upload(NamedTuple):
     created: int
 
 
+class Completion(NamedTuple):
+    """The end of an upload: the parts that become an object.
+
+    Attributes:
+        upload: The upload's ID.
+        parts: The parts that the object is made of.
+        only_these: The upload must have no other part.
+    """
+
+    upload: str
+    parts: Sequence[Part]
+    only_these: bool = False
+
+
 class UploadTable:
     """Uploads by ID. A part that is sent again replaces the earlier one."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, buckets: BucketTable) -> None:
         self._db = db
+        self._buckets = buckets
 
-    def create(self, upload: str, bucket: int, name: str, custom: dict[str, str] | None = None) -> None:
-        """Begin an upload; `custom` is the metadata that the object will have."""
-        row = (upload, bucket, encode_name(name), time.time_ns(), msgspec.json.encode(custom).decode())
+    def create(self, upload: str, bucket: Bucket, name: str, custom: dict[str, str] | None = None) -> None:
+        """Begin an upload; `custom` is the metadata that the object will have.
+
+        Raises:
+            BucketNotFound: The bucket was removed meanwhile.
+        """
+        row = (upload, bucket.id, encode_name(name), time.time_ns(), msgspec.json.encode(custom).decode())
         with self._db.write() as conn:
+            self._buckets.check_current(conn, bucket)
             conn.execute("INSERT INTO uploads (id, bucket, name, created, custom) VALUES (?,?,?,?,?)", row)
 
     def find(self, upload: str) -> tuple[int, str] | None:
@@ -76,6 +99,28 @@ class UploadTable:
         sql = "SELECT number, file, size, cksum_type, cksum, md5 FROM parts WHERE upload = ? ORDER BY number"
         rows = self._db.query(sql, upload)
         return [Part(*row) for row in rows]
+
+    def check_current(
+        self, conn: sqlite3.Connection, bucket: Bucket, name: str, completion: Completion
+    ) -> None:
+        """Refuse to complete an upload that is over, or with a part that was sent again since.
+
+        The part's file then belongs to another object or is about to be removed.
+
+        Raises:
+            UploadNotFound: The upload was completed or aborted.
+            PartNotFound: A part has another file by now, or there is one more part.
+        """
+        upload = completion.upload
+        found = conn.execute("SELECT bucket, name FROM uploads WHERE id = ?", (upload,)).fetchone()
+        if found != (bucket.id, encode_name(name)):
+            raise UploadNotFound(bucket.bck.name, name, upload)
+        current = dict(conn.execute("SELECT number, file FROM parts WHERE upload = ?", (upload,)))
+        for part in completion.parts:
+            if current.pop(part.number, None) != part.file:
+                raise PartNotFound(part.number, "was sent again meanwhile")
+        if current and completion.only_these:
+            raise PartNotFound(min(current), "was sent meanwhile")
 
     def put_part(self, upload: str, part: Part) -> bool:
         """Record a part; False if the upload is gone meanwhile."""

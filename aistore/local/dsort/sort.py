@@ -22,13 +22,13 @@ from aistore.local.dsort.spec import count_names
 from aistore.local.errors import InvalidRequest, NotFound
 from aistore.local.jobs.selection import Selection
 from aistore.local.names import check_object_name
-from aistore.local.store import ContentWriter
+from aistore.local.store import ContentWriter, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
-    from aistore.local.catalog import Bucket
+    from aistore.local.catalog import Bucket, ObjectMeta
     from aistore.local.dsort.index import Totals
     from aistore.local.dsort.metrics import Metrics
     from aistore.local.dsort.spec import SortSpec
@@ -60,6 +60,7 @@ class Sorter:
         self._index = RecordIndex(folder / "records.sqlite", spec.memory // 2, lambda: job.is_aborting)
         self._payload = Payload(folder / "payload", spec.memory // 2)
         self._files: list[tuple[str, str]] = []
+        self._read: dict[tuple[int, str], ObjectMeta] = {}
 
     def run(self, output: Bucket | None, hosts: Collection[str]) -> None:
         """Do everything.
@@ -133,6 +134,7 @@ class Sorter:
         grouper = Grouper(first)
         source = len(self._files)
         self._files.append((f"{bucket.bck}/{reader.meta.name}", reader.path))
+        self._read[bucket.id, reader.meta.name] = reader.meta
         place = self._state.store.place(bucket.bck, reader.meta.name)
         files = size = copied = copied_size = 0
         archive = open_archive(reader, by_name(reader.meta.name))
@@ -263,4 +265,9 @@ class Sorter:
     def _publish(self, output: Bucket, name: str, writer: ContentWriter) -> None:
         kind = output.checksum_type
         cksum = (kind, writer.digest(kind))
-        self._state.store.publish(output, name, file=writer.file, size=writer.size, cksum=cksum)
+        # In place of an input: what was written there since must not be lost.
+        before = self._read.get((output.id, name))
+        condition = unchanged(output, name, before) if before is not None else None
+        self._state.store.publish(
+            output, name, file=writer.file, size=writer.size, cksum=cksum, only_if=condition
+        )

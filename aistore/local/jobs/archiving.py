@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aistore.local.archives import ArchiveWriter, Format, by_mime, by_name, open_archive
-from aistore.local.errors import InvalidRequest, NotFound
+from aistore.local.errors import InvalidRequest, NotFound, ObjectNotFound
 from aistore.local.names import bck_from_dict, check_object_name
+from aistore.local.store import unchanged
 
 if TYPE_CHECKING:
-    from aistore.local.catalog import Bucket
+    from aistore.local.catalog import Bucket, ObjectMeta
     from aistore.local.jobs import Job
     from aistore.local.jobs.selection import Selection
     from aistore.local.names import Bck
@@ -98,25 +99,31 @@ def _archive(
 ) -> None:
     with state.locks.hold(f"{dst.id}/{options.name}"), state.store.writer(dst, options.name) as writer:
         archive = ArchiveWriter(options.kind, writer.write)
+        condition = None
         if options.append:
-            _keep_members(state, job, dst, options, archive)
+            before = _keep_members(state, job, dst, options, archive)
+            condition = unchanged(dst, options.name, before)
         for name in selection.objects(state.store, src):
             job.check()
             _add(state, job, src, dst, name, options, archive)
         archive.close()
         job.check()
-        writer.commit()
+        writer.commit(only_if=condition)
 
 
 def _keep_members(
     state: State, job: Job, dst: Bucket, options: ArchiveOptions, archive: ArchiveWriter
-) -> None:
-    if not state.store.exists(dst, options.name):
-        return
-    with state.store.open(dst, options.name) as old:
+) -> ObjectMeta | None:
+    """Copy the members of the archive there is; returns what it was, None if there is none."""
+    try:
+        old = state.store.open(dst, options.name)
+    except ObjectNotFound:
+        return None
+    with old:
         for member, pieces in open_archive(old, options.kind).files():
             job.check()
             archive.add(member.name, member.size, pieces, mtime=member.mtime)
+        return old.meta
 
 
 def _add(

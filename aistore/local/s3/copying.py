@@ -13,6 +13,7 @@ from aistore.local.s3.entity_tag import stored_tag, tag_object
 from aistore.local.s3.errors import S3Error
 from aistore.local.s3.objects import prepare_condition
 from aistore.local.s3.xml import Markup, element
+from aistore.local.store import unchanged
 
 if TYPE_CHECKING:
     from aistore.local.api.response import Response
@@ -82,8 +83,12 @@ async def copy(call: Call) -> Response:
         )
     condition = await prepare_condition(call, bucket)
     if onto_itself:
-        meta = call.store.update(bucket, call.key, custom=custom or {}, replace=True)
+        same = unchanged(bucket, call.key, source.meta)
+        meta = call.store.update(bucket, call.key, custom=custom or {}, replace=True, only_if=same)
     else:
         src = (source.bucket, source.meta.name)
-        meta = await call.state.run(call.store.copy, *src, bucket, call.key, custom=custom, only_if=condition)
+        same = unchanged(*src, source.meta)
+        meta = await call.state.run(
+            call.store.copy, *src, bucket, call.key, custom=custom, source_if=same, only_if=condition
+        )
     return xml_response(copy_result("CopyObjectResult", stored_tag(meta) or source.meta.etag, meta.mtime))

@@ -6,10 +6,10 @@ import base64
 import binascii
 import hashlib
 import zlib
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from aistore.local.s3.errors import S3Error
-from aistore.local.store.checksums import new_hasher
+from aistore.local.store.checksums import Digest, new_hasher
 from aistore.sdk.crc import Crc64Nvme
 
 if TYPE_CHECKING:
@@ -17,16 +17,6 @@ if TYPE_CHECKING:
 
 PREFIX = "x-amz-checksum-"
 _NOT_DIGESTS = {"x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"}
-
-
-class Hasher(Protocol):
-    """What is needed of a digest."""
-
-    def update(self, data: bytes, /) -> object:
-        """Take in more bytes."""
-
-    def hexdigest(self) -> str:
-        """The digest so far, in lower-case hexadecimal."""
 
 
 class _Crc32:
@@ -40,7 +30,7 @@ class _Crc32:
         return f"{self._crc:08x}"
 
 
-_ALGORITHMS: dict[str, Callable[[], Hasher]] = {
+ALGORITHMS: dict[str, Callable[[], Digest]] = {
     "crc32": _Crc32,
     "crc32c": lambda: new_hasher("crc32c"),
     "crc64nvme": Crc64Nvme,
@@ -51,9 +41,9 @@ _ALGORITHMS: dict[str, Callable[[], Hasher]] = {
 }
 
 
-def new_digest(algorithm: str) -> Hasher:
+def new_digest(algorithm: str) -> Digest:
     """A fresh hasher of an algorithm that `announced` let through."""
-    return _ALGORITHMS[algorithm]()
+    return ALGORITHMS[algorithm]()
 
 
 class Expected(NamedTuple):
@@ -93,8 +83,8 @@ def _decode(header: str, algorithm: str, value: str) -> Expected:
 
 def _algorithm(header: str) -> str:
     name = header.removeprefix(PREFIX)
-    if name not in _ALGORITHMS:
-        known = ", ".join(_ALGORITHMS)
+    if name not in ALGORITHMS:
+        known = ", ".join(ALGORITHMS)
         raise S3Error("NotImplemented", f"{header} can't be verified here: known are {known}")
     return name
 

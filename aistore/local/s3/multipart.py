@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import re
@@ -11,8 +12,9 @@ from urllib.parse import quote
 
 from aistore.local.api import access
 from aistore.local.api.response import Response
-from aistore.local.catalog import Part
+from aistore.local.catalog import Completion, Part
 from aistore.local.catalog.objects import encode_name
+from aistore.local.errors import PartNotFound, UploadNotFound
 from aistore.local.nodes import new_id
 from aistore.local.s3 import digests, metadata
 from aistore.local.s3.call import iso_time, xml_response
@@ -21,8 +23,8 @@ from aistore.local.s3.entity_tag import md5_of, multipart_tag
 from aistore.local.s3.errors import S3Error
 from aistore.local.s3.objects import prepare_condition, tag_headers
 from aistore.local.s3.xml import element
-from aistore.local.store import ContentWriter
-from aistore.local.store.assembly import assemble
+from aistore.local.store import ContentWriter, unchanged
+from aistore.local.store.assembly import assemble, part_digest, with_md5
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,11 +32,10 @@ if TYPE_CHECKING:
     from aistore.local.catalog import Bucket, ObjectMeta
     from aistore.local.s3.call import Call
     from aistore.local.s3.xml import Element
-    from aistore.local.store import ObjectReader, Store
+    from aistore.local.store import Condition, ObjectReader, Store
 
 MAX_PARTS = 10_000
 _MAX_PAGE = 1000
-_CHUNK = 1 << 20
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _SOURCE_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})")
 
@@ -56,7 +57,7 @@ async def create(call: Call) -> Response:
     access.check_access(bucket, access.PUT)
     call.check_key()
     upload = new_id(32)
-    call.state.catalog.uploads.create(upload, bucket.id, call.key, metadata.from_headers(call.req.headers))
+    call.state.catalog.uploads.create(upload, bucket, call.key, metadata.from_headers(call.req.headers))
     names = (element("Bucket", bucket.bck.name), element("Key", call.key))
     return xml_response(element("InitiateMultipartUploadResult", *names, element("UploadId", upload)))
 
@@ -97,6 +98,7 @@ async def put_part(call: Call) -> Response:
 async def _copy_range(call: Call, writer: ContentWriter) -> str:
     source = await open_source(call)
     with call.store.open(source.bucket, source.meta.name) as reader:
+        unchanged(source.bucket, source.meta.name, source.meta)(reader.meta)
         start, length = _source_range(call.req.headers.get("x-amz-copy-source-range", ""), reader.meta.size)
         return await call.state.run(_write_range, reader, start, length, writer)
 
@@ -134,14 +136,40 @@ async def complete(call: Call) -> Response:
     if done := _completed(call, bucket, listed):
         return _complete_result(call, bucket, done)
     upload = _find(call, bucket)
-    parts = await call.state.run(_with_md5, call.store, call.state.catalog.uploads.parts(upload))
-    chosen = choose_parts(listed, parts)
     condition = await prepare_condition(call, bucket)
-    tag = multipart_tag([part.md5 for part in chosen])
-    meta = await call.state.run(
-        assemble, call.store, bucket, call.key, upload, chosen, etag=tag, only_if=condition
-    )
+    try:
+        meta = await call.state.run(_publish, call, bucket, upload, listed, condition)
+    except PartNotFound as err:
+        raise S3Error("InvalidPart", err.message) from err
+    except UploadNotFound as err:
+        if done := _completed(call, bucket, listed):
+            return _complete_result(call, bucket, done)
+        raise _no_upload(upload) from err
     return _complete_result(call, bucket, meta)
+
+
+def _publish(
+    call: Call, bucket: Bucket, upload: str, listed: list[Element], condition: Condition | None
+) -> ObjectMeta:
+    parts = with_md5(call.store, call.state.catalog.uploads.parts(upload))
+    chosen = choose_parts(listed, parts)
+    for item, part in zip(listed, chosen, strict=True):
+        _check_digests(call.store, item, part)
+    tag = multipart_tag([part.md5 for part in chosen])
+    completion = Completion(upload, chosen)
+    return assemble(call.store, bucket, call.key, completion, etag=tag, only_if=condition)
+
+
+def _check_digests(store: Store, item: Element, part: Part) -> None:
+    """Compare a part with the digests that the request lists for it."""
+    for algorithm in digests.ALGORITHMS:
+        listed = item.find(f"Checksum{algorithm.upper()}").strip()
+        if listed:
+            actual = bytes.fromhex(part_digest(store, part, digests.new_digest(algorithm)))
+            if base64.b64encode(actual).decode() != listed:
+                raise S3Error(
+                    "InvalidPart", f"part {part.number} does not have the {algorithm} that is listed"
+                )
 
 
 def _completed(call: Call, bucket: Bucket, listed: list[Element]) -> ObjectMeta | None:
@@ -165,15 +193,6 @@ def _complete_result(call: Call, bucket: Bucket, meta: ObjectMeta) -> Response:
         element("ETag", f'"{meta.etag}"'),
     )
     return xml_response(root, headers=tag_headers(meta.etag, meta))
-
-
-def _with_md5(store: Store, parts: list[Part]) -> list[Part]:
-    return [part if part.md5 else part._replace(md5=_file_md5(store.files.path(part.file))) for part in parts]
-
-
-def _file_md5(path: str) -> str:
-    with open(path, "rb") as file:
-        return md5_of(iter(lambda: file.read(_CHUNK), b""))
 
 
 def choose_parts(listed: list[Element], uploaded: list[Part]) -> list[Part]:
@@ -205,6 +224,15 @@ async def abort(call: Call) -> Response:
     return Response(204)
 
 
+def _listed_parts(store: Store, parts: list[Part]) -> list[Part]:
+    shown = []
+    for part in parts:
+        # One that is sent again meanwhile is left out: the client that lists does not wait for it.
+        with contextlib.suppress(PartNotFound):
+            shown += with_md5(store, [part])
+    return shown
+
+
 def _written(store: Store, part: Part) -> int:
     # A part that is sent again meanwhile takes its file away.
     with contextlib.suppress(FileNotFoundError):
@@ -219,7 +247,7 @@ async def list_parts(call: Call) -> Response:
     marker = call.number("part-number-marker", 0, MAX_PARTS)
     limit = call.number("max-parts", _MAX_PAGE, _MAX_PAGE)
     parts = [part for part in call.state.catalog.uploads.parts(upload) if part.number > marker]
-    page = await call.state.run(_with_md5, call.store, parts[:limit])
+    page = await call.state.run(_listed_parts, call.store, parts[:limit])
     items = [
         element(
             "Part",

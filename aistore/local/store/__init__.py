@@ -10,6 +10,7 @@ loop.
   not committed leaves nothing behind
 * `store.put(bucket, name, data) -> ObjectMeta`
 * `store.copy(bucket, name, to_bucket, to_name)`, `store.rename(...)`, `store.delete(bucket, name)`
+* `store.rewrite(bucket, name, make)`: an object made of what it was
 * `store.walk(bucket, prefix)`: every object in byte order of names; `store.exists(bucket, name)`
 * `store.path(meta)`: the content file (its name ends with the object's base name, so the extension is
   visible)
@@ -23,6 +24,7 @@ also flushes to the device, for power failures.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -32,25 +34,40 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from aistore.local.catalog import Bucket, Catalog, ObjectMeta
-from aistore.local.errors import BucketNotFound, ObjectNotFound
+from aistore.local.catalog import Bucket, Catalog, Completion, ObjectMeta
+from aistore.local.errors import ObjectChanged, ObjectNotFound
 from aistore.local.store.files import Files, Quota
 from aistore.local.store.janitor import Janitor
 from aistore.local.store.reader import ObjectFile, ObjectReader
 from aistore.local.store.writer import ContentWriter, ObjectWriter
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
 
     from aistore.local.names import Bck
 
-__all__ = ["ContentWriter", "ObjectFile", "ObjectReader", "ObjectWriter", "Store"]
+__all__ = ["ContentWriter", "ObjectFile", "ObjectReader", "ObjectWriter", "Store", "unchanged"]
 
 _KEEP_OPEN_TRIES = 10
+_REWRITE_TRIES = 10
 _LOOK_SECONDS = 0.1
 
 # Raises unless the object there is, or None, may be replaced or removed.
 Condition = Callable[["ObjectMeta | None"], None]
+
+
+def unchanged(bucket: Bucket, name: str, before: ObjectMeta | None) -> Condition:
+    """Condition that the object still has the content that a change was based on, or still does not exist.
+
+    Without it an acknowledged write between reading and publishing would be lost.
+    """
+
+    def check(found: ObjectMeta | None) -> None:
+        if (found and found.file) != (before and before.file):
+            raise ObjectChanged(bucket.bck, name)
+
+    return check
 
 
 class Leftovers(NamedTuple):
@@ -237,7 +254,7 @@ class Store:
         atime: int = 0,
         chunks: tuple[int, int] = (0, 0),
         version: int | None = None,
-        upload: str = "",
+        completion: Completion | None = None,
         etag: str = "",
         only_if: Condition | None = None,
     ) -> ObjectMeta:
@@ -254,19 +271,22 @@ class Store:
             atime (int): Access time in Unix nanoseconds, 0 for now.
             chunks (tuple[int, int]): Count and largest size of the parts it was uploaded in.
             version (int | None): None counts on from the object replaced.
-            upload (str): A multipart upload that ends with this.
+            completion (Completion | None): The multipart upload that ends with this, if all of it is current.
             etag (str): The S3 entity tag without quotes, where it is known.
             only_if (Condition | None): Called with the object replaced, or None, when nothing can change it
                 any more; what it raises keeps everything as it was.
 
         Raises:
             BucketNotFound: The bucket was removed meanwhile.
+            UploadNotFound: The upload was completed or aborted meanwhile.
+            PartNotFound: A part was sent again meanwhile.
         """
         objects = self.catalog.objects
         now = time.time_ns()
         with self.catalog.db.write() as conn:
-            if not self.catalog.buckets.is_current(bucket):
-                raise BucketNotFound(bucket.bck)
+            self.catalog.buckets.check_current(conn, bucket)
+            if completion is not None:
+                self.catalog.uploads.check_current(conn, bucket, name, completion)
             old = objects.get(bucket.id, name, conn)
             if only_if is not None:
                 only_if(old)
@@ -279,36 +299,84 @@ class Store:
             objects.put(conn, bucket.id, meta)
             if old is not None and old.file != file:
                 conn.execute("INSERT INTO trash (file, size) VALUES (?,?)", (old.file, old.size))
-            if upload:
-                self.catalog.uploads.remove(upload, conn, keep=file)
+            if completion is not None:
+                self.catalog.uploads.remove(completion.upload, conn, keep=file)
         return meta
 
-    def update(
-        self, bucket: Bucket, name: str, *, custom: dict[str, str], replace: bool = False
+    def rewrite(
+        self,
+        bucket: Bucket,
+        name: str,
+        make: Callable[[ObjectReader | None, ObjectWriter], None],
+        custom: dict[str, str] | None = None,
     ) -> ObjectMeta:
-        """Merge custom metadata into an object's, or replace it.
+        """Replace an object by what is made of it; made again when another request changes it meanwhile.
+
+        Args:
+            bucket (Bucket): Where.
+            name (str): The object's name.
+            make: Writes the new content, from the object or, if there is none, from None.
+            custom (dict[str, str] | None): Custom metadata; None keeps that of the object.
 
         Raises:
+            ObjectChanged: It was changed each time.
+        """
+        tries = _REWRITE_TRIES
+        while True:
+            with contextlib.ExitStack() as stack:
+                reader = None
+                with contextlib.suppress(ObjectNotFound):
+                    reader = stack.enter_context(self.open(bucket, name))
+                writer = stack.enter_context(self.writer(bucket, name))
+                make(reader, writer)
+                condition = unchanged(bucket, name, None if reader is None else reader.meta)
+                try:
+                    return writer.commit(custom, only_if=condition)
+                except ObjectChanged:
+                    tries -= 1
+                    if not tries:
+                        raise
+
+    def update(
+        self,
+        bucket: Bucket,
+        name: str,
+        *,
+        custom: dict[str, str],
+        replace: bool = False,
+        only_if: Condition | None = None,
+    ) -> ObjectMeta:
+        """Merge custom metadata into an object's, or replace it. `only_if` as of `publish`.
+
+        Raises:
+            BucketNotFound: The bucket was removed meanwhile.
             ObjectNotFound: There is none.
         """
         with self.catalog.db.write() as conn:
-            old = self.catalog.objects.get(bucket.id, name, conn)
-            if old is None:
-                raise ObjectNotFound(bucket.bck, name)
+            old = self._take(conn, bucket, name)
+            if only_if is not None:
+                only_if(old)
             meta = msgspec.structs.replace(old, custom=custom if replace else {**old.custom, **custom})
             self.catalog.objects.put(conn, bucket.id, meta)
         return meta
+
+    def _take(self, conn: sqlite3.Connection, bucket: Bucket, name: str) -> ObjectMeta:
+        """The object that the running transaction changes or removes."""
+        self.catalog.buckets.check_current(conn, bucket)
+        old = self.catalog.objects.get(bucket.id, name, conn)
+        if old is None:
+            raise ObjectNotFound(bucket.bck, name)
+        return old
 
     def delete(self, bucket: Bucket, name: str, *, only_if: Condition | None = None) -> ObjectMeta:
         """Remove an object; readers that have it open are not disturbed. `only_if` as of `publish`.
 
         Raises:
+            BucketNotFound: The bucket was removed meanwhile.
             ObjectNotFound: There is none.
         """
         with self.catalog.db.write() as conn:
-            old = self.catalog.objects.get(bucket.id, name, conn)
-            if old is None:
-                raise ObjectNotFound(bucket.bck, name)
+            old = self._take(conn, bucket, name)
             if only_if is not None:
                 only_if(old)
             self.catalog.objects.delete(conn, bucket.id, name)
@@ -319,12 +387,13 @@ class Store:
         """Give an object another name, in place of the object there may be.
 
         Raises:
+            BucketNotFound: The bucket was removed meanwhile.
             ObjectNotFound: There is none.
         """
         with self.catalog.db.write() as conn:
-            old = self.catalog.objects.get(bucket.id, name, conn)
-            if old is None:
-                raise ObjectNotFound(bucket.bck, name)
+            old = self._take(conn, bucket, name)
+            if name == to:
+                return old
             replaced = self.catalog.objects.get(bucket.id, to, conn)
             if replaced is not None:
                 conn.execute("INSERT INTO trash (file, size) VALUES (?,?)", (replaced.file, replaced.size))
@@ -341,11 +410,13 @@ class Store:
         to_name: str,
         *,
         custom: dict[str, str] | None = None,
+        source_if: Condition | None = None,
         only_if: Condition | None = None,
     ) -> ObjectMeta:
         """Copy an object with its version, access time and custom metadata, unless `custom` is given.
 
         The copy shares the bytes on disk where the file system can and the checksum type is the same.
+        `source_if` is called with the object that is read, `only_if` as of `publish`.
 
         Raises:
             ObjectNotFound: There is none.
@@ -353,6 +424,8 @@ class Store:
         """
         with self.open(bucket, name) as reader:
             meta = reader.meta
+            if source_if is not None:
+                source_if(meta)
             if bucket.id == to_bucket.id and name == to_name:
                 return meta
             writer = ObjectWriter(self, to_bucket, to_name)

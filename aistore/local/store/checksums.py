@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from aistore.local.errors import InvalidRequest
 from aistore.sdk import checksums
 from aistore.sdk.checksums import CHECKSUM_TYPES, Hasher
+
+
+class Digest(Protocol):
+    """A digest of bytes that are taken in piece by piece."""
+
+    def update(self, data: bytes, /) -> object:
+        """Take in the next bytes."""
+
+    def hexdigest(self) -> str:
+        """Return the digest so far, in lower-case hexadecimal."""
 
 
 class NoChecksum:

@@ -154,13 +154,13 @@ class Files:
             os.close(fd)
 
     def link(self, old: str, new: str) -> bool:
-        """Make `new` another name of the same bytes; False where the file system can't."""
+        """Make `new` another name of the same bytes; False where the file system can't, or `old` is gone."""
         try:
             try:
                 os.link(self.path(old), self.path(new))
             except FileNotFoundError:
                 if not os.path.exists(self.path(old)):
-                    raise
+                    return False
                 _make_folder(self.path(new))
                 os.link(self.path(old), self.path(new))
         except OSError as err:

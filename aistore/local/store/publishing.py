@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 from aistore.local.catalog import ObjectMeta
-from aistore.local.errors import BucketNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +30,7 @@ def publish_all(store: Store, bucket: Bucket, writers: Sequence[ObjectWriter]) -
     """
     objects, kind, versioned = store.catalog.objects, bucket.checksum_type, bucket.versioned
     with store.catalog.db.write() as conn:
-        if not store.catalog.buckets.is_current(bucket):
-            raise BucketNotFound(bucket.bck)
+        store.catalog.buckets.check_current(conn, bucket)
         known = objects.find_all(conn, bucket.id, [writer.name for writer in writers])
         now = time.time_ns()
         metas, replaced = [], []

@@ -12,8 +12,9 @@ from aistore.local.store.files import disk_error
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from aistore.local.catalog import Bucket, ObjectMeta
+    from aistore.local.catalog import Bucket, Completion, ObjectMeta
     from aistore.local.store import Condition, Store
+    from aistore.sdk.checksums import Hasher
 
 _COPY_CHUNK = 1 << 20
 
@@ -59,10 +60,12 @@ class ContentWriter:
         self._fd = self._store.files.create(self.file)
         self._store.open_writers.add(self.file)
 
-    def write_from(self, fd: int) -> None:
-        """Append everything that can be read from a descriptor."""
+    def write_from(self, fd: int, also: Hasher | None = None) -> None:
+        """Append everything that can be read from a descriptor, and hash it with `also`."""
         while chunk := os.read(fd, _COPY_CHUNK):
             self.write(chunk)
+            if also is not None:
+                also.update(chunk)
 
     def link(self, meta: ObjectMeta) -> bool:
         """Take over the bytes of an object without copying them; False where the file system can't.
@@ -153,7 +156,7 @@ class ObjectWriter(ContentWriter):
         fresh: bool = False,
         atime: int = 0,
         chunks: tuple[int, int] = (0, 0),
-        upload: str = "",
+        completion: Completion | None = None,
         etag: str = "",
         only_if: Condition | None = None,
     ) -> ObjectMeta:
@@ -164,7 +167,7 @@ class ObjectWriter(ContentWriter):
             fresh (bool): Forget the object replaced: version 1, none of its custom metadata.
             atime (int): Access time in Unix nanoseconds, 0 for now.
             chunks (tuple[int, int]): Count and largest size of the parts it was uploaded in.
-            upload (str): A multipart upload that ends with this.
+            completion (Completion | None): The multipart upload that ends with this.
             etag (str): The S3 entity tag without quotes, where it is known.
             only_if (Condition | None): As of `Store.publish`.
 
@@ -187,7 +190,7 @@ class ObjectWriter(ContentWriter):
             fresh=fresh,
             atime=atime,
             chunks=chunks,
-            upload=upload,
+            completion=completion,
             etag=etag,
             only_if=only_if,
         )

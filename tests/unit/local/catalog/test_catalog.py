@@ -48,11 +48,13 @@ def test_bucket_life(catalog: Catalog) -> None:
         catalog.buckets.rename(bck, other)
     assert caught.value.status == 400
     renamed = catalog.buckets.rename(bck, Bck("d"))
-    assert catalog.buckets.is_current(renamed)
+    with catalog.db.write() as conn:
+        catalog.buckets.check_current(conn, renamed)
     with pytest.raises(BucketNotFound):
         catalog.buckets.get(bck)
     dropped = catalog.buckets.drop(Bck("d"))
-    assert not catalog.buckets.is_current(dropped)
+    with catalog.db.write() as conn, pytest.raises(BucketNotFound):
+        catalog.buckets.check_current(conn, dropped)
     again = catalog.buckets.create(Bck("d"), dropped.props)
     assert again.id != dropped.id
     assert [bucket.bck.name for bucket in catalog.buckets.all()] == ["c", "d"]
@@ -101,8 +103,9 @@ def test_documents(catalog: Catalog) -> None:
 
 def test_uploads(catalog: Catalog) -> None:
     uploads = catalog.uploads
-    uploads.create("id", 1, "o")
-    assert uploads.find("id") == (1, "o")
+    bucket = catalog.buckets.get(_create(catalog, "b"))
+    uploads.create("id", bucket, "o")
+    assert uploads.find("id") == (bucket.id, "o")
     assert uploads.put_part("id", Part(2, "f2", 5, "md5", "x"))
     assert uploads.put_part("id", Part(1, "f1", 5, "md5", "x"))
     assert uploads.put_part("id", Part(2, "f3", 6, "md5", "y"))
@@ -111,7 +114,7 @@ def test_uploads(catalog: Catalog) -> None:
     assert uploads.remove("id", keep="f1")
     assert not uploads.remove("id")
     assert [row[0] for row in catalog.db.query("SELECT file FROM trash")] == ["f2", "f3"]
-    uploads.create("old", 1, "o")
+    uploads.create("old", bucket, "o")
     uploads.remove_older_than(1 << 62)
     assert uploads.find("old") is None
 
