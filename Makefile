@@ -1,45 +1,85 @@
 # Every target does its own set-up: a fresh machine needs only Python 3.10+, make and a package index.
+# What is installed comes from requirements/*.txt (`make lock` makes them again); `uv` installs it where it can be
+# had, else pip does (PLAIN_PIP=1 forces that).
 PYTHON ?= python3
+UV_VERSION := 0.13.9
 VENV   := .venv
+LINT   := .venv-lint
 PEER   := .venv-peer
 BENCH  := .venv-bench
+LATEST := .venv-latest
+LOWEST := .venv-lowest
 PY     := $(VENV)/bin/python
-PIP    := $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test pure coverage lint type bench docs clean ready peer nginx
+# $(call install,FOLDER,ARGUMENTS): install packages into an environment.
+install = if [ -x $(1)/bin/uv ]; then $(1)/bin/uv pip install --quiet --python $(1)/bin/python $(2); \
+          else $(1)/bin/python -m pip install --disable-pip-version-check --quiet $(2); fi
+# The package itself, editable: what it needs is there already.
+package = $(call install,$(1),--no-deps --no-build-isolation -e .)
 
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+.PHONY: demo test test-full test-latest test-lowest pure coverage lint type bench docs lock clean ready peer nginx
 
-# What running the package needs. The stamp makes a second run work without the package index.
-$(VENV)/.run: pyproject.toml | $(VENV)/bin/python
-	$(PIP) install --upgrade 'pip>=25.1'
-	$(PIP) install -e '.[local,cli]'
+ENVIRONMENTS := $(VENV) $(LINT) $(PEER) $(BENCH) $(LATEST) $(LOWEST)
+$(addsuffix /bin/python,$(ENVIRONMENTS)):
+	$(PYTHON) -m venv $(@:/bin/python=)
+	@[ -n "$(PLAIN_PIP)" ] || $@ -m pip install --disable-pip-version-check --quiet --only-binary :all: \
+	    uv==$(UV_VERSION) || echo "uv is not to be had here: pip installs"
+
+# Running the package.
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	$(call install,$(VENV),-r requirements/run.txt)
+	$(call package,$(VENV))
 	@touch $@
 
-# What testing and checking it needs besides.
-$(VENV)/.dev: $(VENV)/.run
-	$(PIP) install --group test --group lint -e '.[all]'
+# Testing it and checking its types.
+$(VENV)/.dev: requirements/test.txt pyproject.toml $(VENV)/.run
+	$(call install,$(VENV),-r requirements/test.txt)
+	@touch $@
+
+$(LINT)/.ready: requirements/lint.txt | $(LINT)/bin/python
+	$(call install,$(LINT),-r $<)
 	@touch $@
 
 # The 2.0.0 package in an environment of its own: a peer to run against, never part of ours.
-$(PEER)/.ready: Makefile | $(VENV)/bin/python
-	$(PYTHON) -m venv $(PEER)
-	$(PEER)/bin/python -m pip --disable-pip-version-check --quiet install 'aistore[etl]==2.0.0' webdataset
+$(PEER)/.ready: requirements/peer.txt | $(PEER)/bin/python
+	$(call install,$(PEER),-r $<)
 	@touch $@
 
-# The 2.0.0 package's datasets need torch. Exact: this release comes as a CPU build.
-$(PEER)/.torch: $(PEER)/.ready
-	$(PEER)/bin/python -m pip --disable-pip-version-check --quiet install \
-	    'aistore[pytorch]==2.0.0' 'torch==2.13.0'
+# The 2.0.0 package's datasets need torch.
+$(PEER)/.torch: requirements/peer-torch.txt $(PEER)/.ready
+	$(call install,$(PEER),-r $<)
 	@touch $@
 
 # Other packages that do the same work, for the benchmarks to compare with.
-$(BENCH)/.ready: | $(VENV)/bin/python
-	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install \
-	    requests urllib3 httpx aiohttp pycurl obstore boto3 s3fs matplotlib
+$(BENCH)/.ready: requirements/bench.txt | $(BENCH)/bin/python
+	$(call install,$(BENCH),-r $<)
 	@touch $@
+
+# The newest and the lowest versions that pyproject.toml allows.
+$(LATEST)/.ready: pyproject.toml | $(LATEST)/bin/python
+	$(LATEST)/bin/python -m pip install --disable-pip-version-check --quiet --upgrade pip
+	$(call install,$(LATEST),--upgrade --group test --group build '.[all]')
+	$(call package,$(LATEST))
+	@touch $@
+
+$(LOWEST)/.ready: requirements/lowest.txt pyproject.toml | $(LOWEST)/bin/python
+	$(call install,$(LOWEST),-r $<)
+	$(call package,$(LOWEST))
+	@touch $@
+
+# Lock files for Python 3.10 to 3.13, all platforms; lowest.txt is for Python 3.10 on this platform.
+COMPILE = $(PY) -m uv pip compile --quiet --upgrade --no-config --custom-compile-command 'make lock'
+UNIVERSAL = $(COMPILE) --universal --python-version 3.10
+lock: | $(VENV)/bin/python
+	@$(PY) -m uv --version >/dev/null || { echo "make lock needs uv"; exit 1; }
+	$(UNIVERSAL) pyproject.toml --extra all --group test --group type --group build -o requirements/test.txt
+	$(UNIVERSAL) pyproject.toml --extra local --extra cli --group build -c requirements/test.txt -o requirements/run.txt
+	$(UNIVERSAL) --group lint -o requirements/lint.txt
+	$(UNIVERSAL) --group peer -o requirements/peer.txt
+	$(UNIVERSAL) --group peer --group peer-torch -c requirements/peer.txt -o requirements/peer-torch.txt
+	$(UNIVERSAL) --group bench -o requirements/bench.txt
+	$(COMPILE) pyproject.toml --only-binary :all: --extra all --group test --group build \
+	    --resolution lowest-direct --python-version 3.10 -o requirements/lowest.txt
 
 # nginx serves the benchmarks' objects; only root can install it.
 nginx:
@@ -57,8 +97,21 @@ peer: $(PEER)/.ready
 demo: $(VENV)/.run
 	$(PY) examples/quickstart.py
 
+# All tests but those marked `full`, a process for each core (JOBS=1: one after the other).
+JOBS ?= auto
+PYTEST = -m pytest -n $(JOBS) --dist worksteal
 test: $(VENV)/.dev $(PEER)/.ready
-	$(PY) -m pytest
+	$(PY) $(PYTEST)
+
+# Those too: hours.
+test-full: $(VENV)/.dev $(PEER)/.ready
+	$(PY) $(PYTEST) -m ''
+
+test-latest: $(LATEST)/.ready $(PEER)/.ready
+	$(LATEST)/bin/python $(PYTEST)
+
+test-lowest: $(LOWEST)/.ready $(PEER)/.ready
+	$(LOWEST)/bin/python $(PYTEST)
 
 # Every line and branch of the modules without I/O; which these are, tests/pure.toml says.
 PURE_TESTS := $(addprefix tests/unit/,authn batch bck dataset dsort models multiobj obj transport) $(wildcard tests/unit/test_*.py)
@@ -73,9 +126,9 @@ coverage: $(VENV)/.dev $(PEER)/.ready
 	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report --include='aistore/sdk/*' --fail-under=95
 
-lint: $(VENV)/.dev
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
+lint: $(LINT)/.ready
+	$(LINT)/bin/ruff check .
+	$(LINT)/bin/ruff format --check .
 
 type: $(VENV)/.dev
 	$(PY) -m mypy
@@ -87,4 +140,4 @@ docs: $(VENV)/.dev
 	$(PY) -m pytest tests/integration/test_docs.py
 
 clean:
-	rm -rf $(VENV) $(PEER) $(BENCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage*
+	rm -rf $(ENVIRONMENTS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage*
