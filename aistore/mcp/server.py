@@ -5,19 +5,15 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 
-try:
-    from mcp.server.fastmcp import FastMCP
-except ImportError as err:
-    raise ImportError("aistore.mcp needs mcp: pip install 'aistore[mcp]'", name=err.name or "mcp") from err
-
 from aistore.mcp.tools.buckets import register_bucket_tools
 from aistore.mcp.tools.cluster import register_cluster_tools
 from aistore.mcp.tools.jobs import register_job_tools
+from aistore.mcp.tools.registry import of_mcp
 from aistore.sdk.client import AIS_ENDPOINT, Client
 
 DEFAULT_ENDPOINT = "http://localhost:8080"
 
-mcp = FastMCP("aistore")
+mcp = of_mcp(("mcp.server", "MCPServer"), ("mcp.server.fastmcp", "FastMCP"))("aistore")
 
 
 @lru_cache(maxsize=1)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from aistore.mcp.tools.registry import reading_tool, to_json
 
 if TYPE_CHECKING:
-    from mcp.server.fastmcp import FastMCP
+    from mcp.server import MCPServer
 
     from aistore.sdk.client import Client
 
 
-def register_bucket_tools(mcp: FastMCP, get_client: Callable[[], Client]) -> None:
+def register_bucket_tools(mcp: MCPServer, get_client: Callable[[], Client]) -> None:
     """Add the tools for buckets and objects.
 
     Args:

@@ -9,13 +9,13 @@ from aistore.mcp.tools.registry import reading_tool, to_json
 from aistore.sdk.errors import SDKError
 
 if TYPE_CHECKING:
-    from mcp.server.fastmcp import FastMCP
+    from mcp.server import MCPServer
 
     from aistore.sdk.client import Client
     from aistore.sdk.models.cluster import Snode
 
 
-def register_cluster_tools(mcp: FastMCP, get_client: Callable[[], Client]) -> None:
+def register_cluster_tools(mcp: MCPServer, get_client: Callable[[], Client]) -> None:
     """Add the tools for health, map and load of the cluster.
 
     Args:

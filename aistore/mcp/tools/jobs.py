@@ -9,7 +9,7 @@ from aistore.mcp.tools.registry import reading_tool, to_json
 from aistore.sdk.errors import SDKError
 
 if TYPE_CHECKING:
-    from mcp.server.fastmcp import FastMCP
+    from mcp.server import MCPServer
 
     from aistore.sdk.client import Client
     from aistore.sdk.models.job import JobStatus
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LAST_LINES = 200
 
 
-def register_job_tools(mcp: FastMCP, get_client: Callable[[], Client]) -> None:
+def register_job_tools(mcp: MCPServer, get_client: Callable[[], Client]) -> None:
     """Add the tools for jobs and ETLs.
 
     Args:
@@ -28,7 +28,7 @@ def register_job_tools(mcp: FastMCP, get_client: Callable[[], Client]) -> None:
     _register_etls(mcp, get_client)
 
 
-def _register_jobs(mcp: FastMCP, get_client: Callable[[], Client]) -> None:
+def _register_jobs(mcp: MCPServer, get_client: Callable[[], Client]) -> None:
     @reading_tool(mcp)
     def ais_list_jobs(kind: str = "") -> str:
         """The jobs of a kind (empty: of all), running ones and those that have ended."""
@@ -53,7 +53,7 @@ def _register_jobs(mcp: FastMCP, get_client: Callable[[], Client]) -> None:
         return to_json(answer)
 
 
-def _register_etls(mcp: FastMCP, get_client: Callable[[], Client]) -> None:
+def _register_etls(mcp: MCPServer, get_client: Callable[[], Client]) -> None:
     @reading_tool(mcp)
     def ais_list_etls() -> str:
         """The ETLs that are running, with how much they have done."""

@@ -39,7 +39,9 @@ async def _session(endpoint, calls):
         for name, arguments in calls:
             answer = await asyncio.wait_for(session.call_tool(name, arguments), 60)
             text = answer.content[0].text
-            answers.append(f"failed: {text}" if answer.isError else json.loads(text))
+            answers.append(
+                f"failed: {text}" if answer.model_dump(by_alias=True)["isError"] else json.loads(text)
+            )
         return answers
 
 
@@ -48,10 +50,10 @@ def test_tools_are_those_of_2_0_and_only_read(call):
     tools = {tool.name: tool for tool in call()}
     assert sorted(tools) == sorted(recorded)
     for name, tool in tools.items():
-        properties = tool.inputSchema["properties"]
+        properties = tool.model_dump(by_alias=True)["inputSchema"]["properties"]
         wanted = {param["name"]: (param["type"], param.get("default")) for param in recorded[name]["params"]}
         assert {key: (value["type"], value.get("default")) for key, value in properties.items()} == wanted
-        assert tool.annotations.readOnlyHint
+        assert tool.annotations.model_dump(by_alias=True)["readOnlyHint"]
         assert tool.description
 
 

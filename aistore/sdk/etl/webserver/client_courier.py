@@ -1,4 +1,4 @@
-"""Fetches and delivers by the `httpx.AsyncClient` of a FastAPI server, which its program has in its hands."""
+"""Fetches and delivers by the `AsyncClient` of a FastAPI server that its program uses or replaced."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aistore.sdk.const import HEADER_CONTENT_LENGTH, STATUS_OK
 from aistore.sdk.etl.webserver.base_etl_server import ETLServer
 from aistore.sdk.etl.webserver.exchange import HopAnswer, check_size
 from aistore.sdk.etl.webserver.outgoing import hop_answer, without_token
-from aistore.sdk.etl.webserver.requirements import require
+from aistore.sdk.etl.webserver.requirements import httpx_errors
 
 if TYPE_CHECKING:
     from aistore.sdk.etl.webserver.fastapi_server import FastAPIServer
@@ -46,12 +46,12 @@ class ClientCourier:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _get(self, url: str) -> bytes | HopAnswer:
-        httpx = require("httpx", "FastAPIServer")
         response = await self._server.client.get(url)
         try:
             response.raise_for_status()
-        except httpx.HTTPStatusError as exc:
-            return HopAnswer(exc.response.status_code)
+        except httpx_errors("HTTPStatusError") as exc:
+            failure: Any = exc
+            return HopAnswer(failure.response.status_code)
         # A stand-in for an answer may have no status at all.
         if isinstance(response.status_code, int) and response.status_code != STATUS_OK:
             return HopAnswer(response.status_code)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import socket
-import sys
 from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.const import STATUS_NO_CONTENT
@@ -18,7 +17,7 @@ from aistore.sdk.etl.webserver.client_courier import ClientCourier
 from aistore.sdk.etl.webserver.exchange import Output, message_of, parse_ws_control
 from aistore.sdk.etl.webserver.handoff import Handoff
 from aistore.sdk.etl.webserver.outgoing import auth_headers, own_ssl_context
-from aistore.sdk.etl.webserver.requirements import require
+from aistore.sdk.etl.webserver.requirements import httpx_errors, require, require_httpx
 from aistore.sdk.etl.webserver.serving import prepare_process
 from aistore.sdk.etl.webserver.settings import ServerSettings
 
@@ -40,7 +39,7 @@ _WS_REASON_MAX = 123  # bytes in a close frame (RFC 6455, 5.5)
 
 
 def _limits(settings: ServerSettings) -> httpx.Limits:
-    limits: httpx.Limits = require("httpx", "FastAPIServer").Limits(
+    limits: httpx.Limits = require_httpx("FastAPIServer").Limits(
         max_connections=settings.max_conn,
         max_keepalive_connections=settings.max_keepalive_conn,
         keepalive_expiry=settings.keepalive_expiry,
@@ -115,7 +114,7 @@ class FastAPIServer(ETLServer):
 
     @property
     def client(self) -> httpx.AsyncClient:
-        """An `httpx.AsyncClient` with token, TLS and limits from the environment.
+        """An `AsyncClient` of `httpx`, or else `httpx2`, with token, TLS and limits from the environment.
 
         Once a program has asked for it, or set one of its own, requests are made by it; before that they
         travel by the SDK's own transport.
@@ -134,16 +133,15 @@ class FastAPIServer(ETLServer):
 
     def is_transient(self, exc: Exception) -> bool:
         """Say whether a failed direct put may succeed when it is tried again."""
-        httpx = sys.modules.get("httpx")
-        if httpx is None or not isinstance(exc, httpx.HTTPError):
+        if not isinstance(exc, httpx_errors("HTTPError")):
             return super().is_transient(exc)
-        if isinstance(exc, httpx.ConnectError) and "CERTIFICATE_VERIFY_FAILED" in str(exc):
+        if isinstance(exc, httpx_errors("ConnectError")) and "CERTIFICATE_VERIFY_FAILED" in str(exc):
             return False
-        passing = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.TimeoutException)
-        return isinstance(exc, passing)
+        names = ("NetworkError", "RemoteProtocolError", "TimeoutException")
+        return any(isinstance(exc, httpx_errors(name)) for name in names)
 
     def _make_client(self) -> httpx.AsyncClient:
-        module = require("httpx", "FastAPIServer")
+        module = require_httpx("FastAPIServer")
         settings = self.settings
         client: httpx.AsyncClient = module.AsyncClient(
             verify=own_ssl_context(),

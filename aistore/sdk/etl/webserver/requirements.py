@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
+import sys
 from typing import Any
 
 from aistore.sdk.errors import SDKError
@@ -32,3 +34,27 @@ def require(module: str, user: str) -> Any:
             f"{user} needs the package {package!r}, which cannot be imported ({exc}): pip install "
             "'aistore[etl]'"
         ) from exc
+
+
+_HTTPX = ("httpx", "httpx2")  # the second is the maintained successor of the first, with the same names
+
+
+def require_httpx(user: str) -> Any:
+    """Import `httpx`, or where only that is installed its successor `httpx2`.
+
+    Args:
+        user: The class that needs it, for the error.
+
+    Raises:
+        MissingPackage: Neither is installed.
+    """
+    return require(next((name for name in _HTTPX if importlib.util.find_spec(name)), _HTTPX[0]), user)
+
+
+def httpx_errors(name: str) -> tuple[type[Exception], ...]:
+    """Return an exception class of each `httpx` module that the program has imported.
+
+    Args:
+        name: Name of the class, such as `HTTPStatusError`.
+    """
+    return tuple(getattr(sys.modules[module], name) for module in _HTTPX if module in sys.modules)
