@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    # Standard output may be closed, or its reader gone: the server runs all the same.
+    if sys.stdout is not None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
 
 
 def _announce(state: State, options: Options) -> None:
@@ -52,7 +57,18 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         from aistore.local import fsck
 
         return fsck.main(arguments[1:], f"{program} fsck")
-    options = parse(arguments, program)
+    try:
+        options = parse(arguments, program)
+    except LocalClusterError as err:
+        return _fail(err, Options(child=True))
+    if os.getpid() == 1:
+        from aistore.local import init_process
+
+        return init_process.run(lambda: _serve(options))
+    return _serve(options)
+
+
+def _serve(options: Options) -> int:
     shown = logging.StreamHandler()
     shown.setLevel(logging.WARNING)  # what is less is kept for those who ask a node for its log
     logging.basicConfig(handlers=[shown], format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -65,6 +81,8 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         return _fail(LocalClusterError(message), options)
     except LocalClusterError as err:
         return _fail(err, options)
+    except KeyboardInterrupt:
+        return 0
     return 0
 
 

@@ -106,20 +106,16 @@ class LocalCluster:
             "etl-memory": etl_memory,
             "max-connections": max_connections,
             "auth-port": auth_port if auth else None,
-            "dir": dir,
-            "promote-dir": promote_dir,
-            "tls-cert": tls_cert,
-            "tls-key": tls_key,
-            "tls-client-ca": tls_client_ca,
-            "access-log": _log_file(access_log),
+            "dir": _absolute(dir),
+            "promote-dir": _absolute(promote_dir),
+            "tls-cert": _absolute(tls_cert),
+            "tls-key": _absolute(tls_key),
+            "tls-client-ca": _absolute(tls_client_ca),
+            "access-log": _absolute(_log_file(access_log)),
         }
         flags = {"fsync": fsync, "tls-self-signed": tls, "auth": auth, "etl-direct-put": etl_direct_put}
         # In one piece, so that a value may begin with a dash.
-        self._arguments = [
-            f"--{option}={os.fspath(value) if isinstance(value, os.PathLike) else value}"
-            for option, value in values.items()
-            if value is not None
-        ]
+        self._arguments = [f"--{option}={value}" for option, value in values.items() if value is not None]
         self._arguments += [f"--{option}" for option, is_set in flags.items() if is_set]
         self._admin: Admin | None = None
         if auth:
@@ -131,7 +127,7 @@ class LocalCluster:
         self._endpoint = ""
         self._auth_endpoint = ""
         self._ca_file = ""
-        self._dir = Path(dir) if dir is not None else None
+        self._dir = Path(os.path.abspath(dir)) if dir is not None else None
 
     @property
     def endpoint(self) -> str:
@@ -225,7 +221,12 @@ class LocalCluster:
         if self._child is not None:
             return self
         # A file, not a pipe: nobody has to read it, and the tail is there when it is needed.
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        try:
+            self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        except OSError as err:
+            raise LocalClusterError(
+                f"no temporary file can be made for the server's messages: {err.strerror or err} (set TMPDIR)"
+            ) from err
         # A session of its own keeps Ctrl-C of the terminal from the child, which this process then stops in
         # order.
         self._child = subprocess.Popen(
@@ -316,6 +317,11 @@ class LocalCluster:
 
     def __repr__(self) -> str:
         return f"LocalCluster({self._endpoint or 'not running'})"
+
+
+def _absolute(path: str | os.PathLike[str] | None) -> str | None:
+    """A path that means the same wherever this program changes to; an empty one is the server's to refuse."""
+    return os.path.abspath(path) if path else path  # type: ignore[return-value]  # None or empty
 
 
 def _log_file(path: str | os.PathLike[str] | None) -> str | os.PathLike[str] | None:

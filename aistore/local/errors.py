@@ -16,6 +16,7 @@ LocalError                       an answer: status, tcode, message
 ├── ObjectChanged                409: another request changed the object meanwhile
 ├── ChecksumMismatch             500 ErrBadCksum
 ├── OutOfSpace                   507 ErrCapExceeded
+├── ReadOnlyDisk                 500
 ├── RangeNotSatisfiable          416
 └── Unsupported                  501 ErrUnsupp
 ```
@@ -156,6 +157,12 @@ class OutOfSpace(LocalError):
 
     status = 507
     tcode = "ErrCapExceeded"
+
+
+class ReadOnlyDisk(LocalError):
+    """The disk does not take writes."""
+
+    status = 500
 
 
 class RangeNotSatisfiable(LocalError):

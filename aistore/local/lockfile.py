@@ -23,6 +23,10 @@ class FolderLock:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileExistsError as err:
+            raise LocalClusterError(
+                f"the folder {str(folder)!r} can't be used: there is a file of that name"
+            ) from err
         except OSError as err:
             raise LocalClusterError(
                 f"the folder {str(folder)!r} can't be used: {err.strerror or err}"

@@ -148,16 +148,16 @@ def tracker(state: State, node: Node) -> dict[str, int]:
     return dict(sorted((counters | state.stats.node(node.id)).items()))
 
 
-def node_stats(state: State, node: Node) -> dict[str, Any]:
-    """Identity, counters and capacity of a node."""
+def node_stats(state: State, node: Node, host: str) -> dict[str, Any]:
+    """Identity, counters and capacity of a node, for a client that reaches this machine as `host`."""
     return {
-        "snode": node.as_dict(in_map=False),
+        "snode": node.as_dict(host, in_map=False),
         "tracker": tracker(state, node),
         "capacity": capacity(state, node),
     }
 
 
-def node_status(state: State, node: Node, cluster: dict[str, Any]) -> dict[str, Any]:
+def node_status(state: State, node: Node, cluster: dict[str, Any], host: str) -> dict[str, Any]:
     """Everything about a node."""
     return {
         "status": "",
@@ -165,7 +165,7 @@ def node_status(state: State, node: Node, cluster: dict[str, Any]) -> dict[str, 
         "ais_version": SOFTWARE_VERSION,
         "build_time": f"aistore.local {__version__}",
         "k8s_pod_name": "",
-        **node_stats(state, node),
+        **node_stats(state, node, host),
         "cluster": cluster,
         "sys_info": sysinfo(state, node),
         "smap_version": str(state.nodes.version),

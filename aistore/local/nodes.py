@@ -42,6 +42,7 @@ class Node:
         self.host = ""
         self.port = 0
         self.url = ""
+        self._scheme = "http"
 
     @property
     def is_proxy(self) -> bool:
@@ -54,14 +55,25 @@ class Node:
         return f"{self.kind[0]}[{self.id}]"
 
     def bind(self, scheme: str, host: str, port: int) -> None:
-        """Set the address that clients use."""
+        """Set the address by which programs of this machine reach the node."""
         self.host = host
         self.port = port
-        self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        self._scheme = scheme
+        self.url = self.url_at(host)
 
-    def as_dict(self, *, in_map: bool = True) -> dict[str, Any]:
-        """The node as in the cluster map; the same address three times, as there is one network."""
-        net = {"node_ip_addr": self.host, "daemon_port": str(self.port), "direct_url": self.url}
+    def url_at(self, host: str) -> str:
+        """The node's URL for a client that reaches this machine as `host`."""
+        return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def as_dict(self, host: str = "", *, in_map: bool = True) -> dict[str, Any]:
+        """The node as in the cluster map; the same address three times, as there is one network.
+
+        Args:
+            host (str): The name by which the client reaches this machine. Default: the node's own.
+            in_map (bool): As an entry of the map.
+        """
+        host = host or self.host
+        net = {"node_ip_addr": host, "daemon_port": str(self.port), "direct_url": self.url_at(host)}
         return {
             "public_net": net,
             "intra_data_net": net,
@@ -103,12 +115,13 @@ class Nodes:
         """A node by its ID."""
         return next((node for node in (self.proxy, *self.targets) if node.id == node_id), None)
 
-    def smap(self) -> dict[str, Any]:
-        """The cluster map."""
+    def smap(self, host: str = "") -> dict[str, Any]:
+        """The cluster map for a client that reaches this machine as `host`."""
+        proxy = self.proxy.as_dict(host)
         return {
-            "pmap": {self.proxy.id: self.proxy.as_dict()},
-            "proxy_si": self.proxy.as_dict(),
-            "tmap": {target.id: target.as_dict() for target in self.targets},
+            "pmap": {self.proxy.id: proxy},
+            "proxy_si": proxy,
+            "tmap": {target.id: target.as_dict(host) for target in self.targets},
             "uuid": self.uuid,
             "creation_time": self.created,
             "version": str(self.version),

@@ -7,10 +7,11 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from aistore.local.admin import DEFAULT_PORT, NAME_VARIABLE, PASSWORD_VARIABLE, Admin, take_admin
 from aistore.local.config_file import arguments_of
+from aistore.local.errors import LocalClusterError
 from aistore.local.s3.keys import ACCESS_VARIABLE, SECRET_VARIABLE, Keys, make_keys
 from aistore.version import __version__
 
@@ -90,6 +91,18 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("expecting a folder, not an empty text")
+    return Path(text)
+
+
+def _host(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("expecting an address or a name, not an empty text")
+    return text
+
+
 def _count(text: str) -> int:
     if not text.isdigit() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r}: expecting a number of at least 1")
@@ -102,10 +115,22 @@ def _targets(text: str) -> int:
     return int(text)
 
 
+class _ChildParser(argparse.ArgumentParser):
+    """A parser for a program that starts the server: an error is one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the error."""
+        raise LocalClusterError(message)
+
+
 def parse(argv: Sequence[str] | None = None, program: str = PROGRAM) -> Options:
-    """Options from the arguments of `program`; prints usage and exits when they are wrong."""
+    """Parse the arguments of `program`; if they are wrong, print the usage and exit.
+
+    Raises:
+        LocalClusterError: They are wrong, and `--child` is among them.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = _parser(program)
+    parser = _parser(program, _ChildParser if "--child" in arguments else argparse.ArgumentParser)
     given = vars(parser.parse_args(_from_file(parser, arguments) + arguments))
     del given["config"]
     try:
@@ -138,8 +163,8 @@ def _from_file(parser: argparse.ArgumentParser, arguments: list[str]) -> list[st
         parser.error(str(err))
 
 
-def _parser(program: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser(program: str, kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    parser = kind(
         prog=program,
         description=_DESCRIPTION,
         epilog=_EXAMPLES.replace(PROGRAM, program),
@@ -175,7 +200,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
 
 def _add_data(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--dir", type=Path, metavar="DIR", help="folder, reopened with all it holds (default: temporary)")
+    add("--dir", type=_folder, metavar="DIR", help="folder, reopened with all it holds (default: temporary)")
     add(
         "--quota",
         type=_size,
@@ -199,7 +224,12 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
 def _add_network(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--port", type=_port, default=8080, help="the proxy's port, 0 for any free one (default: 8080)")
-    add("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)")
+    add(
+        "--host",
+        type=_host,
+        default="127.0.0.1",
+        help="address to listen on (default: 127.0.0.1, this machine only)",
+    )
     add(
         "--targets",
         type=_targets,

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import sys
 import tempfile
 import threading
@@ -16,12 +17,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import uvicorn
+
 from aistore.local.access_log import AccessLog
 from aistore.local.api import routes
 from aistore.local.api.app import App
 from aistore.local.api.guard import Guard, is_loopback
-from aistore.local.errors import LocalClusterError
+from aistore.local.disk_errors import explain
+from aistore.local.errors import LocalClusterError, LocalError
 from aistore.local.lockfile import FolderLock
+from aistore.local.protocol import IDLE_SECONDS, GuardedProtocol
 from aistore.local.state import State
 from aistore.version import __version__
 
@@ -34,30 +39,35 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _OTHER_FILES = 100
+_LEAST_FILES = 64
 _BACKLOG = 1024
 _GRACE_SECONDS = 5
 _PARENT_SECONDS = 1.0
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        sock.bind((host, port))
-        sock.listen(_BACKLOG)
-    except OSError as err:
-        sock.close()
-        error = LocalClusterError(
-            f"can't listen on {host} port {port}: {err.strerror or err} (port 0 takes any free one)"
-        )
-        error.errno = err.errno
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+        with contextlib.ExitStack() as unless_listening:
+            sock = unless_listening.enter_context(socket.socket(family, kind))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6 and host == "::":
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            sock.bind(address)
+            sock.listen(_BACKLOG)
+            unless_listening.pop_all()
+    except (OSError, UnicodeError) as err:
+        reason = getattr(err, "strerror", None) or err
+        error = LocalClusterError(f"can't listen on {host} port {port}: {reason} (port 0 takes any free one)")
+        error.errno = getattr(err, "errno", None)
         raise error from err
     return sock
 
 
-def _public_host(host: str) -> str:
-    return {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)  # noqa: S104 - compared only
+def _own_host(host: str) -> str:
+    """The address at which programs of this machine reach a server that listens on `host`."""
+    return "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared only
 
 
 @contextlib.contextmanager
@@ -74,7 +84,12 @@ def _sockets(options: Options) -> Iterator[list[socket.socket]]:
 @contextlib.contextmanager
 def _folder(options: Options) -> Iterator[Path]:
     """The locked data folder; a temporary one is removed at the end."""
-    root = options.dir or Path(tempfile.mkdtemp(prefix="aistore-local-"))
+    try:
+        root = options.dir or Path(tempfile.mkdtemp(prefix="aistore-local-"))
+    except OSError as err:
+        raise LocalClusterError(
+            f"no temporary folder can be made: {err.strerror or err} (set TMPDIR, or give --dir)"
+        ) from err
     try:
         lock = FolderLock(root)
         try:
@@ -127,17 +142,16 @@ def _connection_limit(wanted: int) -> int:
         with contextlib.suppress(OSError, ValueError):  # a system may have a limit beyond which it won't go
             resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
             soft = raised
+    if soft < _LEAST_FILES:
+        raise LocalClusterError(
+            f"only {soft} files may be open: at least {_LEAST_FILES} are needed (raise `ulimit -n`)"
+        )
     if soft < needed:
         log.warning("only %d files may be open: connections are limited to fit", soft)
     return max(min(wanted, (soft - _OTHER_FILES) // 2), 1)
 
 
-def _http_server(app: Any, state: State) -> Any:
-    import uvicorn
-
-    from aistore.local.protocol import IDLE_SECONDS, GuardedProtocol
-
-    GuardedProtocol.max_connections = _connection_limit(state.options.max_connections)
+def _http_server(app: Any, state: State) -> uvicorn.Server:
     # What it reports, an answer or a cut connection tells already; failures of ours are logged by the
     # application.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -174,7 +188,7 @@ def _logged_to(handler: logging.Handler) -> Iterator[None]:
 def _application(state: State, sockets: list[socket.socket]) -> Callable[..., Awaitable[None]]:
     """What answers at every port, once each node knows its address."""
     options = state.options
-    host = _public_host(options.host)
+    host = _own_host(options.host)
     # The socket of the AuthN service, if there is one, is the last.
     nodes: list[Node] = [state.nodes.proxy, *state.nodes.targets]
     ports = {sock.getsockname()[1]: node for node, sock in zip(nodes, sockets, strict=False)}
@@ -209,8 +223,8 @@ def _serve(
     def stop(*_: Any) -> None:
         server.should_exit = True
 
-    # The HTTP server takes these signals while it runs and raises them again when it has stopped.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # The HTTP server takes the first two while it runs and raises them again when it has stopped.
+    for number in _stop_signals():
         signal.signal(number, stop)
     if options.child:
         _watch_parent(stop)
@@ -247,12 +261,54 @@ def run(options: Options, on_ready: Callable[[State], None]) -> None:
     Raises:
         LocalClusterError: The port or the folder can't be used.
     """
-    if not is_loopback(options.host):
-        _warn(options)
-    with _sockets(options) as sockets, _folder(options) as root:
+    with _stopped_early(), _explained(options), _sockets(options) as sockets, _folder(options) as root:
+        GuardedProtocol.max_connections = _connection_limit(options.max_connections)
+        if not is_loopback(options.host):
+            _warn(options)
         state = State(options, root)
         try:
             with _logged_to(state.log):
                 _serve(state, sockets, options, on_ready)
         finally:
             state.close()
+
+
+@contextlib.contextmanager
+def _explained(options: Options) -> Iterator[None]:
+    """Report what the machine refuses in one sentence."""
+    try:
+        yield
+    except LocalClusterError:
+        raise
+    except (OSError, sqlite3.Error, LocalError, MemoryError, RuntimeError) as err:
+        if type(err) is RuntimeError and "new thread" not in str(err):
+            raise
+        error = LocalClusterError(explain(err, options.dir))
+        error.errno = getattr(err, "errno", None)
+        raise error from err
+
+
+class _StoppedEarly(BaseException):
+    """A signal to stop that came before the server could take it."""
+
+
+def _stop_signals() -> list[signal.Signals]:
+    """The signals that stop the server; SIGHUP does not if whoever started it ignores it, as `nohup` does."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        numbers.append(hangup)
+    return numbers
+
+
+@contextlib.contextmanager
+def _stopped_early() -> Iterator[None]:
+    """Clear up and end without an error when a signal comes before the server runs."""
+
+    def stop(*_: Any) -> None:
+        raise _StoppedEarly
+
+    for number in _stop_signals():
+        signal.signal(number, stop)
+    with contextlib.suppress(_StoppedEarly):
+        yield

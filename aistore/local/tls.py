@@ -111,18 +111,40 @@ def prepare(options: Options, root: Path) -> ServerTls:
         pair = KeyPair(options.tls_cert, options.tls_key or options.tls_cert)
     if pair is None:
         return ServerTls()
+    named = {"certificate": pair.cert, "key": pair.key, "client authority": options.tls_client_ca}
+    for what, path in named.items():
+        if path is not None:
+            _check_readable(what, path)
     client_ca, etl_pair = options.tls_client_ca, None
     if client_ca is not None:
         etl_pair = _self_signed(folder, "etl", "clientAuth", ["etl.aistore.local"])
         client_ca = _bundle(folder / "clients.pem", [client_ca, etl_pair.cert])
     try:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(*pair)
+        # Without this the terminal would be asked for a passphrase.
+        context.load_cert_chain(*pair, password=_refuse_passphrase)
         if client_ca is not None:
             context.load_verify_locations(client_ca)
-    except (OSError, ssl.SSLError) as err:
-        raise LocalClusterError(f"the TLS certificate, key or client authority can't be used: {err}") from err
+    except ssl.SSLError as err:
+        files = ", ".join(dict.fromkeys(str(path) for path in (*pair, options.tls_client_ca) if path))
+        raise LocalClusterError(
+            f"the TLS certificate, key or client authority can't be used ({files}): {err.reason or err}"
+        ) from err
     return ServerTls(pair, client_ca, ca_file, etl_pair)
+
+
+def _check_readable(what: str, path: Path) -> None:
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as err:
+        raise LocalClusterError(
+            f"the TLS {what} can't be used: {str(path)!r}: {err.strerror or err}"
+        ) from err
+
+
+def _refuse_passphrase() -> str:
+    raise LocalClusterError("the TLS key is encrypted: expecting one without a passphrase")
 
 
 def server_names(host: str) -> list[str]:

@@ -69,7 +69,9 @@ class Wire:
             else http.client.HTTPConnection(host, port, timeout=TIMEOUT)
         )
         try:
-            conn.putrequest(method, target.replace(" ", "%20"), skip_accept_encoding=True)
+            conn.putrequest(
+                method, target.replace(" ", "%20"), skip_host="Host" in headers, skip_accept_encoding=True
+            )
             for name, value in headers.items():
                 conn.putheader(name, value.encode() if isinstance(value, str) else value)
             if "Transfer-Encoding" not in headers and (body is not None or method in {"PUT", "POST"}):

@@ -81,7 +81,7 @@ class _Room:
         path = f"{req.raw_path.rstrip('/')}/{tail}"
         if req.state.authn is not None:
             query = req.state.authn.sign(req.method, path, query, "")
-        location = f"{node.url}{path}?{query}"
+        location = f"{req.url_of(node)}{path}?{query}"
         body = f'<a href="{html.escape(location)}">Temporary Redirect</a>.\n\n'.encode()
         return Response(307, body, headers=[("Location", location)], content_type="text/html; charset=utf-8")
 

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from aistore.local.nodes import Node
     from aistore.local.state import State
 
-View = Callable[["State", "Node"], Any]
+View = Callable[["Request", "Node"], Any]
 
 
-def _bmd(state: State, _node: Node) -> Any:
+def _bmd(req: Request, _node: Node) -> Any:
+    state = req.state
     providers: dict[str, dict[str, dict[str, Any]]] = {}
     for bucket in state.catalog.buckets.all():
         names = providers.setdefault(bucket.bck.provider, {}).setdefault(bucket.bck.namespace, {})
@@ -31,15 +32,17 @@ def _bmd(state: State, _node: Node) -> Any:
     return {"providers": providers, "uuid": state.nodes.uuid, "version": version}
 
 
-def _cluster_wide(state: State) -> dict[str, Any]:
-    config = state.config.current(state.nodes.proxy.url)
+def _cluster_wide(req: Request) -> dict[str, Any]:
+    state = req.state
+    config = state.config.current(req.url_of(state.nodes.proxy))
     if state.authn is not None:
         config["auth"] |= {"enabled": True}
     config["net"]["http"] |= {"use_https": state.tls.pair is not None}
     return config
 
 
-def _config(state: State, node: Node) -> Any:
+def _config(req: Request, node: Node) -> Any:
+    state = req.state
     is_target = not node.is_proxy
     port = str(node.port)
     own = {
@@ -48,37 +51,37 @@ def _config(state: State, node: Node) -> Any:
         "log_dir": str(state.root),
         "test_fspaths": {"root": "", "count": 0, "instance": node.index},
         "host_net": {
-            "hostname": node.host,
-            "hostname_intra_control": node.host,
-            "hostname_intra_data": node.host,
+            "hostname": req.host,
+            "hostname_intra_control": req.host,
+            "hostname_intra_data": req.host,
             "port": port,
             "port_intra_control": port,
             "port_intra_data": port,
         },
     }
-    return own | _cluster_wide(state)
+    return own | _cluster_wide(req)
 
 
-def _smapvote(state: State, _node: Node) -> Any:
-    info = cluster_info(state)
-    return {"smap": state.nodes.smap(), "bmd": info["bmd"], "flags": info["flags"]}
+def _smapvote(req: Request, _node: Node) -> Any:
+    info = cluster_info(req)
+    return {"smap": req.state.nodes.smap(req.host), "bmd": info["bmd"], "flags": info["flags"]}
 
 
 _VIEWS: dict[str, View] = {
-    "smap": lambda state, _node: state.nodes.smap(),
+    "smap": lambda req, _node: req.state.nodes.smap(req.host),
     "bmd": _bmd,
-    "snode": lambda _state, node: node.as_dict(in_map=False),
+    "snode": lambda req, node: node.as_dict(req.host, in_map=False),
     "smapvote": _smapvote,
     "config": _config,
-    "node_stats": node_info.node_stats,
-    "node_status": lambda state, node: node_info.node_status(state, node, cluster_info(state)),
-    "sysinfo": node_info.sysinfo,
-    "metrics": lambda _state, _node: node_info.METRIC_KINDS,
+    "node_stats": lambda req, node: node_info.node_stats(req.state, node, req.host),
+    "node_status": lambda req, node: node_info.node_status(req.state, node, cluster_info(req), req.host),
+    "sysinfo": lambda req, node: node_info.sysinfo(req.state, node),
+    "metrics": lambda _req, _node: node_info.METRIC_KINDS,
 }
 _TARGET_VIEWS: dict[str, View] = {
-    "mountpaths": node_info.mountpaths,
-    "disk": node_info.disk,
-    "remote": lambda _state, _node: {"a": [], "ver": 0},
+    "mountpaths": lambda req, node: node_info.mountpaths(req.state, node),
+    "disk": lambda req, node: node_info.disk(req.state, node),
+    "remote": lambda _req, _node: {"a": [], "ver": 0},
 }
 
 
@@ -92,7 +95,7 @@ async def _answer_node(req: Request, node: Node) -> Response:
     what = req.query.get("what", "")
     view = _VIEWS.get(what) or (None if node.is_proxy else _TARGET_VIEWS.get(what))
     if view is not None:
-        return json_response(view(req.state, node))
+        return json_response(view(req, node))
     if what == "software_version":
         return text_response(node_info.SOFTWARE_VERSION)
     if what == "log":
@@ -157,16 +160,16 @@ async def _cluster(req: Request) -> Response:
 
 async def _cluster_view(req: Request) -> Response:
     view = _VIEWS[req.query["what"]]
-    return json_response(view(req.state, req.node))
+    return json_response(view(req, req.node))
 
 
 async def _per_node(req: Request) -> Response:
     what = req.query["what"]
-    state = req.state
+    nodes = req.state.nodes
     view = _VIEWS[what]
     # The cluster leaves the only proxy out of `sysinfo`.
-    proxy = {} if what == "sysinfo" else view(state, state.nodes.proxy)
-    return json_response({"proxy": proxy, "target": {t.id: view(state, t) for t in state.nodes.targets}})
+    proxy = {} if what == "sysinfo" else view(req, nodes.proxy)
+    return json_response({"proxy": proxy, "target": {t.id: view(req, t) for t in nodes.targets}})
 
 
 async def _mountpaths(req: Request) -> Response:
@@ -175,7 +178,7 @@ async def _mountpaths(req: Request) -> Response:
 
 
 async def _cluster_config(req: Request) -> Response:
-    return json_response(_cluster_wide(req.state))
+    return json_response(_cluster_wide(req))
 
 
 async def _backends(_req: Request) -> Response:
@@ -187,7 +190,7 @@ async def _remote(_req: Request) -> Response:
 
 
 async def _target_ips(req: Request) -> Response:
-    return text_response(",".join(target.host for target in req.state.nodes.targets for _ in range(3)))
+    return text_response(",".join(req.host for _ in req.state.nodes.targets for _ in range(3)))
 
 
 def _set_config_by_query(req: Request) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from aistore.local.api import errors
 from aistore.local.api.multiobj import check_destination
@@ -38,7 +39,8 @@ class _Router:
         spec = parse_spec(value)
         req.state.catalog.buckets.get(spec.input_bck)
         check_destination(req, spec.output_bck)
-        hosts = {req.headers.get("host", "")}
+        nodes = (req.state.nodes.proxy, *req.state.nodes.targets)
+        hosts = {req.headers.get("host", ""), *(urlsplit(req.url_of(node)).netloc for node in nodes)}
         return text_response(await req.state.run(self._room.start, value, spec, hosts))
 
     async def _show(self, req: Request) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ipaddress
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aistore.local.api import errors
 from aistore.local.api.etl_inline import transform_inline
 from aistore.local.api.etl_objects import serve_pod
+from aistore.local.api.guard import is_loopback
 from aistore.local.api.multiobj import bck_to, check_destination, refuse_onto_itself, to_bck
 from aistore.local.api.registry import Noun
 from aistore.local.api.response import Response, json_response, text_response
@@ -62,8 +62,7 @@ async def _run(req: Request, call: Callable[[A], T], argument: A) -> T:
 
 
 async def _init(req: Request) -> Response:
-    host = req.remote.rpartition(":")[0].strip("[]")
-    if req.state.authn is None and not _is_loopback(host):
+    if req.state.authn is None and not is_loopback(req.remote.rpartition(":")[0]):
         raise LocalError(
             "an ETL runs code: it can be started from this machine only, or by admins (--auth)", status=403
         )
@@ -75,13 +74,6 @@ async def _init(req: Request) -> Response:
         return text_response(await _run(req, partial(req.state.etl.init, cancelled=cancelled), message))
     finally:
         watch.cancel()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def _post(req: Request, name: str, action: str) -> Response:

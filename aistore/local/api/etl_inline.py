@@ -40,7 +40,7 @@ class _Inline:
     def _find(self, name: str) -> Etl:
         etl = self.req.state.etl.find_running(name)
         if etl is None or self.req.node.id not in etl.pods:
-            url = f"{self.req.state.nodes.proxy.url}/v1/etl/init"
+            url = f"{self.req.url_of(self.req.state.nodes.proxy)}/v1/etl/init"
             text = f'{name} does not exist - try starting new ETL with "{url}" endpoint'
             raise LocalError(text, status=404, with_node=True)
         return etl

@@ -15,13 +15,17 @@ _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is reachable from this machine only."""
+    """Whether an address is reachable from this machine only; an IPv4 address may be written as IPv6."""
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    # On a socket for both families IPv4 clients come from ::ffff:127.0.0.1, which Python 3.10 to 3.12 take
+    # for another machine's.
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
 
 
 class Guard:

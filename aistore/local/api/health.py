@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 HEALTHY = 6
 
 
-def cluster_info(state: State) -> dict[str, Any]:
+def cluster_info(req: Request) -> dict[str, Any]:
     """State of a node as other nodes see it: versions of what the cluster agrees on."""
+    state = req.state
     proxy = state.nodes.proxy
+    url = req.url_of(proxy)
     uuid = state.nodes.uuid
     return {
         "smap": {
-            "Primary": {"pub_url": proxy.url, "control_url": proxy.url, "id": proxy.id},
+            "Primary": {"pub_url": url, "control_url": url, "id": proxy.id},
             "uuid": uuid,
             "version": str(state.nodes.version),
         },
@@ -34,10 +36,8 @@ def cluster_info(state: State) -> dict[str, Any]:
 
 
 async def _health(req: Request) -> Response:
-    if req.flag("cii") or req.flag("cii-apr"):
-        response = json_response(cluster_info(req.state))
-    else:
-        response = Response()
+    wants_info = req.flag("cii") or req.flag("cii-apr")
+    response = json_response(cluster_info(req)) if wants_info else Response()
     if req.node.is_proxy:
         uptime = str(time.time_ns() - req.state.started)
         response.headers += [("Ais-Cluster-Uptime", uptime), ("Ais-Node-Uptime", uptime)]

@@ -19,9 +19,6 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _SPECIAL = frozenset(" !\"#$%&'()*+,;<=>?@[\\]^`{|}")
 
 
-_ANY = {"0.0.0.0", "::"}  # noqa: S104 - compared only
-
-
 def base36(number: int) -> str:
     """A number in the notation of `utm`."""
     digits = []
@@ -42,12 +39,6 @@ async def checked_action(req: Request) -> str:
 
 async def redirect(req: Request, target: Node) -> Response:
     """Answer with the target's URL: 301 to a GET of an object, 307 to everything else."""
-    # On all addresses, the one that this client used is the one that it can reach.
-    base = (
-        target.url
-        if req.state.options.host not in _ANY
-        else f"{req.state.tls.scheme}://{_hostname(req)}:{target.port}"
-    )
     pid, utm = req.node.id, base36(time.time_ns())
     query = f"{req.raw_query}&pid={pid}&utm={utm}" if req.raw_query else f"pid={pid}&utm={utm}"
     if req.state.authn is not None:
@@ -58,7 +49,7 @@ async def redirect(req: Request, target: Node) -> Response:
             f"{_quote(name)}={_quote(value)}"
             for name, value, _ in sorted(parameters(query), key=lambda parameter: parameter.name)
         )
-    location = f"{base}{req.raw_path}?{query}"
+    location = f"{req.url_of(target)}{req.raw_path}?{query}"
     headers = [("Location", location)]
     if req.method == "GET":
         body = f'<a href="{html.escape(location)}">Moved Permanently</a>.\n\n'.encode()
@@ -70,11 +61,6 @@ async def redirect(req: Request, target: Node) -> Response:
 
 def _quote(text: str) -> str:
     return quote_plus(text.encode("utf-8", "surrogateescape"))
-
-
-def _hostname(req: Request) -> str:
-    host: str = req.headers["host"]
-    return host[: host.index("]") + 1] if host.startswith("[") else host.partition(":")[0]
 
 
 def was_redirected(req: Request) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from aistore.local.state import State
 
 MAX_JSON = 64 << 20
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d*)?")
 _TRUE = {"true", "1", "t", "y", "yes", "on"}
 # Most requests name one of few buckets.
 _known_bck = lru_cache(1024)(make_bck)
@@ -117,6 +119,16 @@ class Request:
         """Every value of a repeated header."""
         raw = name.lower().encode()
         return [v.decode("utf-8", "surrogateescape") for key, v in self._headers if key.lower() == raw]
+
+    @property
+    def host(self) -> str:
+        """The name or address by which the client reached this machine."""
+        found = _HOST.fullmatch(self.headers.get("host", ""))
+        return (found[1] or found[2]) if found else self.node.host
+
+    def url_of(self, node: Node) -> str:
+        """A node's URL that this client can reach."""
+        return node.url_at(self.host)
 
     @property
     def content_length(self) -> int | None:

@@ -287,10 +287,10 @@ class AuthnApp(App):
             raise InvalidRequest("JWKS not available for current signing method")
         if req.path != "/.well-known/openid-configuration":
             raise _not_found()
-        url = self._authn.url
+        url = req.url_of(req.node)
         return _json(
             {
-                "issuer": url,
+                "issuer": self._authn.url,
                 "token_endpoint": f"{url}/v1/tokens",
                 "userinfo_endpoint": f"{url}/v1/users",
                 "jwks_uri": f"{url}/.well-known/jwks.json",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aistore.local.catalog import schema
-from aistore.local.errors import OutOfSpace
+from aistore.local.disk_errors import catalog_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +39,11 @@ class Database:
         self._readers_lock = threading.Lock()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
-        self._writer = self._connect()
-        schema.prepare(self._writer)
+        try:
+            self._writer = self._connect()
+            schema.prepare(self._writer)
+        except sqlite3.OperationalError as err:
+            raise catalog_error(err, path) from err
 
     def _connect(self) -> sqlite3.Connection:
         conn = sqlite3.connect(
@@ -76,9 +79,10 @@ class Database:
                 if self._journal is not None and self._noted:
                     self._journal.append(self._noted)
             except sqlite3.OperationalError as err:
-                if "disk is full" in str(err) or "disk I/O" in str(err):
-                    raise OutOfSpace(f"out of space: {err}") from err
-                raise
+                reason = catalog_error(err, self._path)
+                if reason is err:
+                    raise
+                raise reason from err
             finally:
                 # Reached inside a transaction only when the block or the commit failed (SQLite may have
                 # rolled back by itself).

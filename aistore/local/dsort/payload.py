@@ -6,8 +6,8 @@ import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from aistore.local.disk_errors import disk_error
 from aistore.local.errors import InvalidRequest
-from aistore.local.store.files import disk_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

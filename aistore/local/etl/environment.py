@@ -43,7 +43,7 @@ def make_environment(
     env["AIS_TARGET_URL"] = target_url
     env["direct_put"] = "true" if spec.direct_put else "false"
     env["AIS_ETL_ALLOWED_HOSTS"] = ",".join(dict.fromkeys(hosts))
-    env["AIS_ETL_FQN_ROOTS"] = os.pathsep.join(roots)
+    env["AIS_ETL_FQN_ROOTS"] = os.pathsep.join(root.replace(os.pathsep, f"\\{os.pathsep}") for root in roots)
     env.update(spec.late_env)
     return env
 

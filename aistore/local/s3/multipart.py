@@ -184,7 +184,7 @@ def _completed(call: Call, bucket: Bucket, listed: list[Element]) -> ObjectMeta 
 
 
 def _complete_result(call: Call, bucket: Bucket, meta: ObjectMeta) -> Response:
-    where = f"{call.req.node.url}/s3/{bucket.bck.name}/{quote(encode_name(call.key))}"
+    where = f"{call.req.url_of(call.req.node)}/s3/{bucket.bck.name}/{quote(encode_name(call.key))}"
     root = element(
         "CompleteMultipartUploadResult",
         element("Location", where),

@@ -21,6 +21,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aistore.local.disk_errors import check_writable, disk_error
 from aistore.local.errors import OutOfSpace
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 # Of the disk, so that objects can still be deleted when it is full: removing a row takes room at first.
 _KEPT_FREE = (1 << 20, 64 << 20)
 _KEPT_SHARE = 50
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _FOLDER_SHIFT = 8
 _FOLDER_SALT_BITS = 24
 # Linux (64 bits): FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, and the flag that `chattr +T` sets.
@@ -123,6 +123,7 @@ class Files:
 
         Raises:
             OutOfSpace: The disk is full, but for what the catalog may need.
+            ReadOnlyDisk: It does not take writes.
         """
         path = self.path(file)
         try:
@@ -143,6 +144,7 @@ class Files:
         kept = max(least, min(most, disk.f_blocks * disk.f_frsize // _KEPT_SHARE))
         free = disk.f_bavail * disk.f_frsize
         if free < kept:
+            check_writable(self.root)  # a read-only file system may have no free bytes at all
             raise OutOfSpace(f"out of space: {free} bytes are free, {kept} are kept for the catalog")
 
     def flush_folder(self, file: str) -> None:
@@ -231,10 +233,3 @@ def _scatter(folder: str) -> None:
 
 def _number(file_name: str) -> str:
     return file_name.partition("~")[0]
-
-
-def disk_error(err: OSError) -> Exception:
-    """The cluster's out-of-space error for a full disk, otherwise the error itself."""
-    if err.errno in _DISK_FULL:
-        return OutOfSpace(f"out of space: {err.strerror}")
-    return err

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from aistore.local.disk_errors import disk_error
 from aistore.local.errors import ChecksumMismatch
 from aistore.local.store.checksums import new_hasher
-from aistore.local.store.files import disk_error
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -7,6 +7,7 @@ surfacing as a puzzling answer to some request.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -53,7 +54,8 @@ class ServerSettings:
         token: `AIS_AUTHN_TOKEN`: bearer token of every outgoing request.
         fqn: `AIS_ETL_FQN`: whether files named by requests are read at all. Default True.
         fqn_roots: `AIS_ETL_FQN_ROOTS`: folders below which they must lie, joined by the system's path
-            separator. Default: none, then a path must look like an object's below a mount path of a target.
+            separator, which has a backslash before it where it is part of a name. Default: none, then a path
+            must look like an object's below a mount path of a target.
         allowed_hosts: `AIS_ETL_ALLOWED_HOSTS`: the only hosts and networks that results are sent to.
             Default: none, then see `destinations`.
         connect_timeout: `AIS_ETL_CONNECT_TIMEOUT`: seconds. Default 10; 0 is no limit.
@@ -164,7 +166,9 @@ def _number(
 
 
 def _fqn_roots(env: Mapping[str, str]) -> tuple[str, ...]:
-    roots = [root for root in env.get(ENV_FQN_ROOTS, "").split(os.pathsep) if root.strip()]
+    separator = re.escape(os.pathsep)
+    found = re.split(rf"(?<!\\){separator}", env.get(ENV_FQN_ROOTS, ""))
+    roots = [root.replace(f"\\{os.pathsep}", os.pathsep) for root in found if root.strip()]
     for root in roots:
         if not os.path.isabs(root):
             raise InvalidETLEnvironment(f"{ENV_FQN_ROOTS}: {root!r} is not an absolute path")
