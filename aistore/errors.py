@@ -49,7 +49,8 @@ SDKError
 ├── NoTargetError                       [LookupError]
 ├── UnexpectedHTTPStatusCode
 ├── ETLDirectPutTransientError
-├── ErrObjectChanged, ErrChecksumMismatch, ObjectFileReader*    aistore.sdk.obj: errors, obj_file.errors
+├── ErrChecksumMismatch                 bytes are not those of the checksum [OSError]
+├── ErrObjectChanged, ObjectFileReader*    aistore.sdk.obj: errors, obj_file.errors
 └── MultipartDecodeError, ErrBatch*     aistore.sdk.batch.errors [ValueError, RuntimeError, ...]
 ```
 """
@@ -443,6 +444,30 @@ class UnexpectedHTTPStatusCode(SDKError):
             "Unexpected status code received. "
             f"Expected one of the following: {expected}, but received: {received_status_code}"
         )
+
+
+class ErrChecksumMismatch(SDKError, OSError):
+    """The bytes read are not those that the cluster's checksum was made of, or there is none to compare with.
+
+    Args:
+        path: Path of the object.
+        checksum_type: Type of the checksum, "" when the cluster sent none.
+        expected: The cluster's value.
+        got: The value of the bytes read; "" when it cannot be computed.
+    """
+
+    def __init__(self, path: str, checksum_type: str, expected: str, got: str) -> None:
+        if got:
+            text = f"{path}: {checksum_type} of the bytes read is {got}, the cluster has {expected}"
+        else:
+            text = (
+                f"{path}: no checksum to compare with (type {checksum_type or 'none'!r}, value {expected!r})"
+            )
+        super().__init__(text)
+        self.path = path
+        self.checksum_type = checksum_type
+        self.expected = expected
+        self.got = got
 
 
 class ETLDirectPutTransientError(SDKError):

@@ -80,8 +80,8 @@ def download_all(
     uri: Uri, session: Session, folder: Folder, work: list[tuple[Selected, Path]], meter: Meter
 ) -> None:
     """Download objects to files, several at a time."""
-    from aistore.sdk.checksums import new_hasher
     from aistore.sdk.parallel import ordered_map
+    from aistore.wire.checksums import new_hasher
 
     bucket = uri.of(session.client)
     kept = new_hasher(checksum_type(session, uri)) is not None

@@ -98,8 +98,8 @@ def _compare(session: Session, sides: Sides, *, upload: bool, size_only: bool) -
 
 def _differing(session: Session, sides: Sides, names: list[str], total: int) -> Iterator[str]:
     """Yield which of the files of the same size have another checksum than the object."""
-    from aistore.sdk.checksums import new_hasher
     from aistore.sdk.parallel import ordered_map
+    from aistore.wire.checksums import new_hasher
 
     kind = checksum_type(session, sides.uri)
     if new_hasher(kind) is None:

@@ -15,10 +15,10 @@ from aistore.cli.progress import Meter
 
 if TYPE_CHECKING:
     from aistore.cli.output import Output
-    from aistore.sdk.obj.checksum import ChecksumCheck
     from aistore.sdk.obj.object import Object
     from aistore.sdk.obj.object_props import ObjectProps
     from aistore.sdk.obj.object_reader import ObjectReader
+    from aistore.wire.checksums import ChecksumCheck
 
 CHUNK = 1024 * 1024
 WORKERS = 8
@@ -79,7 +79,7 @@ def put_stream(obj: Object, stream: BinaryIO, meter: Meter) -> None:
 
 def has_checksum(props: ObjectProps) -> bool:
     """Return whether the cluster keeps a checksum of the object that can be computed here."""
-    from aistore.sdk.checksums import new_hasher
+    from aistore.wire.checksums import new_hasher
 
     return bool(props.checksum_value) and new_hasher(props.checksum_type) is not None
 
@@ -124,8 +124,8 @@ def resume_file(obj: Object, path: Path, out: Output) -> None:
         CliError: The object has no checksum, so that its halves cannot be known to belong together.
         ErrChecksumMismatch: They don't; the part is removed.
     """
-    from aistore.sdk.obj.checksum import ChecksumCheck
     from aistore.sdk.obj.errors import ErrChecksumMismatch
+    from aistore.wire.checksums import ChecksumCheck
 
     props = obj.head("size,checksum,version")
     if not has_checksum(props):

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from aistore.local.errors import InvalidRequest, LocalError
-from aistore.local.store.checksums import check_type
+from aistore.wire.checksums import CHECKSUM_TYPES
 
 if TYPE_CHECKING:
     from aistore.local.catalog import Props
@@ -173,3 +173,15 @@ def _check(props: Props, changes: dict[str, Any], targets: int) -> None:
                 raise InvalidRequest(
                     f"invalid write policy {props['write_policy'][key]!r} (write_policy.{key})"
                 )
+
+
+def check_type(kind: str) -> None:
+    """Refuse an unknown checksum type.
+
+    Raises:
+        InvalidRequest: Names the types there are.
+    """
+    if kind not in CHECKSUM_TYPES:
+        raise InvalidRequest(
+            f'invalid checksum type "{kind}" (expecting {" or ".join(CHECKSUM_TYPES)})',
+        )

@@ -14,7 +14,7 @@ from aistore.local.catalog import schema
 from aistore.local.catalog.objects import decode_name
 from aistore.local.errors import LocalClusterError, LocalError
 from aistore.local.rebuild import rebuild_catalog
-from aistore.local.store.checksums import new_hasher
+from aistore.wire.checksums import any_hasher
 
 _CHUNK = 1 << 20
 _CATALOG = "catalog.sqlite"
@@ -215,7 +215,7 @@ def _content_files(root: Path) -> Iterator[str]:
 
 def _digest(path: Path, kind: str) -> str:
     with contextlib.suppress(OSError, LocalError), path.open("rb") as source:
-        hasher = new_hasher(kind)
+        hasher = any_hasher(kind)
         while chunk := source.read(_CHUNK):
             hasher.update(chunk)
         return hasher.hexdigest()

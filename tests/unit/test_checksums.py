@@ -4,9 +4,20 @@ import sys
 import types
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from aistore.sdk import crc
-from aistore.sdk.checksums import CHECKSUM_TYPES, new_hasher
+from aistore.local.bucket_props import check_type
+from aistore.local.errors import InvalidRequest
+from aistore.wire import checksums
+from aistore.wire.checksums import (
+    CHECKSUM_TYPES,
+    Crc32c,
+    any_hasher,
+    is_fast,
+    new_hasher,
+    same_algorithm,
+)
 
 OF_ABC = {
     "xxhash": "44bc2cf5ad770999",
@@ -27,7 +38,7 @@ def test_at_any_split(kind):
         assert copy.hexdigest() == OF_ABC[kind]
 
 
-@pytest.mark.parametrize("kind", [crc.Crc32c, crc.Crc64Nvme])
+@pytest.mark.parametrize("kind", [checksums.Crc32c, checksums.Crc64Nvme])
 def test_native_and_ours_go_on_from_each_other(monkeypatch, kind):
     data = bytes(range(256)) * 3 + b"odd"
     native = kind()
@@ -36,7 +47,7 @@ def test_native_and_ours_go_on_from_each_other(monkeypatch, kind):
         mixed = kind()
         mixed.update(memoryview(data)[:cut])
         with monkeypatch.context() as patch:
-            patch.setattr(crc, "_native", lambda _: None)
+            patch.setattr(checksums, "_native", lambda _: None)
             mixed.update(bytearray(data[cut:]))
         assert mixed.hexdigest() == native.hexdigest()
 
@@ -44,18 +55,18 @@ def test_native_and_ours_go_on_from_each_other(monkeypatch, kind):
 @pytest.mark.parametrize(("name", "library"), [("crc32c", "google_crc32c"), ("crc64nvme", "awscrt")])
 def test_without_a_native_library(monkeypatch, name, library):
     monkeypatch.setitem(sys.modules, library, None)
-    assert crc._native.__wrapped__(name) is None
+    assert checksums._native.__wrapped__(name) is None
 
 
 def test_native_libraries_are_taken_where_they_are(monkeypatch):
-    checksums = types.SimpleNamespace(crc64nvme=lambda data, before: len(data) + before)
-    monkeypatch.setitem(sys.modules, "awscrt", types.SimpleNamespace(checksums=checksums))
-    assert crc._native.__wrapped__("crc64nvme")(b"abc", 4) == 7
-    assert crc._native.__wrapped__("crc32c")(b"123456789", 0) == 0xE3069283
+    library = types.SimpleNamespace(crc64nvme=lambda data, before: len(data) + before)
+    monkeypatch.setitem(sys.modules, "awscrt", types.SimpleNamespace(checksums=library))
+    assert checksums._native.__wrapped__("crc64nvme")(b"abc", 4) == 7
+    assert checksums._native.__wrapped__("crc32c")(b"123456789", 0) == 0xE3069283
 
 
 def test_the_other_byte_order(monkeypatch):
-    monkeypatch.setattr(crc, "_native", lambda _: None)
+    monkeypatch.setattr(checksums, "_native", lambda _: None)
     monkeypatch.setattr(sys, "byteorder", {"little": "big", "big": "little"}[sys.byteorder])
     swapped, hasher = new_hasher("crc32c"), new_hasher("crc32c")
     swapped.update(b"badc")
@@ -67,3 +78,42 @@ def test_the_other_byte_order(monkeypatch):
 def test_types():
     assert CHECKSUM_TYPES == ("none", "xxhash", "xxhash2", "md5", "crc32c", "sha256", "sha512")
     assert new_hasher("none") is new_hasher("") is new_hasher("other") is None
+    nothing = any_hasher("none")
+    nothing.update(b"abc")
+    assert nothing.copy().hexdigest() == "" == any_hasher("").hexdigest()
+    assert any_hasher("md5").hexdigest() == new_hasher("md5").hexdigest()
+    assert same_algorithm("xxhash", "xxhash2")
+    assert not same_algorithm("md5", "xxhash2")
+    assert not same_algorithm("none", "none")
+    with pytest.raises(InvalidRequest, match='invalid checksum type "foo"'):
+        check_type("foo")
+
+
+def test_crc32c_without_its_library_is_slow(monkeypatch):
+    assert all(is_fast(kind) for kind in CHECKSUM_TYPES)
+    monkeypatch.setattr(checksums, "_native", lambda _: None)
+    assert [kind for kind in CHECKSUM_TYPES if not is_fast(kind)] == ["crc32c"]
+
+
+def test_a_library_without_its_native_part_is_not_taken(monkeypatch):
+    monkeypatch.setitem(sys.modules, "google_crc32c", types.SimpleNamespace(implementation="python"))
+    assert checksums._native.__wrapped__("crc32c") is None
+
+
+@given(st.lists(st.binary(max_size=40), max_size=6))
+def test_crcs_of_parts_are_those_of_the_whole(parts):
+    whole, joined = Crc32c(), Crc32c()
+    for part in parts:
+        whole.update(part)
+        alone = Crc32c()
+        alone.update(part)
+        joined.append(alone.value, len(part))
+    assert joined.hexdigest() == whole.hexdigest()
+
+
+def test_long_views_are_summed_in_pieces():
+    data = bytes(range(256)) * 3000
+    one, other = Crc32c(), Crc32c()
+    one.update(data)
+    other.update(memoryview(bytearray(data)))
+    assert one.value == other.value

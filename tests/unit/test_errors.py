@@ -28,6 +28,8 @@ def _make(cls):
         return err
     if cls is errors.ETLDirectPutTransientError:
         return cls("http://h", ValueError("x"))
+    if cls is errors.ErrChecksumMismatch:
+        return cls("objects/b/o", "md5", "0a", "0b")
     if cls is errors.UnexpectedHTTPStatusCode:
         return cls([200, 307], 500)
     if issubclass(cls, (errors.AISNetworkError, errors.ErrInvalidResponse)):

@@ -13,8 +13,8 @@ from aistore.local.errors import InvalidRequest, LocalError, PartNotFound, Uploa
 from aistore.local.nodes import new_id
 from aistore.local.store import ContentWriter
 from aistore.local.store.assembly import assemble, part_digest
-from aistore.local.store.checksums import new_hasher
 from aistore.sdk.models.prepare import prepared
+from aistore.wire.checksums import any_hasher
 
 if TYPE_CHECKING:
     from aistore.local.api.request import ActionMsg, Request
@@ -109,7 +109,7 @@ def _check_tags(store: Store, listed: list[CompletedPart], parts: list[Part]) ->
         part, tag = by_number[item.number], item.etag.strip('"').lower()
         if tag in {"", part.cksum, part.md5}:
             continue
-        if part.md5 or part_digest(store, part, new_hasher("md5")) != tag:
+        if part.md5 or part_digest(store, part, any_hasher("md5")) != tag:
             raise PartNotFound(part.number, f"does not have the ETag {item.etag[:60]!r}")
 
 

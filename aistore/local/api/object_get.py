@@ -8,7 +8,7 @@ from aistore.local.api import object_headers
 from aistore.local.api.ranges import ByteRange, parse_range
 from aistore.local.api.response import OCTETS, Response
 from aistore.local.errors import InvalidRequest, LocalError, ObjectNotFound
-from aistore.local.store.checksums import new_hasher
+from aistore.wire.checksums import any_hasher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -117,7 +117,7 @@ async def _stream(req: Request, reader: ObjectReader, part: ByteRange) -> AsyncI
 def _replace_checksum(headers: Headers, reader: ObjectReader, part: ByteRange) -> None:
     """Put the checksum of the range in place of the whole object's."""
     kind = reader.meta.cksum_type
-    hasher = new_hasher(kind)
+    hasher = any_hasher(kind)
     for data in reader.chunks(part.start, part.length):
         hasher.update(data)
     for index, (key, _) in enumerate(headers):

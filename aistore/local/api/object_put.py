@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 from aistore.local.api.etl_inline import copy_transformed
 from aistore.local.api.object_headers import object_headers
 from aistore.local.api.response import Response
+from aistore.local.bucket_props import check_type
 from aistore.local.errors import InvalidRequest
 from aistore.local.names import check_object_name, parse_uname
-from aistore.local.store.checksums import check_type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,8 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from aistore.local.s3.errors import S3Error
-from aistore.local.store.checksums import Digest, new_hasher
-from aistore.sdk.crc import Crc64Nvme
+from aistore.wire.checksums import Crc64Nvme, Digest, any_hasher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,12 +31,12 @@ class _Crc32:
 
 ALGORITHMS: dict[str, Callable[[], Digest]] = {
     "crc32": _Crc32,
-    "crc32c": lambda: new_hasher("crc32c"),
+    "crc32c": lambda: any_hasher("crc32c"),
     "crc64nvme": Crc64Nvme,
-    "md5": lambda: new_hasher("md5"),
+    "md5": lambda: any_hasher("md5"),
     "sha1": lambda: hashlib.sha1(usedforsecurity=False),
-    "sha256": lambda: new_hasher("sha256"),
-    "sha512": lambda: new_hasher("sha512"),
+    "sha256": lambda: any_hasher("sha256"),
+    "sha512": lambda: any_hasher("sha512"),
 }
 
 

@@ -6,14 +6,14 @@ import os
 from typing import TYPE_CHECKING
 
 from aistore.local.errors import ChecksumMismatch, PartNotFound
-from aistore.local.store.checksums import new_hasher
+from aistore.wire.checksums import any_hasher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aistore.local.catalog import Bucket, Completion, ObjectMeta, Part
     from aistore.local.store import Condition, ObjectWriter, Store
-    from aistore.local.store.checksums import Digest
+    from aistore.wire.checksums import Digest
 
 _CHUNK = 1 << 20
 
@@ -68,7 +68,7 @@ def with_md5(store: Store, parts: Sequence[Part]) -> list[Part]:
         PartNotFound: A part was sent again, or the upload ended.
     """
     return [
-        part if part.md5 else part._replace(md5=part_digest(store, part, new_hasher("md5"))) for part in parts
+        part if part.md5 else part._replace(md5=part_digest(store, part, any_hasher("md5"))) for part in parts
     ]
 
 
@@ -85,7 +85,7 @@ def part_digest(store: Store, part: Part, hasher: Digest) -> str:
 
 
 def _append(store: Store, writer: ObjectWriter, part: Part) -> None:
-    hasher = new_hasher(part.cksum_type)
+    hasher = any_hasher(part.cksum_type)
     fd = _open_part(store, part)
     try:
         writer.write_from(fd, hasher)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from aistore.local.disk_errors import disk_error
 from aistore.local.errors import ChecksumMismatch
-from aistore.local.store.checksums import new_hasher
+from aistore.wire.checksums import any_hasher
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from aistore.local.catalog import Bucket, Completion, ObjectMeta
     from aistore.local.store import Condition, Store
-    from aistore.sdk.checksums import Hasher
+    from aistore.wire.checksums import Hasher
 
 _COPY_CHUNK = 1 << 20
 
@@ -34,7 +34,7 @@ class ContentWriter:
         self.file = store.files.new_name(target, obj_name)
         self.size = 0
         self._fd = -1
-        self._hashers = {kind: new_hasher(kind) for kind in checksum_types}
+        self._hashers = {kind: any_hasher(kind) for kind in checksum_types}
         self._kept = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -87,7 +87,7 @@ class ContentWriter:
         return self._hashers[kind].hexdigest()
 
     def _digest_again(self, kind: str) -> str:
-        hasher = new_hasher(kind)
+        hasher = any_hasher(kind)
         offset = 0
         while self._fd >= 0 and (data := os.pread(self._fd, _COPY_CHUNK, offset)):
             hasher.update(data)

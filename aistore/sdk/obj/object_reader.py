@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 from aistore.sdk.const import DEFAULT_CHUNK_SIZE, MIB
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
 from aistore.sdk.lazy import lazy_names
-from aistore.sdk.obj.checksum import ChecksumCheck
 from aistore.sdk.obj.content_iterator import (
     BaseContentIterProvider,
     ContentIterProvider,
@@ -21,6 +20,7 @@ from aistore.sdk.obj.content_iterator.body import ObjectBody, requested
 from aistore.sdk.obj.identity import ObjectIdentity
 from aistore.sdk.obj.obj_file.object_file import ObjectFileReader
 from aistore.sdk.obj.object_attributes import ObjectAttributes
+from aistore.wire.checksums import ChecksumCheck
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar

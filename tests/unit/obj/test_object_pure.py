@@ -13,9 +13,7 @@ from requests.structures import CaseInsensitiveDict
 
 from aistore.sdk.archive_config import ArchiveConfig, ArchiveMode
 from aistore.sdk.blob_download_config import BlobDownloadConfig
-from aistore.sdk.checksums import new_hasher
 from aistore.sdk.obj import object_attributes
-from aistore.sdk.obj.checksum import ChecksumCheck
 from aistore.sdk.obj.content_iterator.body import body_length, fill
 from aistore.sdk.obj.content_iterator.range_reader import RangeReader
 from aistore.sdk.obj.errors import ErrChecksumMismatch, ErrObjectChanged
@@ -28,6 +26,7 @@ from aistore.sdk.obj.obj_file.errors import (
 from aistore.sdk.obj.object_attributes import ChunksInfo, ECInfo, ObjectAttributes
 from aistore.sdk.obj.object_props import ObjectProps
 from aistore.sdk.obj.read_request import _blob_headers
+from aistore.wire.checksums import ChecksumCheck, new_hasher
 from aistore.wire.ranges import (
     format_byte_range,
     parse_byte_range,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from aistore.sdk.checksums import new_hasher
 from aistore.sdk.const import AIS_CHECKSUM_TYPE, AIS_CHECKSUM_VALUE
 from aistore.sdk.errors import AISChunkedEncodingError
 from aistore.sdk.obj.content_iterator.body import ObjectBody
 from aistore.sdk.obj.errors import ErrObjectChanged
 from aistore.sdk.obj.identity import ObjectIdentity
 from aistore.sdk.obj.stream_errors import STREAM_ERRORS
+from aistore.wire.checksums import new_hasher
 
 if TYPE_CHECKING:
     import requests

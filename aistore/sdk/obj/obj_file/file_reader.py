@@ -11,9 +11,9 @@ from aistore.sdk.obj.obj_file.stream import ResumableStream
 from aistore.sdk.pieces import gather
 
 if TYPE_CHECKING:
-    from aistore.sdk.obj.checksum import ChecksumCheck
     from aistore.sdk.obj.content_iterator.base import BaseContentIterProvider
     from aistore.sdk.obj.identity import ObjectIdentity
+    from aistore.wire.checksums import ChecksumCheck
 
 _EMPTY = memoryview(b"")
 
