@@ -6,20 +6,19 @@ import atexit
 import contextlib
 import json
 import os
-import secrets
 import selectors
 import subprocess
-import sys
 import tempfile
 import time
 import weakref
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from aistore._child import module_command
 from aistore.local.admin import NAME_VARIABLE, PASSWORD_VARIABLE, Admin, take_admin
 from aistore.local.errors import LocalClusterError
 from aistore.local.s3.keys import ACCESS_VARIABLE, SECRET_VARIABLE, Keys, make_keys
-from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.errors import InvalidArgument, UnsupportedOperation
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -220,6 +219,10 @@ class LocalCluster:
         """
         if self._child is not None:
             return self
+        try:
+            command = module_command("aistore.local", "--child", *self._arguments)
+        except UnsupportedOperation as err:
+            raise LocalClusterError(str(err)) from err
         # A file, not a pipe: nobody has to read it, and the tail is there when it is needed.
         try:
             self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
@@ -230,7 +233,7 @@ class LocalCluster:
         # A session of its own keeps Ctrl-C of the terminal from the child, which this process then stops in
         # order.
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "aistore.local", "--child", *self._arguments],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -334,21 +337,19 @@ def _log_file(path: str | os.PathLike[str] | None) -> str | os.PathLike[str] | N
 
 def _default_admin() -> Admin:
     """The built-in user of the environment, which is left as it is."""
+    import secrets
+
     admin = take_admin(dict(os.environ))
     return admin if admin.password else admin._replace(password=secrets.token_urlsafe(18))
 
 
 def _child_environment(s3_keys: Keys | None, admin: Admin | None) -> dict[str, str]:
-    """This process's environment; the child finds the same package."""
+    """This process's environment, with the secrets: users of the machine can read arguments."""
     env = dict(os.environ)
-    # Not as arguments, which every user of the machine can read.
     if s3_keys is not None:
         env[ACCESS_VARIABLE], env[SECRET_VARIABLE] = s3_keys
     if admin is not None:
         env[NAME_VARIABLE], env[PASSWORD_VARIABLE] = admin
-    package_root = str(Path(__file__).resolve().parents[2])
-    paths = [package_root, *filter(None, [env.get("PYTHONPATH")])]
-    env["PYTHONPATH"] = os.pathsep.join(paths)
     return env
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aistore._child import script_command
 from aistore.local.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 SECONDS = 5.0
 """For all expressions on one name."""
 
-_WORKER = Path(__file__).with_name("pattern_worker.py")
 # Whatever lets a search go back and try again; one alone can do so as often as the name is long.
 _CHOICES = re.compile(r"[*+?{|]")
 _COSTLY = re.compile(r"\)[*+?{]|\\[0-9]|\(\?[^:]")
@@ -76,7 +74,7 @@ class Patterns:
 
     def _start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_WORKER)],
+            script_command("aistore.local", "pattern_worker.py"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import aistore
 
 if TYPE_CHECKING:
     from aistore.local.etl.spec import EtlSpec
@@ -20,7 +17,7 @@ _INHERITED = {
 
 
 def make_environment(
-    spec: EtlSpec, target_url: str, hosts: list[str], roots: list[str], tls: dict[str, str]
+    spec: EtlSpec, target_url: str, hosts: list[str], roots: list[str], tls: dict[str, str], python: str
 ) -> dict[str, str]:
     """The variables of one process.
 
@@ -32,12 +29,14 @@ def make_environment(
         hosts (list[str]): Where results may be sent.
         roots (list[str]): Folders that objects' files are in.
         tls (dict[str, str]): Variables for talking to the target over https.
+        python (str): The interpreter with the class's own packages, if it has any.
     """
     env = {key: value for key, value in os.environ.items() if key in _INHERITED or key.startswith("LC_")}
     env["PYTHONUNBUFFERED"] = "1"
-    paths = [path for path in (_source_folder(), env.get("PYTHONPATH", "")) if path]
-    if paths:
-        env["PYTHONPATH"] = os.pathsep.join(paths)
+    env["PATH"] = _search_path(env.get("PATH", os.defpath), python)
+    if python:
+        # Python would look there before the class's own packages; the entries are handed on behind these.
+        env.pop("PYTHONPATH", None)
     env.update(tls)
     env.update(spec.env)
     env["AIS_TARGET_URL"] = target_url
@@ -48,8 +47,9 @@ def make_environment(
     return env
 
 
-def _source_folder() -> str:
-    """Where this package is imported from, unless every Python of this installation finds it."""
-    folder = Path(next(iter(aistore.__path__))).resolve().parent
-    installed = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
-    return "" if folder in installed or not folder.is_dir() or sys.flags.isolated else str(folder)
+def _search_path(inherited: str, python: str) -> str:
+    """PATH, with the programs that were installed with this Python, and first those of the class's own."""
+    own = [str(Path(python).parent)] if python else []
+    known = inherited.split(os.pathsep)
+    added = [folder for folder in (*own, sysconfig.get_path("scripts")) if folder not in known]
+    return os.pathsep.join(dict.fromkeys([*added, *known]))

@@ -20,6 +20,7 @@ import venv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aistore._child import module_command
 from aistore.local.errors import LocalError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _has(requirement: Requirement, seen: set[str]) -> bool:
 
 
 def python_with(requirements: list[str], folder: Path, deadline: float, cancelled: threading.Event) -> str:
-    """Path of a Python that has the requirements.
+    """Path of a Python that has the requirements; empty if that is this server's own.
 
     Args:
         requirements (list[str]): As pip takes them.
@@ -88,14 +89,17 @@ def python_with(requirements: list[str], folder: Path, deadline: float, cancelle
         LocalError: They can't be installed, with the installer's last lines.
     """
     if all(is_satisfied(requirement) for requirement in requirements):
-        return sys.executable
+        return ""
     python = _make_environment(folder / "venv")
     _install(python, requirements, deadline, cancelled)
     return python
 
 
 def _make_environment(folder: Path) -> str:
-    venv.create(folder, with_pip=False, symlinks=os.name != "nt")
+    try:
+        venv.create(folder, with_pip=False, symlinks=os.name != "nt")
+    except (OSError, ValueError) as err:  # no room, or a folder with a colon
+        raise LocalError(f"a virtual environment for packages can't be made: {err}", tcode="ErrETL") from err
     base = {"base": str(folder), "platbase": str(folder)}
     scheme = "venv" if "venv" in sysconfig.get_scheme_names() else "posix_prefix"
     packages = Path(sysconfig.get_path("purelib", scheme, base))
@@ -112,7 +116,7 @@ def _own_packages() -> list[str]:
 
 def _install(python: str, requirements: list[str], deadline: float, cancelled: threading.Event) -> None:
     words = [word for entry in requirements for word in (entry.split() if entry.startswith("-") else [entry])]
-    command = [sys.executable, "-m", "pip", "--python", python, "install", "--no-input", "--quiet"]
+    command = module_command("pip", "--python", python, "install", "--no-input", "--quiet")
     command += ["--disable-pip-version-check", "--retries", "1", *words]
     env = {
         name: value

@@ -9,18 +9,19 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aistore._child import module_command, script_command
 from aistore.local.errors import LocalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+_PACKAGE = "aistore.local.etl"
 _HOST = "127.0.0.1"
 _CONTAINER_PORT = "8000"
 _LOG_BYTES = 1 << 20
@@ -93,9 +94,9 @@ class Pod:
 
     def start_class(self, python: str, env: dict[str, str]) -> None:
         """Run the runtime for a class; it chooses its port and writes it to a file."""
-        command = [python, "-m", "aistore.sdk.etl.webserver.runtime", "--host", _HOST, "--port", "0"]
-        command += ["--port-file", str(self._port_file), "--skip-packages", "--watch-stdin"]
-        self._spawn(command, env)
+        arguments = ["--host", _HOST, "--port", "0", "--port-file", str(self._port_file)]
+        arguments += ["--skip-packages", "--watch-stdin"]
+        self._spawn(module_command("aistore.sdk.etl.webserver.runtime", *arguments, python=python), env)
 
     def start_command(self, command: Sequence[str], env: dict[str, str]) -> None:
         """Run a command that would listen on port 8000 in its container; that port in it becomes a free one.
@@ -107,12 +108,12 @@ class Pod:
             raise LocalError(f'command "{command[0]}" is not on this machine', tcode="ErrETL")
         self.port = _free_port()
         words = [_replace_address(word, str(self.port)) for word in command]
-        self._spawn([*_script("supervise.py"), *words], {**env, "PORT": str(self.port)})
+        self._spawn(script_command(_PACKAGE, "supervise.py", *words), {**env, "PORT": str(self.port)})
 
     def _spawn(self, command: list[str], env: dict[str, str]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         if self._memory is not None:
-            command = [*_script("limit_memory.py"), str(self._memory), *command]
+            command = script_command(_PACKAGE, "limit_memory.py", str(self._memory), *command)
         try:
             self._process = subprocess.Popen(
                 command,
@@ -228,11 +229,6 @@ class Pod:
             if self._reader is not None:
                 self._reader.join(timeout=1.0)
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _script(name: str) -> list[str]:
-    """A script of this folder as a command; it needs nothing but the standard library."""
-    return [sys.executable, "-I", "-S", str(Path(__file__).with_name(name))]
 
 
 def _replace_address(word: str, port: str) -> str:

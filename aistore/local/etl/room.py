@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -57,6 +60,8 @@ class EtlRoom:
         self._lives = NamedLocks()
         self._etls: dict[str, Etl] = {}
         self._root = state.root / _FOLDER
+        if os.pathsep in str(self._root):  # no virtual environment can be there
+            self._root = Path(tempfile.mkdtemp(prefix="aistore-etl-"))
         self._closed = False
         self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="etl")
         self.exchange = Exchange(state.options.etl_memory)
@@ -243,19 +248,19 @@ class EtlRoom:
             folder = etl.folder / f"t{target.index}"
             pod = Pod(spec.name, target.id, folder, self._pod_ended, self._state.options.etl_memory)
             etl.pods[target.id] = pod
-            env = self._environment(etl, target)
+            env = self._environment(etl, target, python)
             if spec.command is None:
                 pod.start_class(python, env)
             else:
                 pod.start_command(spec.command, env)
 
-    def _environment(self, etl: Etl, target: Node) -> dict[str, str]:
+    def _environment(self, etl: Etl, target: Node, python: str) -> dict[str, str]:
         nodes = self._state.nodes
         hosts = ["127.0.0.1", *(urlsplit(node.url).hostname or "" for node in (nodes.proxy, *nodes.targets))]
         # An object's file stays where it was written, also when its bucket is renamed and it changes owners.
         roots = [self._state.store.files.mountpath(node.index) for node in nodes.targets]
         url = f"{target.url}/v1/etl/_object/{etl.name}/{etl.secret}"
-        return make_environment(etl.spec, url, hosts, roots, self._state.tls.etl_environment())
+        return make_environment(etl.spec, url, hosts, roots, self._state.tls.etl_environment(), python)
 
     # ---- ending
 

@@ -10,24 +10,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from types import CodeType
 
-from aistore.sdk.errors import InvalidArgument
+from aistore._child import module_command
+from aistore.sdk.errors import InvalidArgument, UnsupportedOperation
+from aistore.sdk.etl.class_payload import deserialize_class
 
 ENV_CHECK = "AIS_ETL_CHECK"
 _TIMEOUT = 120.0  # seconds; importing what a class refers to can take long
-
-# The parent folder of this very package comes last, for when it is not installed.
-_SCRIPT = """
-import sys
-sys.path.append(sys.argv[1])
-from aistore.sdk.etl.class_payload import deserialize_class
-try:
-    deserialize_class(sys.stdin.read())
-except Exception as exc:
-    sys.exit(f"{type(exc).__name__}: {exc}")
-"""
 
 logger = logging.getLogger("aistore.sdk.etl")
 
@@ -45,13 +35,12 @@ def check_unpickles(cls: type, payload: str) -> None:
         InvalidArgument: It cannot be unpickled there: with the reason, and the names that its methods use
             and nobody defines.
     """
-    if os.environ.get(ENV_CHECK, "").strip().lower() in {"0", "false", "no", "off"} or not sys.executable:
+    if os.environ.get(ENV_CHECK, "").strip().lower() in {"0", "false", "no", "off"}:
         return
-    package_parent = str(Path(__file__).resolve().parents[3])
     with tempfile.TemporaryDirectory() as empty:
         try:
             done = subprocess.run(
-                [sys.executable, "-c", _SCRIPT, package_parent],
+                module_command("aistore.sdk.etl.class_check", only_packages=True),
                 input=payload,
                 cwd=empty,
                 capture_output=True,
@@ -60,7 +49,7 @@ def check_unpickles(cls: type, payload: str) -> None:
                 timeout=_TIMEOUT,
                 check=False,
             )
-        except (OSError, subprocess.TimeoutExpired) as exc:
+        except (OSError, subprocess.TimeoutExpired, UnsupportedOperation) as exc:
             logger.warning("class %s was not checked before it is sent: %s", cls.__name__, exc)
             return
     missing = ", ".join(sorted(undefined_names(cls)))
@@ -92,3 +81,16 @@ def _global_names(code: CodeType) -> Iterator[str]:
     for const in code.co_consts:
         if isinstance(const, CodeType):
             yield from _global_names(const)
+
+
+def main() -> int | str:
+    """Unpickle the class that is on standard input; return the exit status, or why it failed."""
+    try:
+        deserialize_class(sys.stdin.read())
+    except Exception as exc:  # noqa: BLE001 - whatever the class's own code raises
+        return f"{type(exc).__name__}: {exc}"
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,9 +8,9 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 
+from aistore._child import module_command
 from aistore.sdk.errors import InvalidArgument
 
 ENV_PACKAGES = "PACKAGES"
@@ -62,7 +62,7 @@ def install_packages(env: Mapping[str, str]) -> bool:
         words = [
             word for entry in requirements for word in (entry.split() if entry.startswith("-") else [entry])
         ]
-        _run(ENV_PACKAGES, [sys.executable, "-m", "pip", "install", "--no-input", "--quiet", *words])
+        _run(ENV_PACKAGES, module_command("pip", "install", "--no-input", "--quiet", *words))
         importlib.invalidate_caches()
     if os_packages:
         _install_os_packages(os_packages)

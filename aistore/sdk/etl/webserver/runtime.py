@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aistore._child import module_command
 from aistore.sdk.errors import InvalidArgument, SDKError
 
 if TYPE_CHECKING:
@@ -54,13 +55,15 @@ def main(argv: list[str] | None = None) -> int:
     """
     options = _parse(argv)
     try:
+        _default_stop_signals()
         _configure_logging()
         return _run(options)
     except InvalidArgument as exc:
         return _fail(f"{type(exc).__name__}: {exc}", EXIT_USAGE)
     except SDKError as exc:
         return _fail(str(exc), EXIT_FAILED)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, _Stopped):
+        logger.info("stopped")
         return 0
 
 
@@ -94,7 +97,8 @@ def _run(options: argparse.Namespace) -> int:
     if not options.skip_packages and install_packages(os.environ):
         # What was installed may replace what this process has imported: start anew.
         arguments = [arg for arg in sys.argv[1:] if arg != "--skip-packages"]
-        os.execv(sys.executable, [sys.executable, "-m", __spec__.name, "--skip-packages", *arguments])  # noqa: S606
+        command = module_command(__spec__.name, "--skip-packages", *arguments)
+        os.execv(command[0], command)  # noqa: S606
     cls = load_class(os.environ)
     listener = _bind(options.host, options.port)
     with listener:
@@ -112,9 +116,7 @@ def _serve(cls: type[ETLServer], listener: socket.socket, workers: int) -> int:
         return supervisor.Supervisor(listener, workers).run()
     if issubclass(cls, FlaskServer) and supervisor.has_gunicorn():
         return supervisor.run_gunicorn(lambda: vars(_construct(cls))["app"], listener, workers)
-    server = _construct(cls)
-    _default_stop_signals()
-    _serve_until_stopped(server, listener)
+    _serve_on(_construct(cls), listener)
     return 0
 
 
@@ -123,18 +125,14 @@ def _serve_as_worker(fd: int, ready_fd: int | None) -> int:
     server = _construct(load_class(os.environ))
     if ready_fd is not None:
         server.on_started = lambda: _tell(ready_fd)
-    _default_stop_signals()
-    _serve_until_stopped(server, listener)
+    _serve_on(server, listener)
     return 0
 
 
-def _serve_until_stopped(server: ETLServer, listener: socket.socket) -> None:
+def _serve_on(server: ETLServer, listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     vars(server).update(host=host, port=port)
-    try:
-        server.serve_on(listener)
-    except (KeyboardInterrupt, _Stopped):
-        logger.info("stopped")
+    server.serve_on(listener)
 
 
 def _tell(fd: int) -> None:
@@ -241,7 +239,7 @@ def _write_atomically(path: Path, text: str) -> None:
 
 
 class _Stopped(BaseException):
-    """SIGTERM came while a server without its own handler was running."""
+    """SIGTERM came during the start, or while a server without its own handler was running."""
 
 
 def _default_stop_signals() -> None:

@@ -11,12 +11,12 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+from aistore._child import module_command
 from aistore.sdk.errors import SDKError
 from aistore.sdk.etl.webserver.fastapi_server import GRACE_SECONDS, IDLE_SECONDS
 from aistore.sdk.etl.webserver.requirements import require
@@ -141,7 +141,7 @@ class _Worker:
         self._ready_fd, write_fd = os.pipe()
         fd = listener.fileno()
         module = "aistore.sdk.etl.webserver.runtime"
-        command = [sys.executable, "-m", module, "--fd", str(fd), "--ready-fd", str(write_fd)]
+        command = module_command(module, "--fd", str(fd), "--ready-fd", str(write_fd))
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(fd, write_fd))
         except BaseException:

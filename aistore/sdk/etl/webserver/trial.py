@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from aistore._child import module_command
 from aistore.sdk.const import QPARAM_ETL_ARGS
 from aistore.sdk.errors import InvalidArgumentType, SDKError, Timeout
 from aistore.sdk.etl.class_payload import PAYLOAD_VARIABLE, check_class, serialize_class
@@ -115,8 +115,8 @@ def serve_locally(cls: type[ETLServer], *, timeout: float = START_SECONDS, **env
     """
     with tempfile.TemporaryDirectory() as folder:
         port_file, log = Path(folder, "port"), Path(folder, "log")
-        command = [sys.executable, "-m", "aistore.sdk.etl.webserver.runtime", "--host", "127.0.0.1"]
-        command += ["--port", "0", "--port-file", str(port_file), "--watch-stdin"]
+        arguments = ["--host", "127.0.0.1", "--port", "0", "--port-file", str(port_file), "--watch-stdin"]
+        command = module_command("aistore.sdk.etl.webserver.runtime", *arguments)
         variables = {ENV_TARGET_URL: _NO_TARGET, "NUM_WORKERS": "1", **{k: str(v) for k, v in env.items()}}
         with log.open("wb") as out:
             process = subprocess.Popen(
