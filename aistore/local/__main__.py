@@ -44,10 +44,12 @@ def _announce(state: State, options: Options) -> None:
 
 
 def _announce_authn(authn: Authn, options: Options) -> None:
-    """The URL of the AuthN service, and a password that was made up: only this once, as its hash is kept."""
+    """Print the URL of the AuthN service, and where a password is that was made up."""
     _say(authn.url)
-    if authn.new_password:
-        sys.stderr.write(f"AuthN user {options.admin.name!r} has the password {authn.new_password}\n")
+    if authn.new_password is not None:
+        sys.stderr.write(
+            f"the password of the AuthN user {options.admin.name!r} is in {authn.new_password}\n"
+        )
 
 
 def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:

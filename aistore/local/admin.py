@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 NAME_VARIABLE = "AIS_AUTHN_SU_NAME"
 PASSWORD_VARIABLE = "AIS_AUTHN_SU_PASS"  # noqa: S105 - the name of a variable
 
+ACCOUNTS = "authn-user"
+"""The kind of the documents that users are kept as: a folder that has some was used with AuthN."""
+
 DEFAULT_NAME = "admin"
 DEFAULT_PORT = 52001
 

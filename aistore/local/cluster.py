@@ -53,8 +53,9 @@ class LocalCluster:
         tls_client_ca (str | Path | None): Demand client certificates signed by this authority.
         tls (bool): Serve https with a certificate made in the data folder; `client()` checks it.
             Default: False.
-        auth (bool): Demand tokens, and serve AuthN at `auth_endpoint`; `client()` has a token of the built-in
-            user. Default: False.
+        auth (bool | None): Demand tokens, and serve AuthN at `auth_endpoint`; `client()` has a token of the
+            built-in user. Default: None, no tokens, and a folder that was used with them is refused; False
+            opens that to everyone.
         admin (tuple[str, str] | None): Name and password of the built-in user. Default: the environment
             variables AIS_AUTHN_SU_NAME and AIS_AUTHN_SU_PASS, else `admin` and a password that is made up.
         s3_keys (tuple[str, str] | None): Access key and secret key that requests to `/s3` must be signed
@@ -87,7 +88,7 @@ class LocalCluster:
         tls_key: str | os.PathLike[str] | None = None,
         tls_client_ca: str | os.PathLike[str] | None = None,
         tls: bool = False,
-        auth: bool = False,
+        auth: bool | None = None,
         admin: tuple[str, str] | None = None,
         s3_keys: tuple[str, str] | None = None,
         etl_memory: int | None = None,
@@ -112,7 +113,13 @@ class LocalCluster:
             "tls-client-ca": _absolute(tls_client_ca),
             "access-log": _absolute(_log_file(access_log)),
         }
-        flags = {"fsync": fsync, "tls-self-signed": tls, "auth": auth, "etl-direct-put": etl_direct_put}
+        flags = {
+            "fsync": fsync,
+            "tls-self-signed": tls,
+            "auth": auth,
+            "no-auth": auth is False,
+            "etl-direct-put": etl_direct_put,
+        }
         # In one piece, so that a value may begin with a dash.
         self._arguments = [f"--{option}={value}" for option, value in values.items() if value is not None]
         self._arguments += [f"--{option}" for option, is_set in flags.items() if is_set]

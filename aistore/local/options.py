@@ -56,6 +56,7 @@ class Options(NamedTuple):
     tls_client_ca: Path | None = None
     tls_self_signed: bool = False
     auth: bool = False
+    no_auth: bool = False
     auth_port: int = DEFAULT_PORT
     admin: Admin = Admin()
     s3_keys: Keys | None = None
@@ -144,6 +145,8 @@ def parse(argv: Sequence[str] | None = None, program: str = PROGRAM) -> Options:
         parser.error("--tls-client-ca needs --tls-cert or --tls-self-signed")
     if options.tls_cert and options.tls_self_signed:
         parser.error("--tls-cert and --tls-self-signed exclude each other")
+    if options.auth and options.no_auth:
+        parser.error("--auth and --no-auth exclude each other")
     if options.etl_memory is not None and not sys.platform.startswith("linux"):
         parser.error("--etl-memory: only Linux limits the memory of a process")
     return options
@@ -259,8 +262,13 @@ def _add_access(group: argparse._ArgumentGroup) -> None:
         "--auth",
         action="store_true",
         help="demand tokens of an AuthN service, which is served too; its built-in user has the name "
-        f"${NAME_VARIABLE} (default: admin) and the password ${PASSWORD_VARIABLE} (default: made up, and "
-        "shown once)",
+        f"${NAME_VARIABLE} (default: admin) and the password ${PASSWORD_VARIABLE} (default: made up, in a "
+        "file of the data folder)",
+    )
+    add(
+        "--no-auth",
+        action="store_true",
+        help="open a folder that was used with --auth to everyone, which is refused otherwise",
     )
     add(
         "--auth-port",

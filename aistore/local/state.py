@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from aistore.local import tls
+from aistore.local.admin import ACCOUNTS
 from aistore.local.api.registry import Registry
 from aistore.local.catalog import Catalog
 from aistore.local.cluster_config import ClusterConfig
+from aistore.local.errors import LocalClusterError
 from aistore.local.etl.room import EtlRoom
 from aistore.local.jobs import Jobs
 from aistore.local.locks import NamedLocks
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
     from aistore.local.authn import Authn
     from aistore.local.options import Options
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -61,6 +66,7 @@ class State:
         self.started = time.time_ns()
         self.tls = tls.prepare(options, root)
         self.catalog = Catalog(root / "catalog.sqlite", durable=options.fsync)
+        self.authn = _authn(self)
         self.nodes = Nodes(self.catalog, options.targets)
         self.store = Store(
             root,
@@ -78,7 +84,6 @@ class State:
         self.log = NodeLog()
         self.on_stop: list[Callable[[], None]] = [self.jobs.stop]
         self.etl = EtlRoom(self)
-        self.authn = _authn(self) if options.auth else None
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="local")
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -103,7 +108,22 @@ class State:
         self.store.close()
 
 
-def _authn(state: State) -> Authn:
-    from aistore.local.authn import Authn
+def _authn(state: State) -> Authn | None:
+    """Accounts and tokens, None when none are demanded.
 
-    return Authn(state.catalog, state.root, state.options.admin)
+    Raises:
+        LocalClusterError: The folder was used with tokens, and nobody has said that it is open now.
+    """
+    if state.options.auth:
+        from aistore.local.authn import Authn
+
+        return Authn(state.catalog, state.root, state.options.admin)
+    if state.catalog.documents.items(ACCOUNTS):
+        if not state.options.no_auth:
+            state.catalog.close()
+            raise LocalClusterError(
+                f"{state.root} was used with --auth, without which it is open to everyone: start with --auth "
+                "or with --no-auth to open it (in Python: auth=True or auth=False)"
+            )
+        log.warning("%s was used with --auth, and is now open to everyone (--no-auth)", state.root)
+    return None

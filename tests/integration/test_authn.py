@@ -341,7 +341,11 @@ def test_nothing_secret_is_logged(tmp_path, caplog):
         try:
             endpoint, auth_endpoint = process.stdout.readline().strip(), process.stdout.readline().strip()
             told = process.stderr.readline()
-            password = re.fullmatch(r"AuthN user 'admin' has the password (\S{20,})\n", told)[1]
+            file = re.fullmatch(r"the password of the AuthN user 'admin' is in (\S+)\n", told)[1]
+            assert file == str(tmp_path / "data" / "authn-password")
+            assert Path(file).stat().st_mode & 0o777 == 0o600
+            password = Path(file).read_text().strip()
+            assert len(password) > 20
             with AuthNClient(auth_endpoint) as authn:
                 token = authn.login("admin", password)
                 assert token not in repr(authn)

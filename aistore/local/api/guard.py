@@ -11,6 +11,7 @@ from aistore.local.errors import LocalError
 if TYPE_CHECKING:
     from aistore.local.api.request import Request
 
+_PORTS = {"http": 80, "https": 443}
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -43,6 +44,8 @@ class Guard:
     def check(self, req: Request) -> None:
         """Refuse a request that did not come from a client of this machine's user.
 
+        A page from another port of this machine is as foreign as one from elsewhere.
+
         Raises:
             LocalError: 400 without `Host`, 403 otherwise.
         """
@@ -52,10 +55,11 @@ class Guard:
             raise LocalError("missing Host header")
         if host not in self._seen:
             self._check_host(host)
-        if headers.get("sec-fetch-site", "none") == "cross-site":
-            raise LocalError("cross-site requests are refused", status=403)
+        site = headers.get("sec-fetch-site", "none")
+        if site not in {"none", "same-origin"}:
+            raise LocalError(f"{site} requests are refused", status=403)
         origin = headers.get("origin")
-        if origin is not None and _hostname(origin) != _hostname(f"//{host}"):
+        if origin is not None and not _is_same(origin, f"{req.state.tls.scheme}://{host}"):
             raise LocalError(f"requests from the origin {origin!r} are refused", status=403)
 
     def _check_host(self, host: str) -> None:
@@ -67,6 +71,21 @@ class Guard:
             )
         if len(self._seen) < 1000:
             self._seen.add(host)
+
+
+def _is_same(origin: str, own: str) -> bool:
+    """Whether a page's origin has scheme, host and port of this server."""
+    found = _origin(own)
+    return found is not None and _origin(origin) == found
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return None
+    return (parts.scheme, parts.hostname, port) if parts.hostname and port else None
 
 
 def _hostname(url: str) -> str:

@@ -93,7 +93,7 @@ async def send_response(
     """
     headers = [encode_header(*header) for header in response.headers]
     if response.content_type:
-        headers.append((b"Content-Type", response.content_type.encode()))
+        headers.append(encode_header("Content-Type", response.content_type))
     is_head = method == "HEAD"
     length = response.length if is_head or response.stream is not None else len(response.body)
     if length is not None:

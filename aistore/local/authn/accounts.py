@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from aistore.local.admin import ACCOUNTS
 from aistore.local.authn.identity import ROLE_MASKS
 from aistore.local.authn.passwords import hash_password, is_password
 from aistore.local.errors import LocalError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aistore.local.catalog import Catalog
 
 ADMIN_ROLE = "Admin"
@@ -54,7 +57,10 @@ class Cluster(msgspec.Struct):
 
 
 class User(msgspec.Struct):
-    """A user: what is kept of the password, the names of the roles, a number that no other user ever has."""
+    """A user: what is kept of the password, the names of the roles, and what tokens are issued for.
+
+    The serial is of this user and this password: a token that has another is worth nothing.
+    """
 
     id: str
     password: str
@@ -102,24 +108,31 @@ class Accounts:
         catalog (Catalog): Where they are kept.
         admin (str): Name of the built-in user.
         password (str): The password to give the built-in user; empty leaves it as it is.
+        on_admin_password: Called when the built-in user was given another password.
     """
 
-    def __init__(self, catalog: Catalog, admin: str, password: str) -> None:
+    def __init__(
+        self, catalog: Catalog, admin: str, password: str, on_admin_password: Callable[[], None]
+    ) -> None:
         self._lock = threading.RLock()
+        self._on_admin_password = on_admin_password
         self.admin = admin
-        self.users = _Table(catalog, "authn-user", User)
+        self.users = _Table(catalog, ACCOUNTS, User)
         self.roles = _Table(catalog, "authn-role", Role)
         self.clusters = _Table(catalog, "authn-cluster", Cluster)
         self._nobody = hash_password("")
         self.roles.put(ADMIN_ROLE, Role(ADMIN_ROLE, "AuthN administrator", admin=True))
-        if password:
-            self.set_admin(password)
+        if password and self.set_admin(password):
+            on_admin_password()
 
-    def set_admin(self, password: str) -> None:
-        """Make the built-in user, or give it this password."""
+    def set_admin(self, password: str) -> bool:
+        """Make the built-in user, or give it this password; False if it has this password already."""
         old = self.users.find(self.admin)
-        serial = old.serial if old is not None else _serial()
-        self.users.put(self.admin, User(self.admin, hash_password(password), [ADMIN_ROLE], serial))
+        if old is not None and is_password(password, old.password):
+            self.users.put(self.admin, User(self.admin, old.password, [ADMIN_ROLE], old.serial))
+            return False
+        self.users.put(self.admin, User(self.admin, hash_password(password), [ADMIN_ROLE], _serial()))
+        return True
 
     # ---- users
 
@@ -162,6 +175,8 @@ class Accounts:
     def change_user(self, name: str, password: str, roles: list[str]) -> None:
         """Give a user another password, other roles; what is empty stays as it is.
 
+        A password takes the worth of all tokens that were issued before.
+
         Raises:
             LocalError: 404 for an unknown user or role, 403 for other roles of the built-in user.
         """
@@ -176,7 +191,10 @@ class Accounts:
             known = self._known(action, roles) or user.roles
             if name == self.admin and ADMIN_ROLE not in known:
                 raise failed(action, f'cannot take the role "{ADMIN_ROLE}" from built-in "{name}"', 403)
-            self.users.put(name, User(name, kept or user.password, known, user.serial))
+            serial = _serial() if kept else user.serial
+            self.users.put(name, User(name, kept or user.password, known, serial))
+            if kept and name == self.admin:
+                self._on_admin_password()
 
     def remove_user(self, name: str) -> None:
         """Remove a user; the user's tokens are worth nothing from now on.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
 import time
 from typing import TYPE_CHECKING
@@ -25,6 +26,9 @@ _SIGNATURE = "&sig="
 
 _SIGNED_FOR = 60.0
 
+PASSWORD_FILE = "authn-password"  # noqa: S105 - the name of a file
+"""In the data folder: the built-in user's password, if it was made up and has not been changed since."""
+
 
 class Authn:
     """Accounts and tokens of one folder.
@@ -37,25 +41,44 @@ class Authn:
     Attributes:
         accounts: Users, roles and clusters.
         tokens: Issues and checks tokens.
-        new_password: The password that was made up, to be told once; otherwise empty.
+        new_password: The file with the password that was made up; None if none was at this start.
         url: Of the AuthN service, once it is known.
     """
 
     def __init__(self, catalog: Catalog, root: Path, admin: Admin) -> None:
         for path in root.glob("catalog.sqlite*"):
             path.chmod(0o600)
-        self.accounts = Accounts(catalog, admin.name, admin.password)
-        self.new_password = ""
+        self._password_file = root / PASSWORD_FILE
+        self.accounts = Accounts(catalog, admin.name, admin.password, self._forget_password)
+        self.new_password: Path | None = None
         if self.accounts.users.find(admin.name) is None:
-            self.new_password = secrets.token_urlsafe(18)
-            self.accounts.set_admin(self.new_password)
+            self._make_password()
         self.tokens = Tokens(catalog)
         self.url = ""
         # Redirects are followed at once: the key need not outlive the process.
         self._redirect_key = secrets.token_bytes(32)
 
+    def _make_password(self) -> None:
+        """Make a password up, in a file that only its owner can read before the user has it.
+
+        Printed once, it would be lost with the output.
+        """
+        password = secrets.token_urlsafe(18)
+        self._forget_password()
+        file = os.open(self._password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(file, "w") as out:
+            out.write(f"{password}\n")
+            out.flush()
+            os.fsync(out.fileno())
+        self.accounts.set_admin(password)
+        self.new_password = self._password_file
+
+    def _forget_password(self) -> None:
+        """Remove the file of a password that the built-in user has no more."""
+        self._password_file.unlink(missing_ok=True)
+
     def identify(self, token: str) -> Identity:
-        """The bearer of a token, who must still be there.
+        """The bearer of a token, who must still be there and have the password of then.
 
         Raises:
             InvalidToken: Says why it isn't taken, without repeating it.
@@ -63,7 +86,7 @@ class Authn:
         identity = self.tokens.check(token)
         user = self.accounts.users.find(identity.user)
         if user is None or user.serial != identity.serial:
-            raise InvalidToken("the token's user was removed")
+            raise InvalidToken("the token's user was removed, or has another password since")
         return identity
 
     def sign(self, method: str, raw_path: str, raw_query: str, action: str) -> str:

@@ -129,6 +129,8 @@ class Gate:
         granted = identity.granted(uuid, need.bck)
         if granted & need.bits == need.bits:
             return
+        if need.shown is not None:
+            self._check_token(req, identity, need.shown)
         who = f"user {identity.user}, {identity.expires_in(time.time())}"
         what = f"cluster {uuid}, {who}" if need.bck is None else f"{who}, bucket {need.bck}"
         message = (

@@ -14,10 +14,18 @@ READ_ALL = AccessAttr.GET | AccessAttr.OBJ_LIST
 
 
 class Need(NamedTuple):
-    """All of these bits, for this bucket; without one, for the cluster."""
+    """All of these bits, for this bucket; without one, for the cluster.
+
+    Attributes:
+        bits: The permissions.
+        bck: The bucket.
+        shown: What is refused in its place where that is not granted either, so that a refusal does not
+            depend on whether there is a bucket.
+    """
 
     bits: int
     bck: Bck | None = None
+    shown: Need | None = None
 
 
 def cluster(bits: AccessAttr) -> list[Need]:
@@ -32,6 +40,7 @@ def on(bck: Bck, bits: AccessAttr) -> list[Need]:
 
 def write_to(state: State, bck: Bck) -> list[Need]:
     """Writing to a bucket that is made if it isn't there."""
+    to_write = on(bck, AccessAttr.PUT)
     if state.catalog.buckets.find(bck) is None:
-        return cluster(AccessAttr.CREATE_BUCKET)
-    return on(bck, AccessAttr.PUT)
+        return [Need(int(AccessAttr.CREATE_BUCKET), shown=to_write[0])]
+    return to_write

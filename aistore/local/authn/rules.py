@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aistore.local.api.request import ActionMsg
 from aistore.local.authn import rules_s3
 from aistore.local.authn.needs import READ_ALL, Need, cluster, on, write_to
-from aistore.local.batch.request import parse_request
+from aistore.local.batch.request import named_buckets
 from aistore.local.dsort.key_map import key_map_bucket
 from aistore.local.jobs.kinds import normalize_kind
 from aistore.local.names import bck_from_dict, parse_uname
@@ -166,9 +166,8 @@ async def _batch(req: Request) -> list[Need]:
         # What it is about was told to the proxy, which signs where it sends the client.
         return cluster(AccessAttr.ADMIN)
     default = req.bck(req.parts[2]) if len(req.parts) == 3 and req.parts[2] else None
-    request = parse_request(await req.body(), default, req.state.catalog)
-    bcks = {entry.bucket.bck for entry in request.entries}
-    return [Need(int(AccessAttr.GET), bck) for bck in sorted(bcks)]
+    named = named_buckets(await req.body(), default)
+    return [Need(int(AccessAttr.GET), bck) for bck in sorted(named)]
 
 
 async def _sort(req: Request) -> list[Need]:

@@ -201,7 +201,7 @@ class AuthnApp(App):
 
     async def _roles(self, req: Request, name: str) -> Response:
         if req.method == "GET":
-            return _json(self._accounts.role(name) if name else self._accounts.roles.all())
+            return _json(self._role(req, name) if name else self._shown_roles(req))
         if req.method not in {"POST", "PUT", "DELETE"} or (req.method != "POST") != bool(name):
             raise errors.method_not_allowed("DELETE, GET, POST, PUT")
         self._admin(req)
@@ -215,8 +215,21 @@ class AuthnApp(App):
             self._accounts.add_role(role)
         return Response()
 
+    def _shown_roles(self, req: Request) -> list[Role]:
+        """All roles for admins, their own for others: roles have the names of buckets in them."""
+        identity = self._bearer(req)
+        if identity.is_admin:
+            return self._accounts.roles.all()
+        return self._accounts.roles_of(self._accounts.user(identity.user))
+
+    def _role(self, req: Request, name: str) -> Role:
+        if name not in {role.name for role in self._shown_roles(req)}:
+            self._admin(req)
+        return self._accounts.role(name)
+
     async def _clusters(self, req: Request, name: str) -> Response:
         if req.method == "GET":
+            self._bearer(req)
             found = self._accounts.find_clusters(name)
             return _json({"clusters": found} if found else {})
         if req.method not in {"POST", "PUT", "DELETE"} or (req.method != "POST") != bool(name):

@@ -71,6 +71,29 @@ class BatchRequest(NamedTuple):
     streaming: bool
 
 
+def named_buckets(body: bytes, default: Bck | None) -> set[Bck]:
+    """The buckets that a request names, whether or not they exist.
+
+    Args:
+        body (bytes): The JSON.
+        default (Bck | None): The bucket of entries that name none.
+
+    Raises:
+        InvalidRequest: The request can't be read, or an entry names no bucket.
+    """
+    entries = {(raw.uname, raw.bucket, raw.provider): raw for raw in _decode(body).in_ or ()}
+    named = {_bck(raw, default) for raw in entries.values()}
+    return named | {default} if default is not None else named
+
+
+def _decode(body: bytes) -> _Message:
+    try:
+        message: _Message = msgspec.json.decode(body, type=prepared(_Message))
+    except (msgspec.DecodeError, UnicodeDecodeError) as err:
+        raise InvalidRequest(f"moss: invalid request: {err}") from err
+    return message
+
+
 def parse_request(body: bytes, default: Bck | None, catalog: Catalog) -> BatchRequest:
     """Decode and check a request.
 
@@ -83,10 +106,7 @@ def parse_request(body: bytes, default: Bck | None, catalog: Catalog) -> BatchRe
         InvalidRequest: What is wrong, with the entry's number.
         BucketNotFound: An entry's bucket, or the default one, does not exist.
     """
-    try:
-        message = msgspec.json.decode(body, type=prepared(_Message))
-    except (msgspec.DecodeError, UnicodeDecodeError) as err:
-        raise InvalidRequest(f"moss: invalid request: {err}") from err
+    message = _decode(body)
     if default is not None:
         catalog.buckets.get(default)
     if not message.in_:

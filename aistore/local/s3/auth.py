@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from aistore.local.s3.keys import Keys
 
 CONTENT_HASH = "x-amz-content-sha256"
+SIGNED_STREAMS = frozenset(
+    {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"}
+)
+STREAMS = SIGNED_STREAMS | {"STREAMING-UNSIGNED-PAYLOAD-TRAILER"}
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _USE_V4 = (
     "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256 "
     "(boto3: Config(signature_version='s3v4'))."
@@ -122,9 +128,29 @@ def _check_time(claim: Claim, now: datetime) -> None:
         )
 
 
+def content_hash(req: Request) -> str | None:
+    """What a request says of its body: a SHA-256, that it is a stream, or that it is not signed.
+
+    The signature of a request covers this and nothing else of its body, so the body must be held against it.
+
+    Returns:
+        The value of the header, or of the query of a presigned URL; None if there is neither.
+
+    Raises:
+        S3Error: It is none of these, or empty.
+    """
+    found = req.headers.get(CONTENT_HASH, req.query.get("X-Amz-Content-Sha256"))
+    if found is None or found == signature.UNSIGNED or found in STREAMS or _SHA256.fullmatch(found):
+        return found
+    raise S3Error(
+        "InvalidArgument",
+        f"{CONTENT_HASH} must be UNSIGNED-PAYLOAD, a SHA-256 in lower-case hexadecimal or a kind of stream, "
+        f"got {found[:100]!r}",
+    )
+
+
 def _payload_hash(req: Request, claim: Claim) -> str:
-    if CONTENT_HASH in req.headers:
-        return req.headers[CONTENT_HASH]
-    if claim.expires is None:
+    found = content_hash(req)
+    if found is None and claim.expires is None:
         raise S3Error("InvalidRequest", f"Missing required header for this request: {CONTENT_HASH}")
-    return req.query.get("X-Amz-Content-Sha256", signature.UNSIGNED)
+    return found or signature.UNSIGNED

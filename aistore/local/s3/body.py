@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from aistore.local.api.object_put import receive_into
 from aistore.local.s3 import digests, signature
-from aistore.local.s3.auth import CONTENT_HASH
+from aistore.local.s3.auth import CONTENT_HASH, SIGNED_STREAMS, STREAMS, content_hash
 from aistore.local.s3.aws_chunked import BadChunkSignature, BadFraming, ChunkSigner, Decoder
 from aistore.local.s3.errors import S3Error
 
@@ -19,13 +18,6 @@ if TYPE_CHECKING:
     from aistore.local.store import ContentWriter
 
 MAX_DOCUMENT = 8 << 20
-
-_HEX = re.compile(r"[0-9a-f]{64}")
-_SIGNED_STREAMS = {
-    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
-}
-_STREAMS = _SIGNED_STREAMS | {"STREAMING-UNSIGNED-PAYLOAD-TRAILER"}
 
 
 class _Counter:
@@ -59,15 +51,16 @@ class Body:
         self._req = req
         self.expected = digests.announced(req.headers)
         self._late = digests.in_trailer(req.headers)
-        content = req.headers.get(CONTENT_HASH, "")
+        content = content_hash(req) or signature.UNSIGNED
+        is_sum = content not in STREAMS and content != signature.UNSIGNED
         self._decoder: Decoder | None = None
-        if content in _STREAMS or "aws-chunked" in req.headers.get("content-encoding", ""):
-            signer = ChunkSigner(grant.key, grant.claim) if grant and content in _SIGNED_STREAMS else None
+        if content in STREAMS or "aws-chunked" in req.headers.get("content-encoding", ""):
+            if is_sum:
+                raise S3Error("InvalidArgument", f"{CONTENT_HASH} of an aws-chunked body: expecting a stream")
+            signer = ChunkSigner(grant.key, grant.claim) if grant and content in SIGNED_STREAMS else None
             self._decoder = Decoder(signer, signed_trailer=content.endswith("-TRAILER"))
-        elif _HEX.fullmatch(content):
+        elif is_sum:
             self.expected.append(digests.Expected(CONTENT_HASH, "sha256", content))
-        elif content not in {"", signature.UNSIGNED}:
-            raise S3Error("InvalidArgument", f"{CONTENT_HASH}: {content[:100]!r} is not known")
 
     async def _content(self) -> AsyncIterator[bytes]:
         if self._decoder is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -237,6 +238,81 @@ def test_names_of_buckets_cannot_be_probed(stage: Site) -> None:
             assert stage.wire(method, target).status == 401
             assert stage.ask(method, target, token=nobody).status == 403
     assert stage.ask("GET", "/v1/objects/no-such-bucket/o").status == 404
+
+
+# Requests in which the bucket NAME is named by the way, by a user who may use `b` only.
+INDIRECT = {
+    "copy object": Op("PUT", "/v1/objects/b/o?object_to=ais/@%23/NAME/o"),
+    "copy from": Op("PUT", f"/v1/objects/NAME/o?object_to={quote_bck('b')}o"),
+    "copy bucket": Op("POST", "/v1/buckets/b?bck_to=ais/@%23/NAME/", post("copy-bck", {})),
+    "copy bucket from": Op("POST", f"/v1/buckets/NAME?bck_to={quote_bck('b')}", post("copy-bck", {})),
+    "copy objects": Op(
+        "POST", "/v1/buckets/b", post("copy-listrange", {**COPIES, "tobck": {"name": "NAME"}})
+    ),
+    "transform": Op("POST", "/v1/buckets/b?bck_to=ais/@%23/NAME/", post("etl-bck", {"id": "no-etl"})),
+    "transform objects": Op(
+        "POST", "/v1/buckets/b", post("etl-listrange", {**COPIES, "id": "no-etl", "tobck": {"name": "NAME"}})
+    ),
+    "archive": Op(
+        "PUT", "/v1/buckets/b", post("archive", {**COPIES, "archname": "a.tar", "tobck": {"name": "NAME"}})
+    ),
+    "batch": Op("GET", "/v1/ml/moss/b", {"in": [{"objname": "o", "bucket": "NAME"}]}),
+    "batch by name": Op("GET", "/v1/ml/moss/b", {"in": [{"objname": "o", "uname": "ais/@#/NAME/"}]}),
+    "batch of another": Op("GET", "/v1/ml/moss", {"in": [{"objname": "o", "bucket": "NAME"}]}),
+    "batch by default": Op("GET", "/v1/ml/moss/NAME", {"in": [{"objname": "o"}]}),
+    "batch with a default": Op("GET", "/v1/ml/moss/NAME", {"in": [{"objname": "o", "bucket": "b"}]}),
+    "batch without entries": Op("GET", "/v1/ml/moss/NAME", {"in": []}),
+    "dsort to": Op(
+        "POST",
+        "/v1/sort",
+        {"input_bck": {"name": "b"}, "output_bck": {"name": "NAME"}, "input_format": {"template": "x"}},
+    ),
+    "dsort from": Op("POST", "/v1/sort", {"input_bck": {"name": "NAME"}, "output_bck": {"name": "b"}}),
+    "dsort with a key map": Op(
+        "POST",
+        "/v1/sort",
+        {"input_bck": {"name": "b"}, "ekm_file": "ENDPOINT/v1/objects/NAME/o"},
+    ),
+    "start a job": Op("PUT", "/v1/cluster", post("start", {"kind": "ec-encode", "bck": {"name": "NAME"}})),
+    "get with an ETL": Op("GET", "/v1/objects/NAME/o?etl_name=no-etl"),
+    "promote": Op("POST", "/v1/objects/NAME", post("promote", {"src": "/x"})),
+    "rename": Op("POST", "/v1/buckets/b?bck_to=ais/@%23/NAME/", post("move-bck")),
+    "create": Op("POST", "/v1/buckets/NAME", post("create-bck")),
+    "destroy": Op("DELETE", "/v1/buckets/NAME", post("destroy-bck")),
+    "summary": Op("GET", "/v1/buckets/NAME", post("summary-bck", {})),
+    "a job's summary": Op("GET", "/v1/buckets/NAME", post("summary-bck", {"uuid": "no-job"})),
+    "inventory": Op("GET", "/v1/buckets/NAME", post("show-inventory", {})),
+    "easy get": Op("GET", "/ais/NAME/o"),
+    "append": Op("PUT", "/v1/objects/NAME/o?append_type=append", b"x"),
+    "complete an upload": Op("POST", "/v1/objects/NAME/o?uploadId=no-upload", post("mpt-complete", [])),
+    "S3 copy": Op("PUT", "/s3/b/copy", headers={"x-amz-copy-source": "/NAME/o"}),
+    "S3 copy to": Op("PUT", "/s3/NAME/copy", headers={"x-amz-copy-source": "/b/o"}),
+    "S3 part copy": Op(
+        "PUT", "/s3/b/m?uploadId=no-upload&partNumber=1", headers={"x-amz-copy-source": "/NAME/o"}
+    ),
+    "S3 delete": Op("POST", "/s3/NAME?delete", b"<Delete/>"),
+    "S3 uploads": Op("GET", "/s3/NAME?uploads"),
+    "S3 location": Op("GET", "/s3/NAME?location"),
+}
+
+
+def _naming(op: Op, name: str) -> Op:
+    body = json.loads(json.dumps(op.body).replace("NAME", name)) if isinstance(op.body, dict) else op.body
+    headers = {key: value.replace("NAME", name) for key, value in (op.headers or {}).items()}
+    return op._replace(target=op.target.replace("NAME", name), body=body, headers=headers)
+
+
+@pytest.mark.parametrize("case", INDIRECT)
+def test_a_missing_and_a_forbidden_bucket_are_answered_alike(stage: Site, case: str) -> None:
+    token = stage.user(b=(1 << 12) - 1)
+    forbidden, missing = (_ask(stage, _naming(INDIRECT[case], name), token) for name in ("dst", "nob"))
+    assert forbidden.status == missing.status == 403, (forbidden, missing)
+    told = [
+        re.sub(rb"expires in \w+|dst|nob|_addr\W+[0-9.:]+", b"", answer.body)
+        for answer in (forbidden, missing)
+    ]
+    assert told[0] == told[1]
+    assert forbidden.headers.keys() == missing.headers.keys()
 
 
 # ---- targets

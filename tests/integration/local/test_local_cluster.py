@@ -76,7 +76,12 @@ def test_every_option_has_its_argument(tmp_path: Path) -> None:
     assert f"--promote-dir={files}" in told
     assert '"path":"/v1/buckets/b"' in log.read_text()
     # Each that the command line has, but the file of options and what goes through the environment.
-    own = {"tls-self-signed": "tls", "s3-access-key": "s3_keys", "s3-secret-key": "s3_keys"}
+    own = {
+        "tls-self-signed": "tls",
+        "no-auth": "auth",
+        "s3-access-key": "s3_keys",
+        "s3-secret-key": "s3_keys",
+    }
     known = {own.get(name, name.replace("-", "_")) for name in _long_options()}
     assert known == set(inspect.signature(LocalCluster).parameters) - {"admin", "start_timeout"}
 

@@ -132,12 +132,36 @@ def test_missing_host_is_refused(cluster: LocalCluster) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}, {"Origin": "null"}]
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://127.0.0.1"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "http://127.0.0.1:x"},
+        {"Origin": "https://127.0.0.1:{port}"},
+        {"Origin": "ftp://127.0.0.1:{port}"},
+        {"Origin": "http://localhost:{port}"},
+        {"Origin": "http://[::1]:{port}"},
+    ],
+    ids=str,
 )
-def test_cross_site_is_refused(wire: Wire, headers: dict[str, str]) -> None:
+def test_pages_of_other_origins_are_refused(wire: Wire, headers: dict[str, str]) -> None:
+    """An origin is scheme, host and port: a page of another local port is foreign, too."""
+    port = urlsplit(wire.endpoint).port
+    headers = {name: value.format(port=port) for name, value in headers.items()}
     answer = wire("POST", "/v1/buckets/planted", {"action": "create-bck"}, headers)
     assert answer.status == 403
     assert wire("HEAD", "/v1/buckets/planted").status == 404
+
+
+def test_an_origin_is_compared_with_a_host_that_is_one(cluster: LocalCluster) -> None:
+    head = b"POST /v1/buckets/planted HTTP/1.1\r\nHost: 127.0.0.1:x\r\nOrigin: http://a:x\r\n"
+    answer = _talk(cluster.endpoint, head + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 403 ")
 
 
 def test_same_origin_is_taken(wire: Wire) -> None:

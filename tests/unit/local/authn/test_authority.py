@@ -73,16 +73,39 @@ def test_only_this_user_reads_the_catalog(tmp_path, authn):
 
 
 def test_a_password_is_made_up_once(tmp_path):
+    file = tmp_path / "authn-password"
     with opened(tmp_path, Admin()) as authn:
-        made_up = authn.new_password
+        assert authn.new_password == file
+        assert file.stat().st_mode & 0o777 == 0o600
+        made_up = file.read_text().strip()
         assert len(made_up) > 20
         assert authn.accounts.check_password("admin", made_up)
     with opened(tmp_path, Admin()) as authn:
-        assert authn.new_password == ""
+        assert authn.new_password is None
         assert authn.accounts.check_password("admin", made_up)
+    with opened(tmp_path, Admin("admin", made_up)) as authn:
+        assert file.exists()
     with opened(tmp_path, Admin("admin", "given")) as authn:
         assert authn.accounts.check_password("admin", "given")
         assert not authn.accounts.check_password("admin", made_up)
+        assert not file.exists()
+
+
+def test_the_file_of_a_password_goes_when_it_is_changed(tmp_path):
+    with opened(tmp_path, Admin()) as authn:
+        authn.accounts.add_user("bob", "pw", [])
+        authn.accounts.change_user("bob", "other", [])
+        assert (tmp_path / "authn-password").exists()
+        authn.accounts.change_user("admin", "mine", [])
+        assert not (tmp_path / "authn-password").exists()
+
+
+def test_the_file_of_a_password_is_not_written_through_a_link(tmp_path):
+    (tmp_path / "elsewhere").write_text("kept")
+    (tmp_path / "authn-password").symlink_to(tmp_path / "elsewhere")
+    with opened(tmp_path, Admin()):
+        assert (tmp_path / "elsewhere").read_text() == "kept"
+        assert not (tmp_path / "authn-password").is_symlink()
 
 
 def test_the_built_in_user_comes_from_the_environment_and_leaves_it():
@@ -208,6 +231,28 @@ def test_a_removed_users_tokens_are_worth_nothing(authn):
     authn.accounts.add_user("bob", "pw", [])
     with pytest.raises(InvalidToken, match="user was removed"):
         authn.identify(token)
+
+
+def test_tokens_are_void_after_a_change_of_password(tmp_path):
+    with opened(tmp_path) as authn:
+        authn.accounts.add_user("bob", "pw", [])
+        token, admin = login(authn, "bob"), login(authn, "admin")
+        authn.accounts.add_role(Role("r"))
+        authn.accounts.change_user("bob", "", ["r"])
+        assert authn.identify(token).user == "bob"
+        authn.accounts.change_user("bob", "other", [])
+        with pytest.raises(InvalidToken, match="another password since"):
+            authn.identify(token)
+        assert authn.identify(login(authn, "bob")).user == "bob"
+        assert authn.identify(admin).user == "admin"
+    # A start with the same password changes nothing, one with another does.
+    with opened(tmp_path) as authn:
+        assert authn.identify(admin).user == "admin"
+    with (
+        opened(tmp_path, Admin("admin", "other")) as authn,
+        pytest.raises(InvalidToken, match="another password since"),
+    ):
+        authn.identify(admin)
 
 
 def test_tokens_of_another_folder_are_refused(tmp_path, authn):

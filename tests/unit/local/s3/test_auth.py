@@ -79,6 +79,9 @@ def test_without_keys_everything_is_accepted() -> None:
         ({"Range": "bytes=0-10"}, "SignatureDoesNotMatch"),
         ({"Host": "other"}, "SignatureDoesNotMatch"),
         ({"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}, "SignatureDoesNotMatch"),
+        ({"x-amz-content-sha256": ""}, "InvalidArgument"),
+        ({"x-amz-content-sha256": EMPTY_SHA256.upper()}, "InvalidArgument"),
+        ({"x-amz-content-sha256": "STREAMING-OTHER"}, "InvalidArgument"),
         ({"x-amz-meta-a": "1"}, "AccessDenied"),
         ({"Authorization": ""}, "AccessDenied"),
         ({"Authorization": "AWS key:signature"}, "InvalidRequest"),
@@ -127,6 +130,7 @@ def test_urls_of_version_2() -> None:
     [
         (V2_QUERY, V2_PATH + "2", {}, "SignatureDoesNotMatch"),
         (V2_QUERY + "&versionId=1", V2_PATH, {}, "SignatureDoesNotMatch"),
+        (V2_QUERY + "&%75ploadId=1", V2_PATH, {}, "SignatureDoesNotMatch"),
         (V2_QUERY, V2_PATH, {"x-amz-acl": "public"}, "SignatureDoesNotMatch"),
         (V2_QUERY, V2_PATH, {"content-type": "a/b"}, "SignatureDoesNotMatch"),
         (V2_QUERY.replace("620", "500"), V2_PATH, {}, "AccessDenied"),

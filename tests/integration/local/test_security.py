@@ -1,0 +1,170 @@
+"""What `docs/security.md` says: who is kept from what, as an attacker would try it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pytest
+from authn_site import Site
+from wire import Wire
+
+from aistore.local import LocalCluster
+from aistore.local.errors import LocalClusterError
+
+PASSWORD_FILE = "authn-password"
+
+
+def raw_answer(endpoint: str, method: str, target: str, *fields: str) -> bytes:
+    """Send a request and return the head of its response as it came."""
+    parts = urlsplit(endpoint)
+    head = "\r\n".join([f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}", *fields, "", ""])
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as sock:
+        sock.sendall(head.encode())
+        sock.shutdown(socket.SHUT_WR)
+        received = b""
+        while data := sock.recv(65536):
+            received += data
+    return received.partition(b"\r\n\r\n")[0]
+
+
+# ---- values that are reflected in headers
+
+INJECTED = "text/html\r\nX-Injected: yes\r\n\r\n<script>"
+OVERRIDES = ("cache-control", "content-disposition", "content-encoding", "content-language", "content-type")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("name", OVERRIDES)
+@pytest.mark.parametrize("ends", ["\r\n", "\n", "\r"])
+def test_a_query_adds_no_header(wire: Wire, method: str, name: str, ends: str) -> None:
+    wire.create("reflected")
+    wire.ok("PUT", "/v1/objects/reflected/o", b"x")
+    value = quote(INJECTED.replace("\r\n", ends), safe="")
+    head = raw_answer(wire.endpoint, method, f"/s3/reflected/o?response-{name}={value}")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert head.count(b"\n") == head.count(b"\r\n")
+    lines = head.lower().split(b"\r\n")
+    assert not any(line.startswith((b"x-injected", b"\n", b"<")) for line in lines)
+    assert any(line.startswith(f"{name}: text/html ".encode()) for line in lines)
+
+
+def test_names_and_metadata_add_no_header(wire: Wire) -> None:
+    wire.create("reflected")
+    name = quote("n\r\nX-Injected: yes\r\n\r\n", safe="")
+    wire.ok("PUT", f"/v1/objects/reflected/{name}", b"x")
+    wire.ok("PATCH", f"/v1/objects/reflected/{name}", {"value": {"k\r\nX-Injected": "v\r\nX-Injected: 1"}})
+    for method, target in (
+        ("GET", f"/v1/objects/reflected/{name}"),
+        ("GET", f"/v1/objects/missing-{name}/x"),
+        ("HEAD", f"/v1/objects/reflected/{name}?props=custom"),
+        ("HEAD", f"/v1/objects/reflected/{name}"),
+        ("HEAD", f"/v1/objects/reflected/missing-{name}"),
+        ("GET", f"/s3/reflected/{name}"),
+        ("GET", f"/v1/objects/reflected/{name}?etl_name={name}"),
+    ):
+        url = wire.endpoint
+        for _ in range(2):
+            head = raw_answer(url, method, target)
+            assert b"\nx-injected" not in head.lower(), (method, target)
+            if b"\r\nLocation: " not in head:
+                break
+            location = head.partition(b"\r\nLocation: ")[2].partition(b"\r\n")[0].decode()
+            url, target = location, location.partition(urlsplit(location).netloc)[2]
+
+
+# ---- a folder of accounts
+
+
+@contextlib.contextmanager
+def served(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "aistore.local", "--port", "0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def test_a_folder_of_accounts_is_not_opened_without_them(tmp_path: Path) -> None:
+    with LocalCluster(dir=tmp_path, auth=True) as cluster:
+        cluster.client().bucket("b").create().object("o").get_writer().put_content(b"mine")
+    with pytest.raises(LocalClusterError, match=r"was used with --auth.*start with --auth or with --no-auth"):
+        LocalCluster(dir=tmp_path).start()
+    with served("--dir", str(tmp_path)) as process:
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, out) == (1, "")
+        assert err.startswith(f"aistore.local: {tmp_path} was used with --auth")
+        assert err.count("\n") == 1
+    with served("--dir", str(tmp_path), "--no-auth") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        wire = Wire(process.stdout.readline().strip())
+        assert "is now open to everyone" in process.stderr.readline()
+        assert wire.ok("GET", "/v1/objects/b/o").body == b"mine"
+    with LocalCluster(dir=tmp_path, auth=True) as cluster:
+        assert Wire(cluster.endpoint)("GET", "/v1/objects/b/o").status == 401
+    # The word of who says so explicitly is taken.
+    with LocalCluster(dir=tmp_path, auth=False) as cluster:
+        assert Wire(cluster.endpoint).ok("GET", "/v1/objects/b/o").body == b"mine"
+
+
+def test_a_made_up_password_is_in_a_file_of_its_owner(tmp_path: Path) -> None:
+    with served("--dir", str(tmp_path), "--auth", "--auth-port", "0") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        _, authn = process.stdout.readline(), Wire(process.stdout.readline().strip())
+        told = process.stderr.readline()
+        file = tmp_path / PASSWORD_FILE
+        assert told == f"the password of the AuthN user 'admin' is in {file}\n"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        password = file.read_text().strip()
+        answer = authn("POST", "/v1/users/admin", {"password": password})
+        assert answer.status == 200
+        token = json.loads(answer.body)["token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        assert authn("PUT", "/v1/users/admin", {"pass": "mine"}, headers).status == 200
+        # The file says what is true, or nothing; and whoever had the old password has no token of it.
+        assert not file.exists()
+        assert authn("GET", "/v1/users", headers=headers).status == 401
+
+
+# ---- accounts
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with LocalCluster(targets=2, auth=True) as cluster:
+        yield Site(cluster)
+
+
+def test_tokens_are_void_after_a_change_of_password(site: Site) -> None:
+    token = site.user(cluster=1 << 12)
+    name = f"u{site._users}"
+    assert site.ask("GET", "/v1/buckets", token=token).status == 200
+    assert site.manage("PUT", f"/v1/users/{name}", {"pass": "another"}).status == 200
+    for wire, target in ((site.wire, "/v1/buckets"), (site.authn, f"/v1/users/{name}")):
+        assert wire("GET", target, headers={"Authorization": f"Bearer {token}"}).status == 401
+    assert site.ask("GET", "/v1/buckets", token=site.login(name, "another")).status == 200
+
+
+def test_roles_are_shown_to_those_who_have_them(site: Site) -> None:
+    """Roles name buckets."""
+    token = site.user(**{"secret-name": 1})
+    own = f"u{site._users}"
+    other = site.user()
+    for target in ("/v1/roles", f"/v1/roles/{own}", "/v1/clusters"):
+        assert site.authn("GET", target).status == 401
+        assert b"secret-name" not in site.manage("GET", target, token=other).body
+    assert site.manage("GET", f"/v1/roles/{own}", token=other).status == 401
+    assert site.manage("GET", "/v1/roles/no-such", token=other).status == 401
+    assert [role["name"] for role in json.loads(site.manage("GET", "/v1/roles", token=token).body)] == [own]
+    assert site.manage("GET", f"/v1/roles/{own}", token=token).status == 200
+    assert b"secret-name" in site.manage("GET", "/v1/roles").body
