@@ -50,6 +50,7 @@ SDKError
 ├── UnexpectedHTTPStatusCode
 ├── ETLDirectPutTransientError
 ├── ErrChecksumMismatch                 bytes are not those of the checksum [OSError]
+├── ErrNotAFile, ErrPathNotFound, ErrIsADirectory, ...          aistore.fs.errors [OSError, ...]
 ├── ErrObjectChanged, ObjectFileReader*    aistore.sdk.obj: errors, obj_file.errors
 └── MultipartDecodeError, ErrBatch*     aistore.sdk.batch.errors [ValueError, RuntimeError, ...]
 ```

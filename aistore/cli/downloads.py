@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aistore._files import ErrNotAFile, Folder, followed, remove_parts, replacing
 from aistore.cli.exits import NOT_FOUND, CliError
-from aistore.cli.files import Folder
 from aistore.cli.progress import Meter
 from aistore.cli.selection import Patterns, Selected, folder_hint, select_all
 from aistore.cli.text import human_size, plural
@@ -26,17 +26,22 @@ def destination(name: str, dest: str | None) -> Path:
         dest: A file, a folder that is there, or one written with a slash at the end. Default: here.
 
     Raises:
-        CliError: The folder is not there, or the name cannot be that of a file.
+        CliError: The folder is not there.
+        ErrNotAFile: The name cannot be that of a file.
     """
     path = Path(dest) if dest else Path()
     if dest is None or dest.endswith(os.sep) or path.is_dir():
         if not path.is_dir():
             raise CliError(f"{path}: there is no such folder", NOT_FOUND)
-        return Folder(path).path_of(name.rsplit("/", 1)[-1])
+        base = name.rsplit("/", 1)[-1]
+        unfit = Folder(path).unfit([base])
+        if unfit:
+            raise ErrNotAFile(unfit, str(path))
+        return path / base
     if not path.parent.is_dir():
         raise CliError(f"{path.parent}: there is no such folder", NOT_FOUND)
-    # What a link leads to is written, not the link replaced.
-    return path.resolve() if path.is_symlink() else path
+    # What a link that the user names leads to is written, not the link replaced.
+    return Path(followed(path))
 
 
 def get_one(session: Session, where: Uri, path: Path) -> None:
@@ -49,7 +54,8 @@ def get_one(session: Session, where: Uri, path: Path) -> None:
     with folder_hint(session, where):
         props = obj.head("size,checksum,version")
     with Meter(session.out, f"get {where.name}", total_bytes=props.size) as meter:
-        get_file(obj, path, meter, validate=has_checksum(props))
+        get_file(obj, replacing(path), meter, validate=has_checksum(props))
+    remove_parts([path])
 
 
 def download_folder(session: Session, uri: Uri, root: Path, patterns: Patterns) -> list[Selected]:
@@ -63,36 +69,45 @@ def download_folder(session: Session, uri: Uri, root: Path, patterns: Patterns) 
 
     Returns:
         What was downloaded.
+
+    Raises:
+        ErrNotAFile: Some objects cannot be files; all others were downloaded.
     """
     chosen = select_all(session, uri, patterns, "name,size,checksum")
-    folder = Folder(root)
-    paths = [folder.path_of(one.relative) for one in chosen]  # all names are looked at before a byte comes
     if root.exists() and not root.is_dir():
         raise CliError(f"{root} is not a folder")
     total = sum(one.entry.size for one in chosen)
     with Meter(session.out, "get", total_bytes=total, total_objects=len(chosen)) as meter:
-        download_all(uri, session, folder, list(zip(chosen, paths, strict=True)), meter)
-    session.out.note(f"{plural(len(chosen), 'object')}, {human_size(total)} -> {root}")
+        unfit = download_all(uri, session, Folder(root), chosen, meter)
+    done = [one.entry.size for one in chosen if one.relative not in unfit]
+    session.out.note(f"{plural(len(done), 'object')}, {human_size(sum(done))} -> {root}")
+    if unfit:
+        raise ErrNotAFile(unfit, str(root))
     return chosen
 
 
 def download_all(
-    uri: Uri, session: Session, folder: Folder, work: list[tuple[Selected, Path]], meter: Meter
-) -> None:
-    """Download objects to files, several at a time."""
+    uri: Uri, session: Session, folder: Folder, work: list[Selected], meter: Meter
+) -> dict[str, str]:
+    """Download objects to files, several at a time, and return which cannot be files, and why."""
     from aistore.sdk.parallel import ordered_map
     from aistore.wire.checksums import new_hasher
 
     bucket = uri.of(session.client)
     kept = new_hasher(checksum_type(session, uri)) is not None
+    unfit = folder.unfit(one.relative for one in work)
 
-    def fetch(item: tuple[Selected, Path]) -> None:
-        one, path = item
-        folder.prepare(path)
-        get_file(bucket.object(one.entry.name), path, meter, validate=kept and bool(one.entry.checksum))
+    def fetch(one: Selected) -> None:
+        obj = bucket.object(one.entry.name)
+        try:
+            get_file(obj, folder.replacing(one.relative), meter, validate=kept and bool(one.entry.checksum))
+        except ErrNotAFile as err:
+            unfit.update(err.names)
 
-    for _ in ordered_map(fetch, work, WORKERS):
+    for _ in ordered_map(fetch, [one for one in work if one.relative not in unfit], WORKERS):
         pass
+    remove_parts(Path(folder.root, one.relative) for one in work if one.relative not in unfit)
+    return dict(sorted(unfit.items()))
 
 
 def checksum_type(session: Session, uri: Uri) -> str:

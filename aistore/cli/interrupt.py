@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import threading
-from pathlib import Path
 from types import FrameType
 
 from aistore.cli.exits import INTERRUPTED, TERMINATED, Interrupted
@@ -17,7 +16,6 @@ GRACE_SECONDS = 3.0
 
 _stop = threading.Event()
 _code = INTERRUPTED
-_unfinished: set[Path] = set()
 _watchdog: threading.Timer | None = None
 
 
@@ -49,16 +47,6 @@ def take_time() -> None:
         _watchdog.cancel()
 
 
-def add_unfinished(path: Path) -> None:
-    """Remember a file that must not stay behind."""
-    _unfinished.add(path)
-
-
-def remove_unfinished(path: Path) -> None:
-    """Forget a file that is finished, or gone."""
-    _unfinished.discard(path)
-
-
 def _on_signal(number: int, _frame: FrameType | None) -> None:
     global _code, _watchdog
     _code = TERMINATED if number == signal.SIGTERM else INTERRUPTED
@@ -73,9 +61,10 @@ def _on_signal(number: int, _frame: FrameType | None) -> None:
 
 def _leave() -> None:
     """End the process at once: a worker hangs in a call that does not return."""
-    for path in list(_unfinished):
+    files = sys.modules.get("aistore._files")  # none are being written where it was not imported
+    for path in list(files.unfinished) if files is not None else ():
         with contextlib.suppress(OSError):
-            path.unlink()
+            os.unlink(path)
     with contextlib.suppress(OSError, ValueError):
         if sys.stderr.isatty():
             sys.stderr.write("\x1b[?25h\n")  # a progress bar has hidden the cursor

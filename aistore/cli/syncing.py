@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from aistore._files import ErrNotAFile, Folder
 from aistore.cli import interrupt
 from aistore.cli.downloads import checksum_type, download_all
 from aistore.cli.exits import NOT_FOUND, USAGE, CliError
-from aistore.cli.files import Folder, regular_files
+from aistore.cli.files import regular_files
 from aistore.cli.progress import Meter
 from aistore.cli.removal import remove_objects
 from aistore.cli.selection import Patterns, Selected, select
@@ -69,9 +70,10 @@ def sync(
     changes = list(_compare(session, sides, upload=upload, size_only=size_only))
     if delete:
         changes += [Change("delete", name, 0) for name in there if name not in here]
-    if not dry_run:
-        _carry_out(session, sides, changes, upload=upload)
-    _report(session, changes, dry_run=dry_run)
+    unfit = {} if dry_run else _carry_out(session, sides, changes, upload=upload)
+    _report(session, (change for change in changes if change.name not in unfit), dry_run=dry_run)
+    if unfit:
+        raise ErrNotAFile(unfit, str(root))
 
 
 def _look(session: Session, uri: Uri, root: Path, patterns: Patterns) -> Sides:
@@ -134,7 +136,8 @@ def _report(session: Session, changes: Iterable[Change], *, dry_run: bool) -> No
             session.out.line(f"{change.action} {change.name}")
 
 
-def _carry_out(session: Session, sides: Sides, changes: list[Change], *, upload: bool) -> None:
+def _carry_out(session: Session, sides: Sides, changes: list[Change], *, upload: bool) -> dict[str, str]:
+    """Do what has to be done, and return which objects cannot be files, and why."""
     uploads = [change.name for change in changes if change.action == "upload"]
     downloads = [change for change in changes if change.action == "download"]
     gone = [change.name for change in changes if change.action == "delete"]
@@ -142,14 +145,16 @@ def _carry_out(session: Session, sides: Sides, changes: list[Change], *, upload:
     if uploads:
         plan = [(sides.files[name], sides.uri.folder + name) for name in uploads]
         upload_all(session, plan, sides.uri, note=False)
+    unfit: dict[str, str] = {}
     if downloads:
-        work = [(sides.objects[one.name], sides.folder.path_of(one.name)) for one in downloads]
+        work = [sides.objects[one.name] for one in downloads]
         with Meter(session.out, "get", total_bytes=total, total_objects=len(work)) as meter:
-            download_all(sides.uri, session, sides.folder, work, meter)
+            unfit = download_all(sides.uri, session, sides.folder, work, meter)
     # What is not there any more goes last: a synchronisation that stops early has lost nothing.
     if upload and gone:
         remove_objects(session, sides.uri, [sides.uri.folder + name for name in gone])
     elif gone:
-        sides.folder.remove(sides.files[name] for name in gone)
-    moved = f"{plural(len(uploads) + len(downloads), 'file')} ({human_size(total)})"
+        sides.folder.remove(gone)
+    moved = f"{plural(len(uploads) + len(downloads) - len(unfit), 'file')} ({human_size(total)})"
     session.out.note(f"{moved} transferred, {len(gone):,} removed")
+    return unfit

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from aistore._files import Part, remove_parts
 from aistore.cli import interrupt
-from aistore.cli.exits import CliError
-from aistore.cli.files import PART_PREFIX, PART_SUFFIX, finish, replacing
+from aistore.cli.exits import USAGE, CliError
 from aistore.cli.progress import Meter
 
 if TYPE_CHECKING:
@@ -98,16 +98,16 @@ def copy_out(reader: ObjectReader, write: Callable[[memoryview], object], meter:
     return total
 
 
-def get_file(obj: Object, path: Path, meter: Meter, *, validate: bool) -> None:
+def get_file(obj: Object, target: AbstractContextManager[BinaryIO], meter: Meter, *, validate: bool) -> None:
     """Download an object to a file that is there only once it is whole.
 
     Args:
         obj: The object.
-        path: The file; its folder must exist.
+        target: Opens the file.
         meter: What to report to.
         validate: Compare with the cluster's checksum.
     """
-    with replacing(path) as file:
+    with target as file:
         copy_out(obj.get_reader(chunk_size=CHUNK, validate_checksum=validate), file.write, meter)
     meter.add_object()
 
@@ -121,22 +121,23 @@ def resume_file(obj: Object, path: Path, out: Output) -> None:
         out: Where progress is shown.
 
     Raises:
-        CliError: The object has no checksum, so that its halves cannot be known to belong together.
+        CliError: The object has no checksum, so that its halves cannot be known to belong together, or `path`
+            is no file.
         ErrChecksumMismatch: They don't; the part is removed.
     """
     from aistore.sdk.obj.errors import ErrChecksumMismatch
     from aistore.wire.checksums import ChecksumCheck
 
+    if path.exists() and not path.is_file():
+        raise CliError(f"{path} is no file: --resume needs one", USAGE)
     props = obj.head("size,checksum,version")
     if not has_checksum(props):
         raise CliError("--resume needs the checksum of the object, and the cluster keeps none for it")
-    # A part is known by version and place: another version starts anew.
-    identity = f"{obj.uname}\0{path.absolute()}\0{props.size}\0{props.checksum_value}\0{props.obj_version}"
-    digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
-    part = path.with_name(f"{PART_PREFIX}{digest[:24]}{PART_SUFFIX}")
+    # Another version of the object has another part: it starts anew.
+    part = Part(path, f"{obj.uname}\0{props.size}\0{props.checksum_value}\0{props.obj_version}")
     check = ChecksumCheck(obj.get_semantic_url(), props.checksum_type, props.checksum_value)
     try:
-        with Meter(out, f"get {obj.name}", total_bytes=props.size) as meter, part.open("a+b") as file:
+        with Meter(out, f"get {obj.name}", total_bytes=props.size) as meter, part.open() as file:
             done = _take_part(file, check, meter)
             if done:
                 out.note(f"going on at byte {done:,} of {props.size:,}")
@@ -149,14 +150,15 @@ def resume_file(obj: Object, path: Path, out: Output) -> None:
                 reader = obj.get_reader(chunk_size=CHUNK, byte_range=f"bytes={done}-" if done else None)
                 copy_out(reader, write, meter)
     finally:
-        if props.size and part.exists() and not part.stat().st_size:
-            part.unlink()
+        if props.size:
+            part.remove_if_empty()
     try:
         check.finish()
     except ErrChecksumMismatch:
-        part.unlink()
+        part.remove()
         raise
-    finish(part, path)
+    part.finish()
+    remove_parts([path])
 
 
 def _take_part(file: BinaryIO, check: ChecksumCheck, meter: Meter) -> int:

@@ -11,7 +11,7 @@ from fsspec.asyn import AsyncFileSystem, get_loop
 from fsspec.utils import tokenize
 
 from aistore.fs import details, paths
-from aistore.fs.errors import ErrPathNotFound, is_missing
+from aistore.fs.errors import ErrIsADirectory, ErrPathNotFound, is_missing
 from aistore.fs.options import CachedInstances, check_options, check_positive, make_client
 from aistore.fs.paths import Location
 from aistore.fs.threads import Threads
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from aistore.fs.details import Details
     from aistore.sdk.bucket import Bucket
+    from aistore.sdk.obj.object import Object
 
 T = TypeVar("T")
 
@@ -233,6 +234,21 @@ class BaseFileSystem(AsyncFileSystem, metaclass=CachedInstances):
         except APIRequestError as err:
             if is_missing(err):
                 raise ErrPathNotFound(path) from err
+            raise
+
+    def _object(self, path: str) -> Object:
+        location = self.locate(path)
+        if not location.key:
+            raise ErrIsADirectory(self._strip_protocol(path), "a bucket")
+        return self.bucket_of(location).object(location.key)
+
+    async def _on_object(self, path: str, call: Callable[[], T]) -> T:
+        """Run a blocking call that reads an object; an error names the path."""
+        try:
+            return await self.run(call)
+        except APIRequestError as err:
+            if is_missing(err):
+                raise ErrPathNotFound(self._strip_protocol(path)) from err
             raise
 
     # ------------------------------------------------------------ the cache of listings

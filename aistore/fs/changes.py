@@ -141,13 +141,13 @@ class Changes(Transfer):
             ErrIsADirectory: One is a directory, and `recursive` is not set (also an `IsADirectoryError`).
         """
         buckets: list[Location] = []
-        others: list[tuple[str, bool]] = []
-        for match, is_directory in await self._matches(path):
+        others: list[tuple[str, str]] = []
+        for match, kind in await self._matches(path):
             location = self.locate(match)
             if not location.key and not recursive:
                 raise ErrIsADirectory(match, "pass recursive=True")
             if location.key or maxdepth is not None:
-                others.append((match, is_directory))
+                others.append((match, kind))
             else:
                 buckets.append(location)
         objects = await self._objects_at(others, recursive=recursive, maxdepth=maxdepth)

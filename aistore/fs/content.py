@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-import uuid
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from aistore.sdk.const import HEADER_RANGE, MIB
 from aistore.sdk.errors import ErrRangeNotSatisfiable
@@ -20,7 +17,8 @@ from aistore.wire.names import object_path
 from aistore.wire.ranges import format_byte_range
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from typing import BinaryIO
 
     from aistore.sdk.bucket import Bucket
     from aistore.sdk.obj.object import Object
@@ -71,30 +69,27 @@ def read_range(bucket: Bucket, name: str, start: int, end: int | None) -> tuple[
     return content, known.identity
 
 
-def download(obj: Object, path: str, progress: Progress | None = None, *, validate: bool = False) -> int:
-    """Copy an object to a local file, which appears or changes only when all bytes are there.
+def download(
+    obj: Object,
+    target: AbstractContextManager[BinaryIO],
+    progress: Progress | None = None,
+    *,
+    validate: bool = False,
+) -> None:
+    """Copy an object to a local file.
 
     Args:
         obj: The object.
-        path: Path of the file; what is there is replaced, and written to when it is no regular file.
-            Of a directory that is there nothing is to be copied.
+        target: Opens the file, which has its name only when all bytes are there.
         progress: Told of each piece. Default: nobody is.
         validate: Compare with the cluster's checksum. Default: `False`.
-
-    Returns:
-        How many bytes there were.
     """
-    copied = 0
-    if Path(path).is_dir():  # of a directory, made for the files in it
-        return copied
     reader = obj.get_reader(chunk_size=_PIECE, validate_checksum=validate)
-    with reader.as_file() as source, _replacing(path) as target:
+    with reader.as_file() as source, target as file:
         while piece := source.read(_PIECE):
-            target.write(piece)
-            copied += len(piece)
+            file.write(piece)
             if progress is not None:
                 progress(len(piece))
-    return copied
 
 
 def file_size(path: str) -> int | None:
@@ -134,22 +129,3 @@ class _Watched:
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         return self._file.seek(offset, whence)
-
-
-@contextmanager
-def _replacing(path: str) -> Iterator[IO[Any]]:
-    target = Path(path)
-    if target.is_symlink() or (target.exists() and not target.is_file()):  # /dev/stdout, a named pipe
-        with target.open("wb") as file:
-            yield file
-        return
-    part = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex[:12]}.part")
-    try:
-        with part.open("xb") as file:
-            yield file
-        if target.exists():
-            shutil.copymode(target, part)
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -7,7 +7,19 @@ from __future__ import annotations
 import errno
 import os
 
+from aistore._files import ErrNotAFile
 from aistore.sdk.errors import APIRequestError, ErrObjNotFound, SDKError
+
+__all__ = [
+    "ErrDirectoryNotEmpty",
+    "ErrIsADirectory",
+    "ErrNotADirectory",
+    "ErrNotAFile",
+    "ErrPathExists",
+    "ErrPathNotFound",
+    "PathError",
+    "is_missing",
+]
 
 
 class PathError(SDKError, OSError):

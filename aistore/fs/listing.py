@@ -153,7 +153,8 @@ class Listing(BaseFileSystem):
         listed = None if refresh else self.cached_listing(path)
         if listed is None:
             listed = await self._level(path)
-        return [dict(entry) for entry in listed] if detail else sorted(entry["name"] for entry in listed)
+        # An object and a directory of the same name are two entries, and one name.
+        return [dict(entry) for entry in listed] if detail else sorted({entry["name"] for entry in listed})
 
     async def _level(self, path: str) -> list[Details]:
         location = self.locate(path)
@@ -238,26 +239,29 @@ class Listing(BaseFileSystem):
                 found.setdefault(directory, of_directory(directory))
         return found
 
-    async def _matches(self, path: str | list[str]) -> list[tuple[str, bool]]:
-        """Return what paths, with wildcards or without, match, and whether it is known to be a directory.
+    async def _matches(self, path: str | list[str]) -> list[tuple[str, str]]:
+        """Return what paths, with wildcards or without, match, and what it is.
+
+        That is `file` or `directory` of what wildcards match, `contents` of a path with a slash at its end,
+        and "" of others: they are not looked for.
 
         Raises:
             ErrPathNotFound: One with wildcards matches nothing.
         """
-        matches: dict[str, bool] = {}
+        matches: dict[str, str] = {}
         for one in [path] if isinstance(path, str) else path:
             stripped = self._strip_protocol(one)
             if not has_magic(stripped):
-                matches.setdefault(stripped, False)
+                matches.setdefault(stripped, "contents" if str(one).endswith("/") else "")
                 continue
             found = await self._glob(stripped, detail=True)
             if not found:
                 raise ErrPathNotFound(stripped)
-            matches.update((name, info["type"] == "directory") for name, info in found.items())
+            matches.update((name, info["type"]) for name, info in found.items())
         return list(matches.items())
 
     async def _objects_at(
-        self, matches: list[tuple[str, bool]], *, recursive: bool, maxdepth: int | None = None
+        self, matches: list[tuple[str, str]], *, recursive: bool, maxdepth: int | None = None
     ) -> list[str]:
         """Return the objects among matches, and those below the directories among them.
 
@@ -265,13 +269,18 @@ class Listing(BaseFileSystem):
             ErrPathNotFound: There is nothing at one (found out only by a recursive look).
         """
         objects: dict[str, None] = {}
-        for match, is_directory in matches:
+        for match, kind in matches:
             if recursive:
                 below = await self._find(match, maxdepth=maxdepth)
-                if not below and not is_directory:
+                if not below and kind != "directory":
                     raise ErrPathNotFound(match)
+                # What is both an object and a directory is found as a directory.
+                if kind == "file" or (
+                    not kind and below and self.locate(match).key and await self._isfile(match)
+                ):
+                    objects[match] = None
                 objects.update(dict.fromkeys(below))
-            elif not is_directory:
+            elif kind != "directory":
                 objects[match] = None
         return list(objects)
 
@@ -280,7 +289,11 @@ class Listing(BaseFileSystem):
         level = await self._ls_prefix(path, prefix)
         while True:
             directories = [info["name"] for info in level if info["type"] == "directory"]
-            found.update((info["name"], info) for info in level if withdirs or info["type"] == "file")
+            for info in level:
+                if info["type"] == "file":
+                    found[info["name"]] = info
+                elif withdirs:
+                    found.setdefault(info["name"], info)
             depth -= 1
             if not depth or not directories:
                 return found

@@ -1,4 +1,4 @@
-"""Moving bytes: cat, pipe, get, put, copy, and files."""
+"""Moving bytes: cat, pipe, put, copy, and files."""
 
 from __future__ import annotations
 
@@ -7,29 +7,26 @@ import os
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback, NoOpCallback
 from fsspec.core import get_compression
 
 from aistore.fs import content
+from aistore.fs.downloads import Downloads
 from aistore.fs.errors import ErrIsADirectory, ErrPathExists, ErrPathNotFound, is_missing
 from aistore.fs.files import AISFile
-from aistore.fs.listing import Listing
 from aistore.fs.threads import one_operation
 from aistore.fs.wrappers import AISTextFile, CompressedFile
 from aistore.sdk.errors import APIRequestError, InvalidArgument
 from aistore.sdk.obj.identity import ObjectIdentity
-
-if TYPE_CHECKING:
-    from aistore.sdk.obj.object import Object
 
 T = TypeVar("T")
 
 _TEXT = ("encoding", "errors", "newline")
 
 
-class Transfer(Listing):
+class Transfer(Downloads):
     """The part of `AISFileSystem` that moves bytes."""
 
     # ------------------------------------------------------------ many at a time
@@ -72,17 +69,13 @@ class Transfer(Listing):
         with one_operation():
             return await super()._pipe(*args, **kwargs)
 
-    async def _get(self, *args: Any, **kwargs: Any) -> Any:
-        with one_operation():
-            return await super()._get(*args, **kwargs)
-
     async def _put(self, *args: Any, **kwargs: Any) -> Any:
         with one_operation():
-            return await super()._put(*args, **kwargs)
+            return await super()._put(*args, taken={}, **kwargs)
 
     async def _copy(self, *args: Any, **kwargs: Any) -> Any:
         with one_operation():
-            return await super()._copy(*args, **kwargs)
+            return await super()._copy(*args, taken={}, **kwargs)
 
     # ------------------------------------------------------------ bytes in memory
 
@@ -180,42 +173,13 @@ class Transfer(Listing):
 
     # ------------------------------------------------------------ local files
 
-    async def _get_file(
-        self, rpath: str, lpath: Any, callback: Callback = DEFAULT_CALLBACK, **_kwargs: Any
-    ) -> None:
-        """Copy an object to a local file, which appears or changes when all bytes are there.
-
-        Args:
-            rpath: Path of the object; of a directory a local one is made.
-            lpath: Path of the file, or a binary file to write to.
-            callback: Told of size and progress. Default: nobody is.
-        """
-        if hasattr(lpath, "write"):
-            lpath.write(await self._cat_file(rpath))
-            return
-        target = os.fspath(lpath)
-        make_directory = partial(os.makedirs, target, exist_ok=True)
-        if not self.locate(rpath).key:
-            await self.run(make_directory)
-            return
-        obj = self._object(rpath)
-        work = partial(content.download, obj, target, _progress(callback), validate=self.validate_checksum)
-        try:
-            if not isinstance(callback, NoOpCallback):
-                info = await self.run(partial(self.describe, self._strip_protocol(rpath)))
-                callback.set_size(info["size"])
-            await self._on_object(rpath, work)
-        except ErrPathNotFound:
-            if not await self._isdir(rpath):
-                raise
-            await self.run(make_directory)
-
     async def _put_file(
         self,
         lpath: Any,
         rpath: str,
         mode: str = "overwrite",
         callback: Callback = DEFAULT_CALLBACK,
+        taken: dict[str, str] | None = None,
         **_kwargs: Any,
     ) -> None:
         """Copy a local file to an object, in one request; within a transaction it appears at its end.
@@ -225,11 +189,17 @@ class Transfer(Listing):
             rpath: Path of the object.
             mode: `overwrite`, or `create` to fail when there is one. Default: `overwrite`.
             callback: Told of size and progress. Default: nobody is.
+            taken: Objects written by the same operation, and the files that they are copies of.
+
+        Raises:
+            InvalidArgument: Another file of the operation becomes the same object (also a `ValueError`).
         """
         source = os.fspath(lpath)
         size = await self.run(partial(content.file_size, source))
         if size is None:
             return
+        if taken is not None and (other := taken.setdefault(rpath, source)) != source:
+            raise InvalidArgument(f"{other!r} and {source!r} would both become {rpath!r}")
         callback.set_size(size)
         await self._check_absent(rpath, mode)
         progress = _progress(callback)
@@ -241,19 +211,34 @@ class Transfer(Listing):
 
     # ------------------------------------------------------------ within the cluster
 
-    async def _cp_file(self, path1: str, path2: str, copied: list[str] | None = None, **_kwargs: Any) -> None:
+    async def _cp_file(
+        self,
+        path1: str,
+        path2: str,
+        copied: list[str] | None = None,
+        taken: dict[str, str] | None = None,
+        **_kwargs: Any,
+    ) -> None:
         """Copy an object within the cluster, with its custom metadata; of a directory nothing is copied.
 
         Args:
             path1: Path of the object.
             path2: Path of the copy.
             copied: Gets `path1` when there is a copy now. Default: `None`.
+            taken: Objects written by the same operation, and what they are copies of.
+
+        Raises:
+            InvalidArgument: Another object of the operation has the same copy (also a `ValueError`).
         """
         source, target = self.locate(path1), self.locate(path2)
         if not source.key or self._unique(path1) == self._unique(path2):
             return
         if not target.key:
             raise ErrIsADirectory(path2, "a bucket: name the object, or end the path with a slash")
+        other = path1 if taken is None else taken.setdefault(path2, path1)
+        # Directories have no copies, and may have the same name.
+        if other != path1 and await self._isfile(path1) and await self._isfile(other):
+            raise InvalidArgument(f"{other!r} and {path1!r} would both become {path2!r}")
         copy = partial(self._object(path1).copy, self._object(path2))
         try:
             await self.run(copy)
@@ -324,21 +309,6 @@ class Transfer(Listing):
         )
 
     # ------------------------------------------------------------ what they share
-
-    def _object(self, path: str) -> Object:
-        location = self.locate(path)
-        if not location.key:
-            raise ErrIsADirectory(self._strip_protocol(path), "a bucket")
-        return self.bucket_of(location).object(location.key)
-
-    async def _on_object(self, path: str, call: Callable[[], T]) -> T:
-        """Run a blocking call that reads an object; an error names the path."""
-        try:
-            return await self.run(call)
-        except APIRequestError as err:
-            if is_missing(err):
-                raise ErrPathNotFound(self._strip_protocol(path)) from err
-            raise
 
     async def _check_absent(self, path: str, mode: str) -> None:
         if mode not in ("overwrite", "create"):

@@ -18,6 +18,8 @@ _PROPS = "name,size"
 def list_level(bucket: Bucket, location: Location) -> list[Details]:
     """Return what is directly in a directory: objects and directories, by name.
 
+    An object and a directory may have the same name; then the object comes first.
+
     Args:
         bucket: The bucket.
         location: The directory, or the bucket itself.
@@ -30,18 +32,15 @@ def list_level(bucket: Bucket, location: Location) -> list[Details]:
     entries = bucket.list_objects_iter(
         prefix=start, props=_PROPS, flags=[ListObjectFlag.NO_RECURSION], prefetch=True
     )
-    found: dict[str, Details] = {}
+    found: dict[tuple[str, bool], Details] = {}
     for entry in entries:
         name = entry.n
         path = location.path_of(name.rstrip("/"))
-        if name.endswith("/"):
-            # A directory, or a marker of one that another program has put into a remote bucket. An object
-            # of the same name has precedence.
-            if name != start:
-                found.setdefault(path, of_directory(path))
-        else:
-            found[path] = of_entry(path, entry)
-    return [found[path] for path in sorted(found)]
+        is_directory = name.endswith("/")
+        # A directory, or a marker of one that another program has put into a remote bucket.
+        if name != start:
+            found[path, is_directory] = of_directory(path) if is_directory else of_entry(path, entry)
+    return [found[key] for key in sorted(found)]
 
 
 def list_below(bucket: Bucket, location: Location, prefix: str = "") -> Iterator[Details]:

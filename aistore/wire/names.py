@@ -10,8 +10,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import quote
 
+from aistore.errors import InvalidArgument, InvalidArgumentType
 from aistore.sdk.const import URL_PATH_OBJECTS
-from aistore.sdk.errors import InvalidArgument, InvalidArgumentType
 
 _BUCKET = re.compile(r"[A-Za-z0-9._-]+")
 # What `quote` would leave as it is.

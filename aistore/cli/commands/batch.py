@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aistore._files import ErrNotAFile, Folder
 from aistore.cli import interrupt
 from aistore.cli.command import Command
 from aistore.cli.exits import NOT_FOUND, USAGE, CliError
-from aistore.cli.files import Folder, replacing
 from aistore.cli.params import BUCKET
 from aistore.cli.progress import Meter
 from aistore.cli.session import Session, pass_session
@@ -94,8 +94,7 @@ def _write_archive(session: Session, batch: Batch) -> None:
 
 def _write_files(session: Session, batch: Batch, folder: Folder, skip_missing: bool) -> None:
     total = len(batch)
-    for entry in batch.requests_list:
-        folder.path_of(entry.obj_name)  # all names are looked at before a byte comes
+    unfit = folder.unfit(entry.obj_name for entry in batch.requests_list)
     missing = 0
     with Meter(session.out, "batch", total_objects=total) as meter, batch.get() as results:
         for info, data in results:
@@ -103,12 +102,18 @@ def _write_files(session: Session, batch: Batch, folder: Folder, skip_missing: b
                 missing += 1
                 session.out.complain(f"{info.obj_name}: {info.err_msg}")
                 continue
-            path = folder.path_of(info.obj_name)
-            folder.prepare(path)
-            with replacing(path) as file:
-                file.write(data)
+            if info.obj_name in unfit:
+                continue
+            try:
+                with folder.replacing(info.obj_name) as file:
+                    file.write(data)
+            except ErrNotAFile as err:
+                unfit.update(err.names)
+                continue
             meter.add_bytes(len(data))
             meter.add_object()
-    session.out.note(f"{plural(total - missing, 'object')} -> {folder.root}")
+    session.out.note(f"{plural(total - missing - len(unfit), 'object')} -> {folder.root}")
+    if unfit:
+        raise ErrNotAFile(unfit, folder.root)
     if missing and not skip_missing:
         raise CliError(f"{plural(missing, 'object')} of {total:,} could not be read", NOT_FOUND)

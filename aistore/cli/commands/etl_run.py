@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
+from aistore._files import followed, replacing
 from aistore.cli.command import Command
 from aistore.cli.etl_class import load_class
 from aistore.cli.exits import NOT_FOUND, CliError
-from aistore.cli.files import replacing
 from aistore.cli.params import LOCATION
 from aistore.cli.session import Session, pass_session
 from aistore.cli.uri import is_uri, parse_object
@@ -61,5 +61,5 @@ def run(session: Session, source: str, data: str, etl_args: str, output: str | N
         session.out.write(result)
         session.out.flush()
     else:
-        with replacing(Path(output)) as file:
+        with replacing(followed(output)) as file:
             file.write(result)

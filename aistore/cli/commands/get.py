@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
+from aistore._files import replacing
 from aistore.cli.command import Command
 from aistore.cli.downloads import destination, download_folder, get_one
 from aistore.cli.exits import USAGE, CliError
-from aistore.cli.files import replacing
 from aistore.cli.params import LOCATION, URI
 from aistore.cli.progress import Meter
 from aistore.cli.selection import Patterns, pattern_options

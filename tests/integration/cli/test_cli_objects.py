@@ -1,11 +1,12 @@
 """ls, put, get, cat, head, cp, mv and rm on a cluster."""
 
-import hashlib
 import json
 import os
 
 import pytest
 from archives import tar_of
+
+from aistore._files import Part, is_part
 
 ODD_NAMES = ["with space", "-dash", "new\nline", "q?x#y%25", "esc\x1b[31mred", "dir/é 猫", "a&b;c"]
 
@@ -112,31 +113,51 @@ def test_a_part_of_an_archive(aistore, uri, put):
 def test_a_stopped_download_goes_on(aistore, bucket, uri, put):
     data = os.urandom(2_000_000)
     put("large", data)
-    props = bucket.object("large").head("size,checksum,version")
     path = aistore.folder / "large"
-    identity = "\0".join(
-        [
-            bucket.object("large").uname,
-            str(path),
-            str(props.size),
-            props.checksum_value,
-            props.obj_version,
-        ]
-    )
-    part = aistore.folder / f".aistore-{hashlib.sha256(identity.encode()).hexdigest()[:24]}.part"
-    part.write_bytes(data[:1_500_000])
+    part = part_of(bucket.object("large"), path)
+    with part.open() as file:
+        file.write(data[:1_500_000])
     done = aistore.run("get", "--resume", f"{uri}/large")
     assert b"going on at byte 1,500,000 of 2,000,000" in done.stderr
     assert path.read_bytes() == data
     assert os.listdir(aistore.folder) == ["large"]
 
     # A part that is not the beginning of the object is found out, and does not come back.
-    part.write_bytes(b"x" * 1_000_000)
+    with part.open() as file:
+        file.write(b"x" * 1_000_000)
     path.unlink()
     assert "the cluster has" in aistore.fails("get", "--resume", f"{uri}/large", code=1)
     assert os.listdir(aistore.folder) == []
     aistore("get", "--resume", f"{uri}/large")
     assert path.read_bytes() == data
+
+
+def part_of(obj, path):
+    """Return what a stopped download leaves."""
+    props = obj.head("size,checksum,version")
+    return Part(path, f"{obj.uname}\0{props.size}\0{props.checksum_value}\0{props.obj_version}")
+
+
+@pytest.mark.parametrize(
+    "command", [("get", "--resume", "large"), ("get", "large"), ("get", "-r", ""), ("sync", "")]
+)
+def test_no_part_stays_beside_a_finished_download(aistore, bucket, uri, put, command):
+    """The object was overwritten after the download stopped, or the file comes in another way."""
+    put("large", b"old")
+    put("other", b"other")
+    with part_of(bucket.object("large"), aistore.folder / "large").open() as file:
+        file.write(b"ol")
+    with part_of(bucket.object("other"), aistore.folder / "elsewhere").open() as file:
+        file.write(b"o")
+    put("large", b"new")
+    *words, name = command
+    aistore(*words, f"{uri}/{name}", str(aistore.folder) if not name else "large")
+    assert (aistore.folder / "large").read_bytes() == b"new"
+    left = {name for name in os.listdir(aistore.folder) if is_part(name)}
+    assert len(left) == 1  # of the file that is not there yet
+    with part_of(bucket.object("other"), aistore.folder / "elsewhere").open() as file:
+        file.seek(0)
+        assert file.read() == b"o"
 
 
 def test_head(aistore, bucket, uri, put):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -64,13 +65,43 @@ def test_an_empty_source_deletes_nothing_by_accident(aistore, uri, tree):
 
 def test_links_do_not_lead_out_of_the_folder(aistore, uri, put):
     put("link/file", b"x")
-    outside = aistore.folder / "outside"
+    put("link/sub/file", b"x")
+    put("precious", b"x")
+    put("z", b"z")
+    outside, tree = aistore.folder / "outside", aistore.folder / "tree"
     outside.mkdir()
-    (aistore.folder / "tree").mkdir()
-    (aistore.folder / "tree/link").symlink_to(outside)
-    assert "leads out of" in aistore.fails("sync", uri, "tree", code=1)
-    assert os.listdir(outside) == []
-    assert "leads out of" in aistore.fails("get", "-r", uri, "tree", code=1)
+    (outside / "precious").write_bytes(b"precious")
+    for command in (("sync",), ("get", "-r"), ("cp", "-r"), ("mv", "-r")):
+        tree.mkdir()
+        (tree / "link").symlink_to(outside)
+        (tree / "precious").symlink_to(outside / "precious")
+        message = aistore.fails(*command, uri, "tree", code=1)
+        assert "2 objects cannot be files below tree" in message
+        assert "a link that leads out of the folder" in message
+        assert os.listdir(outside) == ["precious"]
+        assert (outside / "precious").read_bytes() == b"precious"
+        assert (tree / "z").read_bytes() == b"z"
+        assert (tree / "precious").read_bytes() == b"x"
+        shutil.rmtree(tree)
+    assert len(aistore("ls", "-r", uri).splitlines()) == 4  # nothing was moved
+
+
+def test_what_cannot_be_files_here_is_named_and_all_others_come(aistore, uri, put):
+    for name in ("d", "d/x", "x//y", "x/y", "z1", "z2"):
+        put(name, name.encode())
+    for command in (("sync",), ("get", "-r"), ("cp", "-r"), ("mv", "-r")):
+        message = aistore.fails(*command, uri, "tree", code=1)
+        assert "2 objects cannot be files below tree: 'd' is also a folder" in message
+        assert "'x//y' has an empty path element" in message
+        tree = aistore.folder / "tree"
+        files = {str(path.relative_to(tree)): path.read_text() for path in tree.rglob("*") if path.is_file()}
+        assert files == {name: name for name in ("d/x", "x/y", "z1", "z2")}
+        shutil.rmtree(tree)
+    assert len(aistore("ls", "-r", uri).splitlines()) == 6
+    assert "2 objects cannot be files" in aistore.fails(
+        "batch", uri, "d", "d/x", "x//y", "--to", "many", code=1
+    )
+    assert os.listdir(aistore.folder / "many") == ["d"]
 
 
 def test_a_bucket_without_checksums_is_transferred_anew(aistore, client, bucket, tree):
