@@ -114,7 +114,7 @@ test-lowest: $(LOWEST)/.ready $(PEER)/.ready
 	$(LOWEST)/bin/python $(PYTEST)
 
 # Every line and branch of the modules without I/O; which these are, tests/pure.toml says.
-PURE_TESTS := $(addprefix tests/unit/,authn batch bck dataset dsort models multiobj obj transport) $(wildcard tests/unit/test_*.py)
+PURE_TESTS := $(addprefix tests/unit/,authn batch bck dataset dsort models multiobj obj transport wire) $(wildcard tests/unit/test_*.py)
 pure: $(VENV)/.dev
 	$(PY) -m coverage run --rcfile=tests/pure.toml -m pytest -q $(PURE_TESTS)
 	$(PY) -m coverage report --rcfile=tests/pure.toml

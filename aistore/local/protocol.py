@@ -8,7 +8,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-MAX_HEAD = 64 << 10
+from aistore.wire.http1.messages import RequestGuard
+from aistore.wire.http1.parse import MalformedMessageError
+
 HEAD_SECONDS = 16.0
 IDLE_SECONDS = 75.0
 _CHECK_SECONDS = 4.0
@@ -68,14 +70,15 @@ class GuardedProtocol(HttpToolsProtocol):
     """An HTTP/1.1 connection with limits.
 
     A head is at most 64 KiB and must be complete 16 s after its first byte; a body must not pause, and a
-    reader not stall, for more than 75 s. Ambiguous framing (both `Transfer-Encoding` and `Content-Length`,
-    several lengths, a bare line feed) is refused by the parser.
+    reader not stall, for more than 75 s. What breaks the rules of HTTP/1.1 is refused before the server's
+    own parser gets it.
     """
 
     max_connections = 4096
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._guard = RequestGuard()
         self._in_head = True
         self._head_size = 0
         self._head_since = 0.0
@@ -103,7 +106,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count the head's bytes while feeding the parser."""
+        """Judge what came, then feed the parser."""
         self._last_data = self.loop.time()
         self._has_spoken = True
         if self._refused:
@@ -112,9 +115,12 @@ class GuardedProtocol(HttpToolsProtocol):
             if not self._head_size:
                 self._head_since = self._last_data
             self._head_size += len(data)
-        super().data_received(data)
-        if self._in_head and self._head_size > MAX_HEAD and not self.transport.is_closing():
-            self.send_400_response("")
+        try:
+            self._guard.feed(data)
+        except MalformedMessageError as err:
+            self.send_400_response(str(err))
+        else:
+            super().data_received(data)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # as asyncio documents it
         """Let a client that has said all it has to say read its answers."""
@@ -130,15 +136,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.scope["state"]["transport"] = self.transport
 
     def on_headers_complete(self) -> None:
-        """Refuse what is over-long or ambiguous, and what is no path; a request proper begins here."""
-        size, hosts = len(self.url), 0
-        for name, value in self.headers:
-            size += len(name) + len(value)
-            if name == b"host":
-                hosts += 1
-            elif name == b"transfer-encoding" and value.lower() != b"chunked":
-                raise _RefusedError
-        if size > MAX_HEAD or hosts > 1 or not self.url.startswith(b"/"):
+        """Refuse what is no path; a request proper begins here."""
+        if not self.url.startswith(b"/"):
             raise _RefusedError
         if b"%" in self.url and _BAD_ESCAPE.search(self.url.partition(b"?")[0]):
             raise _RefusedError
@@ -146,15 +145,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_size = 0
         self._in_body = True
         super().on_headers_complete()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep headers; trailers, which nothing here reads, are only counted."""
-        if self._in_head:
-            super().on_header(name, value)
-            return
-        self._head_size += len(name) + len(value)
-        if self._head_size > MAX_HEAD:
-            raise _RefusedError
+        self.headers = []  # trailers are no headers of the request
 
     def on_body(self, body: bytes) -> None:
         """Read further ahead of the application than the server by itself does: writes are then large."""
@@ -181,6 +172,14 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._refused:
             return
         self._refused = True
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:  # it was the next request: this one is still answered
+                cycle.keep_alive = False
+                return
+            if cycle.response_started:
+                self.transport.abort()
+                return
         self.transport.write(
             b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
             b"Content-Length: %d\r\n\r\n%s" % (len(_BAD_REQUEST), _BAD_REQUEST)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from aistore.errors import InvalidArgument, InvalidArgumentType
-from aistore.sdk.const import URL_PATH_OBJECTS
 
 _BUCKET = re.compile(r"[A-Za-z0-9._-]+")
 # What `quote` would leave as it is.
@@ -216,4 +215,4 @@ def bucket_objects_path(bucket: str) -> str:
     Raises:
         InvalidArgument: See `check_bucket_name`.
     """
-    return f"{URL_PATH_OBJECTS}/{check_bucket_name(bucket)}"
+    return f"objects/{check_bucket_name(bucket)}"

@@ -7,9 +7,11 @@ import select
 import socket
 import threading
 import time
-from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from aistore.wire.http1.messages import ResponseParser
+from aistore.wire.http1.parse import MalformedMessageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -17,82 +19,11 @@ if TYPE_CHECKING:
     Body = Callable[[], Iterable[bytes]]
 
 _RECEIVE = 256 << 10
-_MAX_HEAD = 64 << 10
 _MAX_IDLE = 64
 
 
 class ExchangeError(OSError):
     """The server can't be reached, or what it says is no answer."""
-
-
-class _Parser:
-    """What the parser of one connection has found so far; its methods are the parser's callbacks."""
-
-    def __init__(self) -> None:
-        from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
-
-        self._malformed = (HttpParserError, HttpParserUpgrade)
-        self._parser = HttpResponseParser(self)
-        self.begin()
-
-    def begin(self) -> None:
-        """An answer is to come."""
-        self.status = 0
-        self.fields: list[tuple[bytes, bytes]] = []
-        self.pieces: list[bytes] = []
-        self.held = 0
-        self.has_head = self.is_complete = False
-        self.is_reusable = True
-        self._head_size = 0
-
-    def feed(self, data: bytes | memoryview) -> None:
-        if not self.has_head:
-            self._head_size += len(data)
-        try:
-            self._parser.feed_data(data)
-        except self._malformed as err:
-            raise ExchangeError(f"malformed answer: {err}") from err
-        if not self.has_head and self._head_size > _MAX_HEAD:
-            raise ExchangeError(f"the answer's head is longer than {_MAX_HEAD} bytes")
-
-    def end(self) -> None:
-        """The connection ended: so does an answer that is as long as its connection."""
-        self.is_reusable = False
-        framed = {"content-length", "transfer-encoding"} & _by_name(self.fields).keys()
-        if not self.has_head or framed:
-            raise ExchangeError("the connection ended before the answer did")
-        self.is_complete = True
-
-    def on_message_begin(self) -> None:
-        if self.is_complete:  # more than was asked for
-            self.is_reusable = False
-
-    # What comes after a whole answer was not asked for, and is no part of it.
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self.is_complete:
-            return
-        self.fields.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        if self.is_complete:
-            return
-        self.status = self._parser.get_status_code()
-        self.has_head = self.status >= 200
-        if self.has_head:
-            self.is_reusable = bool(self._parser.should_keep_alive())
-
-    def on_body(self, data: bytes) -> None:
-        if self.is_complete:
-            return
-        self.pieces.append(data)
-        self.held += len(data)
-
-    def on_message_complete(self) -> None:
-        if self.has_head:
-            self.is_complete = True
-        else:
-            self.fields.clear()  # of an interim answer
 
 
 class Connection:
@@ -107,7 +38,7 @@ class Connection:
         # Waiting is `_wait`'s: with a timeout, each call of a socket would look first whether it has to wait.
         self._sock.setblocking(False)
         self._poll = select.poll() if hasattr(select, "poll") else None
-        self.parser = _Parser()
+        self.parser = ResponseParser("GET")
 
     @property
     def is_stale(self) -> bool:
@@ -127,12 +58,12 @@ class Connection:
         return self._sock.fileno()
 
     def begin(self, head: bytes) -> None:
-        """Send a request without a body, without waiting.
+        """Send a GET without a body, without waiting.
 
         Raises:
             OSError: The connection is broken, or has no room for the request.
         """
-        self.parser.begin()
+        self.parser = ResponseParser("GET")
         if self._sock.send(head) < len(head):
             raise ExchangeError("the server does not take the request")
 
@@ -149,14 +80,20 @@ class Connection:
             size = self._sock.recv_into(room)
         except BlockingIOError:
             return
-        if size:
-            self.parser.feed(room[:size])
-        else:
-            self.parser.end()
+        self._parse(bytes(room[:size]))
 
-    def ask(self, head: bytes, body: Body | None, deadline: float) -> None:
+    def _parse(self, data: bytes) -> None:
+        try:
+            if data:
+                self.parser.feed(data)
+            else:
+                self.parser.end()
+        except MalformedMessageError as err:
+            raise ExchangeError(f"malformed response: {err}" if data else str(err)) from err
+
+    def ask(self, method: str, head: bytes, body: Body | None, deadline: float) -> None:
         """Send a request and receive the head of its answer."""
-        self.parser.begin()
+        self.parser = ResponseParser(method)
         try:
             self._send(head, deadline)
             for piece in body() if body is not None else ():
@@ -165,7 +102,7 @@ class Connection:
             # It may have answered without reading everything.
             self.parser.is_reusable = False
         sent_all = self.parser.is_reusable
-        while not self.parser.has_head:
+        while self.parser.head is None:
             self.receive(deadline - time.monotonic())
         self.parser.is_reusable &= sent_all
 
@@ -182,11 +119,7 @@ class Connection:
         """Take the next bytes there are."""
         if not self._is_ready(max(timeout, 0.01)):
             raise TimeoutError("the answer takes too long")
-        data = self._sock.recv(_RECEIVE)
-        if data:
-            self.parser.feed(data)
-        else:
-            self.parser.end()
+        self._parse(self._sock.recv(_RECEIVE))
 
     def close(self) -> None:
         """Close the socket."""
@@ -199,6 +132,7 @@ class Answer:
     Attributes:
         status: HTTP status.
         body: The body if it is held, else None.
+        headers: Values by lower-case name.
     """
 
     def __init__(self, connection: Connection, keep: Callable[[Connection], object]) -> None:
@@ -206,13 +140,10 @@ class Answer:
         self._keep = keep
         self._is_open = True
         self.body: bytes | None = None
-        self.status = connection.parser.status
-        self._fields = connection.parser.fields
-
-    @cached_property
-    def headers(self) -> Mapping[str, str]:
-        """By lower-case name."""
-        return _by_name(self._fields)
+        head = connection.parser.head
+        assert head is not None
+        self.status = head.status
+        self.headers: Mapping[str, str] = head.fields
 
     def hold(self) -> None:
         """Take the body of an answer that has arrived whole from its connection, which it needs no more."""
@@ -268,11 +199,7 @@ class Answer:
             self._connection.close()
 
 
-def _by_name(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in fields}
-
-
-def _taken(parser: _Parser) -> list[bytes]:
+def _taken(parser: ResponseParser) -> list[bytes]:
     taken, parser.pieces = parser.pieces, []
     return taken
 
@@ -325,20 +252,26 @@ class Connections:
         kept = self._take(url)
         if kept is not None:
             try:
-                return self._ask(url, kept, head, body, deadline)
+                return self._ask(url, kept, method, head, body, deadline)
             except TimeoutError:
                 raise
             except OSError:
                 # Closed by the server in the moment that it was taken: that says nothing about the request.
-                if kept.parser.has_head:
+                if kept.parser.head is not None:
                     raise
-        return self._ask(url, _connect(url, connect_seconds), head, body, deadline)
+        return self._ask(url, _connect(url, connect_seconds), method, head, body, deadline)
 
     def _ask(
-        self, url: str, connection: Connection, head: bytes, body: Body | None, deadline: float
+        self,
+        url: str,
+        connection: Connection,
+        method: str,
+        head: bytes,
+        body: Body | None,
+        deadline: float,
     ) -> Answer:
         try:
-            connection.ask(head, body, deadline)
+            connection.ask(method, head, body, deadline)
         except BaseException:
             connection.close()
             raise

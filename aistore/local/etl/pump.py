@@ -156,7 +156,7 @@ class Pump(Generic[T]):
             return
         if parser.is_complete or parser.held > _MAX_HELD:
             settled.append((self._token(line), self._answer(line)))
-        elif parser.has_head and not line.has_head:
+        elif parser.head is not None and not line.has_head:
             line.has_head = True
             self._be_patient(line)
 

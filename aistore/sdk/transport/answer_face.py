@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from urllib3 import HTTPHeaderDict
 
-    from aistore.wire.http1.parse import Head
+    from aistore.wire.http1.parse import ResponseHead
 
 
 class AnswerFace(io.RawIOBase):
     """Status, headers and progress of an answer.
 
     Attributes:
-        _head: Head of the answer.
+        _head: Head of the response.
         _url: URL of the request.
         _length: Length of the body in bytes; negative when it is not known.
         _pos: Number of bytes read so far.
     """
 
-    _head: Head
+    _head: ResponseHead
     _url: str
     _length: int
     _pos: int

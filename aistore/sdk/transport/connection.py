@@ -21,7 +21,14 @@ from aistore.sdk.errors import (
 )
 from aistore.sdk.transport.resolve import resolve
 from aistore.sdk.transport.waits import limit_waits
-from aistore.wire.http1.parse import Head, MalformedAnswerError, find_end, parse_head
+from aistore.wire.http1.messages import MAX_INTERIM
+from aistore.wire.http1.parse import (
+    RESPONSE_PREFIX,
+    MalformedMessageError,
+    ResponseHead,
+    find_end,
+    parse_response,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +39,6 @@ if TYPE_CHECKING:
 
 RECV = 16 * 1024
 """How much is received at a time while a head is expected, in bytes."""
-MAX_INTERIM = 16
-"""Most interim (1xx) answers skipped for one request."""
 
 log = logging.getLogger("aistore.sdk.transport")
 
@@ -193,7 +198,7 @@ class Connection:
 
     # ------------------------------------------------------------ in
 
-    def read_head(self, *, interim: bool = False) -> Head:
+    def read_head(self, *, interim: bool = False) -> ResponseHead:
         """Read the head of the next answer.
 
         Args:
@@ -205,25 +210,25 @@ class Connection:
         Raises:
             DeadConnectionError: The peer closed or reset the connection.
             AISReadTimeout: Nothing came within the read timeout.
-            MalformedAnswerError: What came is not a head.
+            MalformedMessageError: What came is not a head.
         """
         for _ in range(MAX_INTERIM):
             head = self._read_head()
             if head.status >= 200 or interim:
                 return head
             if head.status == 101:
-                raise MalformedAnswerError("switch of protocols that nobody asked for")
-        raise MalformedAnswerError(f"more than {MAX_INTERIM} interim answers")
+                raise MalformedMessageError("switch of protocols that nobody asked for")
+        raise MalformedMessageError(f"more than {MAX_INTERIM} interim answers")
 
-    def _read_head(self) -> Head:
+    def _read_head(self) -> ResponseHead:
         sock = self.sock or self._socket()
         data = self.buffer
         searched = 0
         while True:
             if data:
-                end = find_end(data, searched)
+                end = find_end(data, searched, RESPONSE_PREFIX)
                 if end >= 0:
-                    head = parse_head(data, end)
+                    head = parse_response(data, end)
                     self.buffer = data[end:]
                     return head
                 searched = len(data)

@@ -14,8 +14,8 @@ from aistore.sdk.errors import (
 )
 from aistore.sdk.transport.body import BodyError
 from aistore.sdk.transport.connection import Connection, DeadConnectionError
-from aistore.wire.http1.chunked import LAST_CHUNK, encode_chunk
-from aistore.wire.http1.parse import Head, MalformedAnswerError
+from aistore.wire.http1.chunked import encode_chunks
+from aistore.wire.http1.parse import MalformedMessageError, ResponseHead
 
 if TYPE_CHECKING:
     from aistore.sdk.transport.body import Body
@@ -36,7 +36,7 @@ def exchange(
     fields: bytes | None = None,
     *,
     expect: bool = False,
-) -> tuple[Connection, Head]:
+) -> tuple[Connection, ResponseHead]:
     """Send one request to one server and read the head of its answer.
 
     Args:
@@ -69,7 +69,7 @@ def exchange(
                     body.rewind()
                 continue
             raise AISConnectionError(str(err)) from err
-        except MalformedAnswerError as err:
+        except MalformedMessageError as err:
             conn.close()
             raise AISProtocolError(str(err)) from err
         except BodyError as err:
@@ -95,7 +95,9 @@ def _connect(pool: Pool, call: Call, hop: Hop, *, fresh: bool) -> Connection:
         raise
 
 
-def _roundtrip(conn: Connection, hop: Hop, body: Body | None, fields: bytes | None, expect: bool) -> Head:
+def _roundtrip(
+    conn: Connection, hop: Hop, body: Body | None, fields: bytes | None, expect: bool
+) -> ResponseHead:
     if body is None:
         framing = b"" if hop.method in ("GET", "HEAD", "OPTIONS") else _NO_BODY
         conn.send(hop.head(framing, fields))
@@ -120,7 +122,7 @@ def _roundtrip(conn: Connection, hop: Hop, body: Body | None, fields: bytes | No
     return _send_body(conn, body)
 
 
-def _send_body(conn: Connection, body: Body) -> Head:
+def _send_body(conn: Connection, body: Body) -> ResponseHead:
     """Send a body, and read the answer, which may come before the body is through."""
     try:
         _write(conn, body)
@@ -130,7 +132,7 @@ def _send_body(conn: Connection, body: Body) -> Head:
             raise
         try:
             head = conn.read_head()
-        except (DeadConnectionError, AISReadTimeout, MalformedAnswerError):
+        except (DeadConnectionError, AISReadTimeout, MalformedMessageError):
             raise err from None
         if head.status < 300:
             raise
@@ -144,18 +146,9 @@ def _write(conn: Connection, body: Body) -> None:
     if file is not None:
         conn.send_file(body, file)
         return
-    chunked = body.size is None
-    for piece in body.chunks():
-        if not chunked:
-            conn.send(piece)
-        elif len(piece) <= _INLINE:
-            conn.send(b"".join((encode_chunk(len(piece)), piece, b"\r\n")))
-        else:
-            conn.send(encode_chunk(len(piece)))
-            conn.send(piece)
-            conn.send(b"\r\n")
-    if chunked:
-        conn.send(LAST_CHUNK)
+    pieces = body.chunks()
+    for piece in pieces if body.size is not None else encode_chunks(pieces):
+        conn.send(piece)
 
 
 def _body_framing(body: Body) -> bytes:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, cast
 
 from aistore.sdk.errors import AISNetworkError
 from aistore.sdk.transport.connection import DeadConnectionError, describe
-from aistore.sdk.transport.plain_head import PLAIN_HEAD, checksum_fields
 from aistore.sdk.transport.stream import BodyReader
 from aistore.wire.http1.parse import (
-    MAX_HEAD,
-    Head,
-    MalformedAnswerError,
-    body_length,
+    PLAIN_MAX,
+    PLAIN_RESPONSE,
+    RESPONSE_PREFIX,
+    MalformedMessageError,
+    ResponseHead,
     find_end,
-    parse_head,
+    parse_response,
+    response_length,
 )
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from aistore.sdk.transport.pool import Pool
 
 _BUFFER = 128 * 1024
+_CHECKSUM = re.compile(rb"\r\n(Ais-Checksum-(?:Type|Value)): ([^\r\n\0]*)", re.IGNORECASE)
 
 
 class LaneLostError(Exception):
@@ -77,21 +80,21 @@ class Lane:
         self._open()
         if self._low == self._high:
             self._receive()
-        plain = PLAIN_HEAD.match(self._buffer, self._low, self._high)
-        if plain is not None and plain.end() - self._low <= MAX_HEAD:
+        plain = PLAIN_RESPONSE.match(self._buffer, self._low, self._high)
+        if plain is not None and plain.end() - self._low <= PLAIN_MAX:
             length = int(plain[2])
             if length <= _BUFFER:
                 status = int(plain[1])
-                fields = checksum_fields(self._buffer, self._low, plain.end())
+                fields = _checksum_fields(self._buffer, self._low, plain.end())
                 self._low = plain.end()
                 body = self._read_short(length)
                 self.waiting -= 1
                 return status, fields, body
         try:
             head = self._read_head()
-            length = body_length(head, "GET")
+            length = response_length(head, "GET")
             body = self._read_short(length) if 0 <= length <= _BUFFER else self._read_long(head, length)
-        except MalformedAnswerError as err:
+        except MalformedMessageError as err:
             raise self._lost(str(err)) from err
         self.waiting -= 1
         if not head.keep_alive:
@@ -136,19 +139,19 @@ class Lane:
         self.close()
         return LaneLostError(why)
 
-    def _read_head(self) -> Head:
+    def _read_head(self) -> ResponseHead:
         low, searched = self._low, 0
         while True:
             end = self._buffer.find(b"\r\n\r\n", low + searched, self._high)
             data = bytes(self._view[low : self._high if end < 0 else end + 4])
             if end >= 0:
                 self._low = end + 4
-                head = parse_head(data, find_end(data))
+                head = parse_response(data, find_end(data, 0, RESPONSE_PREFIX))
                 if head.status < 200:
-                    raise MalformedAnswerError("an interim answer that nobody asked for")
+                    raise MalformedMessageError("an interim answer that nobody asked for")
                 return head
             if data:
-                find_end(data)  # says what can never become a head
+                find_end(data, 0, RESPONSE_PREFIX)  # says what can never become a head
             searched = max(0, self._high - low - 3)
             self._receive()
             low = self._low
@@ -179,7 +182,7 @@ class Lane:
             raise self._lost("the server closed the connection")
         self._high += size
 
-    def _read_long(self, head: Head, length: int) -> bytes:
+    def _read_long(self, head: ResponseHead, length: int) -> bytes:
         conn = self._open()
         conn.buffer = bytes(self._view[self._low : self._high])
         self._low = self._high = 0
@@ -191,3 +194,9 @@ class Lane:
             raise self._lost(str(err)) from err
         finally:
             reader.close()
+
+
+def _checksum_fields(data: bytearray, start: int, end: int) -> dict[str, str]:
+    """Return the headers between two positions that tell the object's checksum, by names in lower case."""
+    found = _CHECKSUM.findall(data, start, end)
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in found}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from aistore.wire.http1.parse import MalformedAnswerError
+from aistore.wire.http1.parse import MalformedMessageError
 
 MAX_HOPS = 3
 """Most redirects followed for one request."""
@@ -49,16 +49,16 @@ def follow(status: int, location: str | None, origin: str, hops: int) -> Redirec
         Where to go, or None when the answer is the final one.
 
     Raises:
-        MalformedAnswerError: When there is no usable `Location`.
+        MalformedMessageError: When there is no usable `Location`.
         TooManyHopsError: When the hop cap is reached.
     """
     if status not in REDIRECTS:
         return None
     if not location:
-        raise MalformedAnswerError(f"redirect (status {status}) without a Location")
+        raise MalformedMessageError(f"redirect (status {status}) without a Location")
     match = _LOCATION.fullmatch(location)
     if match is None or not (match[1] or match[2]):
-        raise MalformedAnswerError(f"redirect (status {status}) to unusable Location {location[:200]!r}")
+        raise MalformedMessageError(f"redirect (status {status}) to unusable Location {location[:200]!r}")
     if hops >= MAX_HOPS:
         raise TooManyHopsError(f"more than {MAX_HOPS} redirects")
     target = match[2] or "/"

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.structures import CaseInsensitiveDict
 
+from aistore.errors import AISProtocolError
 from aistore.wire.http1.content_encoding import decode, is_coded
+from aistore.wire.http1.parse import MalformedMessageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aistore.sdk.transport.stream import BodyReader
-    from aistore.wire.http1.parse import Head
+    from aistore.wire.http1.parse import ResponseHead
 
 
 class Sent:
@@ -48,7 +50,7 @@ class Response(requests.Response):
     """A `requests.Response` whose costly parts are made when they are asked for.
 
     Args:
-        head: Head of the answer.
+        head: Head of the response.
         url: URL that gave it, after redirects.
         sent: The request.
         raw: Body as it arrives, for a streamed call.
@@ -59,13 +61,13 @@ class Response(requests.Response):
 
     def __init__(
         self,
-        head: Head,
+        head: ResponseHead,
         url: str,
         sent: Sent,
         raw: BodyReader | None,
         content: bytes,
         elapsed: float,
-        hops: tuple[tuple[Head, str], ...] = (),
+        hops: tuple[tuple[ResponseHead, str], ...] = (),
     ) -> None:
         # Not the constructor of the base class: it makes a cookie jar, a header mapping and more per answer.
         self.status_code = head.status
@@ -168,7 +170,10 @@ class Response(requests.Response):
             self._body = self._reader.read(decode_content=True)
             self._decoded = True
         if not self._decoded:
-            self._body = b"".join(decode([self._body], self._head.fields["content-encoding"]))
+            try:
+                self._body = b"".join(decode([self._body], self._head.fields["content-encoding"]))
+            except MalformedMessageError as err:
+                raise AISProtocolError(str(err), method=self._sent.method, url=self._sent.url) from err
             self._decoded = True
         return self._body
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import time
 import warnings
-import zlib
 from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.errors import AISChunkedEncodingError, AISNetworkError, AISProtocolError, AISReadTimeout
@@ -13,7 +12,7 @@ from aistore.sdk.transport.answer_face import AnswerFace
 from aistore.sdk.transport.connection import RECV, describe
 from aistore.wire.http1.chunked import ChunkedDecoder
 from aistore.wire.http1.content_encoding import decode, is_coded
-from aistore.wire.http1.parse import CHUNKED, UNTIL_CLOSE, Head, MalformedAnswerError
+from aistore.wire.http1.parse import CHUNKED, UNTIL_CLOSE, MalformedMessageError, ResponseHead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,8 +32,8 @@ class BodyReader(AnswerFace):
     Args:
         conn: Connection whose head was read.
         pool: Where the connection goes afterwards.
-        head: Head of the answer.
-        length: How the body is framed (`body_length`).
+        head: Head of the response.
+        length: How the body is framed (`response_length`).
         method: Method of the request.
         url: URL of the request.
         deadline: Monotonic time by which the body must be there, or None.
@@ -50,7 +49,7 @@ class BodyReader(AnswerFace):
         self,
         conn: Connection,
         pool: Pool,
-        head: Head,
+        head: ResponseHead,
         length: int,
         method: str,
         url: str,
@@ -214,8 +213,8 @@ class BodyReader(AnswerFace):
         if decode_content and is_coded(encoding):
             try:
                 yield from decode(pieces, str(encoding))
-            except zlib.error as err:
-                raise self._failed(AISProtocolError(f"cannot undo {encoding}: {err}")) from err
+            except MalformedMessageError as err:
+                raise self._failed(AISProtocolError(str(err))) from err
         else:
             yield from pieces
 
@@ -225,8 +224,8 @@ class BodyReader(AnswerFace):
             return data
         try:
             return b"".join(decode([data], str(encoding)))
-        except zlib.error as err:
-            raise self._failed(AISProtocolError(f"cannot undo {encoding}: {err}")) from err
+        except MalformedMessageError as err:
+            raise self._failed(AISProtocolError(str(err))) from err
 
     def _read_rest(self) -> bytes:
         if self._length >= 0:
@@ -278,7 +277,7 @@ class BodyReader(AnswerFace):
                 self._cut_short()
             try:
                 pos = decoder.advance(data, 0)
-            except MalformedAnswerError as err:
+            except MalformedMessageError as err:
                 raise self._failed(AISProtocolError(str(err))) from err
             conn.buffer = data[pos:]
             if decoder.done:
@@ -293,7 +292,7 @@ class BodyReader(AnswerFace):
             self._cut_short()
         try:
             pos, payload = decoder.skip(data)
-        except MalformedAnswerError as err:
+        except MalformedMessageError as err:
             raise self._failed(AISProtocolError(str(err))) from err
         self._pos += payload
         if decoder.done:

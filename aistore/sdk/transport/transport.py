@@ -29,12 +29,12 @@ from aistore.sdk.transport.redirect import REDIRECTS, SIGNED, TooManyHopsError, 
 from aistore.sdk.transport.response import Response, Sent
 from aistore.sdk.transport.stream import BodyReader
 from aistore.sdk.transport.url import Base, Origin, parse_origin
-from aistore.wire.http1.parse import MalformedAnswerError, body_length
+from aistore.wire.http1.parse import MalformedMessageError, response_length
 
 if TYPE_CHECKING:
     from aistore.sdk.transport.connection import Connection
     from aistore.sdk.transport.tls import TLSConfig
-    from aistore.wire.http1.parse import Head
+    from aistore.wire.http1.parse import ResponseHead
 
 log = logging.getLogger("aistore.sdk.transport")
 
@@ -103,8 +103,10 @@ class Transport:
 
     # ------------------------------------------------------------ hops
 
-    def _travel(self, call: Call, hop: Hop) -> tuple[Connection, Head, list[tuple[Head, str]]]:
-        hops: list[tuple[Head, str]] = []
+    def _travel(
+        self, call: Call, hop: Hop
+    ) -> tuple[Connection, ResponseHead, list[tuple[ResponseHead, str]]]:
+        hops: list[tuple[ResponseHead, str]] = []
         mode = self._first_mode(call)
         while True:
             if mode == _PROBE:
@@ -132,7 +134,7 @@ class Transport:
             return _DIRECT
         return self._modes.get(call.base.origin.key, _PROBE)
 
-    def _mode_after_probe(self, call: Call, hop: Hop, conn: Connection, head: Head) -> int | None:
+    def _mode_after_probe(self, call: Call, hop: Hop, conn: Connection, head: ResponseHead) -> int | None:
         """Decide whether the same request must be made in another way; None goes on with the answer."""
         key = call.base.origin.key
         if head.status in REDIRECTS:
@@ -149,7 +151,7 @@ class Transport:
             return _DIRECT
         return None
 
-    def _redirect(self, call: Call, hop: Hop, conn: Connection, head: Head, count: int) -> None:
+    def _redirect(self, call: Call, hop: Hop, conn: Connection, head: ResponseHead, count: int) -> None:
         try:
             step = follow(head.status, head.fields.get("location"), _origin_text(hop.origin), count)
             assert step is not None
@@ -157,7 +159,7 @@ class Transport:
         except TooManyHopsError as err:
             conn.close()
             raise AISTooManyRedirects(str(err)) from err
-        except (MalformedAnswerError, ValueError) as err:
+        except (MalformedMessageError, ValueError) as err:
             conn.close()
             raise ErrInvalidResponse(str(err), method=call.method, url=hop.url) from err
         self._drain(conn, head, hop)
@@ -210,14 +212,14 @@ class Transport:
 
     # ------------------------------------------------------------ answers
 
-    def _framing(self, conn: Connection, head: Head, hop: Hop) -> int:
+    def _framing(self, conn: Connection, head: ResponseHead, hop: Hop) -> int:
         try:
-            return body_length(head, hop.method)
-        except MalformedAnswerError as err:
+            return response_length(head, hop.method)
+        except MalformedMessageError as err:
             conn.close()
             raise AISProtocolError(str(err)) from err
 
-    def _drain(self, conn: Connection, head: Head, hop: Hop) -> None:
+    def _drain(self, conn: Connection, head: ResponseHead, hop: Hop) -> None:
         """Get rid of the body of an answer that is not the final one."""
         length = self._framing(conn, head, hop)
         if 0 <= length == len(conn.buffer) and head.keep_alive:
@@ -234,10 +236,10 @@ class Transport:
         call: Call,
         hop: Hop,
         conn: Connection,
-        head: Head,
+        head: ResponseHead,
         length: int,
         seconds: float,
-        hops: tuple[tuple[Head, str], ...],
+        hops: tuple[tuple[ResponseHead, str], ...],
     ) -> Response:
         content = b""
         reader = None

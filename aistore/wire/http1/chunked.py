@@ -1,16 +1,27 @@
-"""Decode a chunked body (RFC 9112, 7.1) without doing I/O."""
+"""Chunked bodies (RFC 9112, 7.1): decoding and encoding, without I/O."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from aistore.wire.http1.parse import MAX_HEAD, MalformedAnswerError
+from aistore.wire.http1.parse import MAX_HEAD, MalformedMessageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 MAX_SIZE_LINE = 4096
 """Longest line that announces a chunk, extensions included, in bytes."""
 
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\r\n\0]*)?\r\n")
-_TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*\r\n")
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+# Without the white space around extensions that 7.1.1 calls bad: nobody writes it, and others refuse it.
+_EXTENSION = rb";%b(?:=(?:%b|\"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*\"))?" % (_TOKEN, _TOKEN)
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:%b)*\r\n" % _EXTENSION)
+# A trailer must not frame the message (RFC 9110, 6.5.1).
+_TRAILER = re.compile(
+    rb"(?!(?i:content-length|transfer-encoding|host):)%b:[^\0-\x08\n-\x1f\x7f]*\r\n" % _TOKEN
+)
+_JOIN_UP_TO = 64 * 1024  # longer pieces are not copied to frame them
 
 _SIZE, _DATA, _DATA_END, _TRAILERS, _DONE = range(5)
 
@@ -64,7 +75,7 @@ class ChunkedDecoder:
             `len(data)` when more is needed.
 
         Raises:
-            MalformedAnswerError: When the framing breaks the rules.
+            MalformedMessageError: When the framing breaks the rules.
         """
         while pos < len(data) and self._state not in (_DATA, _DONE):
             line, pos = self._take_line(data, pos)
@@ -72,19 +83,20 @@ class ChunkedDecoder:
                 self._on_line(line)
         return pos
 
-    def skip(self, data: bytes) -> tuple[int, int]:
+    def skip(self, data: bytes, pos: int = 0) -> tuple[int, int]:
         """Pass over framing and payload.
 
         Args:
             data: What has arrived.
+            pos: Where to go on in it.
 
         Returns:
             Where the body ended, or `len(data)`, and how many bytes of payload there were.
 
         Raises:
-            MalformedAnswerError: When the framing breaks the rules.
+            MalformedMessageError: When the framing breaks the rules.
         """
-        pos = payload = 0
+        payload = 0
         while pos < len(data) and not self.done:
             if self.remaining:
                 size = min(self.remaining, len(data) - pos)
@@ -102,9 +114,9 @@ class ChunkedDecoder:
         line = self._line + data[pos:stop]
         # Only CR LF may follow the payload: anything else is refused at its first byte.
         if self._state == _DATA_END and not b"\r\n".startswith(line):
-            raise MalformedAnswerError("chunk longer than announced")
+            raise MalformedMessageError("chunk longer than announced")
         if len(line) > limit:
-            raise MalformedAnswerError("line of the chunked framing too long")
+            raise MalformedMessageError("line of the chunked framing too long")
         if end < 0:
             self._line = line
             return b"", stop
@@ -117,7 +129,7 @@ class ChunkedDecoder:
         elif self._state == _SIZE:
             match = _SIZE_LINE.fullmatch(line)
             if match is None:
-                raise MalformedAnswerError(f"malformed chunk size {line[:64]!r}")
+                raise MalformedMessageError(f"malformed chunk size {line[:64]!r}")
             self.remaining = int(match[1], 16)
             self._state = _DATA if self.remaining else _TRAILERS
         elif line == b"\r\n":
@@ -125,20 +137,39 @@ class ChunkedDecoder:
         else:
             self._trailers += len(line)
             if self._trailers > MAX_HEAD or not _TRAILER.fullmatch(line):
-                raise MalformedAnswerError("malformed or too long trailer")
+                raise MalformedMessageError("malformed or too long trailer")
 
 
-def encode_chunk(size: int) -> bytes:
-    """Frame a chunk of a request body.
+def encode_size(size: int) -> bytes:
+    """Write the line before the bytes of a chunk; CR LF follows them.
 
     Args:
-        size: Number of bytes, positive; after them comes CR LF.
-
-    Returns:
-        The line before them.
+        size: Number of bytes, positive.
     """
     return b"%x\r\n" % size
 
 
 LAST_CHUNK = b"0\r\n\r\n"
-"""What ends a chunked body."""
+"""The end of a chunked body."""
+
+
+def encode_chunks(
+    pieces: Iterable[bytes | bytearray | memoryview],
+) -> Iterator[bytes | bytearray | memoryview]:
+    """Frame a body whose length is not known beforehand.
+
+    Args:
+        pieces: The body; empty pieces are left out, because an empty chunk is the end.
+
+    Yields:
+        The bytes to send, the end of the body included.
+    """
+    for piece in pieces:
+        size = len(piece)
+        if 0 < size <= _JOIN_UP_TO:
+            yield b"".join((encode_size(size), piece, b"\r\n"))
+        elif size:
+            yield encode_size(size)
+            yield piece
+            yield b"\r\n"
+    yield LAST_CHUNK

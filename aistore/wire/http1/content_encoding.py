@@ -5,6 +5,8 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+from aistore.wire.http1.parse import MalformedMessageError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -29,8 +31,15 @@ def decode(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
         Decoded bytes, never empty.
 
     Raises:
-        zlib.error: When the body is not coded so, or ends early.
+        MalformedMessageError: The body is not coded so, or ends early.
     """
+    try:
+        yield from _decode(pieces, encoding)
+    except zlib.error as err:
+        raise MalformedMessageError(f"cannot undo {encoding}: {err}") from err
+
+
+def _decode(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     coder = None
     fed = False
     for piece in pieces:

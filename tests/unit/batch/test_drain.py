@@ -13,7 +13,7 @@ from aistore.sdk.batch import drain
 from aistore.sdk.batch.batch import Batch
 from aistore.sdk.bucket import Bucket
 from aistore.wire.http1.chunked import ChunkedDecoder
-from aistore.wire.http1.parse import MalformedAnswerError
+from aistore.wire.http1.parse import MalformedMessageError
 
 TAR = tar_of([("bck/a", b"1")])
 
@@ -150,5 +150,5 @@ def test_chunks_are_skipped_at_every_split():
             total += payload
         assert (total, decoder.done) == (6, True)
         assert split > len(data) - 4 or piece[pos:] == b"next"
-    with pytest.raises(MalformedAnswerError):
+    with pytest.raises(MalformedMessageError):
         ChunkedDecoder().skip(b"x\r\n")

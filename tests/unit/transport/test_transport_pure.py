@@ -26,7 +26,7 @@ from aistore.sdk.transport.url import (
     parse_origin,
     split_url,
 )
-from aistore.wire.http1.parse import MalformedAnswerError
+from aistore.wire.http1.parse import MalformedMessageError
 from aistore.wire.http1.write import encode_head, encode_lines, encode_token
 
 # ---------------------------------------------------------------- redirects
@@ -60,7 +60,7 @@ def test_forms_of_location(location, origin, target):
     [None, "", "ftp://h/x", "http://u:p@h/x", "http://h/a b", "x/y", "//evil/x y", "http:/x", "javascript:1"],
 )
 def test_unusable_location_is_an_error(location):
-    with pytest.raises(MalformedAnswerError):
+    with pytest.raises(MalformedMessageError):
         follow(307, location, "http://h:1", 0)
 
 

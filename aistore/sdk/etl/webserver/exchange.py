@@ -242,7 +242,9 @@ def check_size(limit: int, announced: str | int | None) -> None:
     Raises:
         ObjectTooLarge: It has more.
     """
-    if announced is not None and str(announced).isdecimal() and int(announced) > limit:
+    digits = str(announced).lstrip("0")
+    # A number of thousands of digits cannot be converted.
+    if digits.isdecimal() and (len(digits) > 18 or int(digits) > limit):
         raise ObjectTooLarge(limit)
 
 

@@ -154,8 +154,12 @@ class FastAPIServer(ETLServer):
         return client
 
     def _uvicorn_config(self, **kwargs: Any) -> Any:
-        return require("uvicorn", "FastAPIServer").Config(
+        config = require("uvicorn", "FastAPIServer").Config
+        from aistore.sdk.etl.webserver.asgi_protocol import StrictProtocol
+
+        return config(
             self.app,
+            http=StrictProtocol,
             log_config=None,
             access_log=False,
             proxy_headers=False,

@@ -8,7 +8,7 @@ import socket
 import time
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 from aistore.sdk.const import (
@@ -23,11 +23,11 @@ from aistore.sdk.etl.webserver.base_etl_server import DRAIN_CHUNK_BYTES
 from aistore.sdk.etl.webserver.blocking import RequestIO
 from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
 from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply
-from aistore.sdk.etl.webserver.http_body import BadFraming, RequestBody, body_of
-from aistore.sdk.etl.webserver.http_head import BadHead
-from aistore.sdk.etl.webserver.http_source import Sink, Source
+from aistore.sdk.etl.webserver.http_source import RECEIVE_BYTES, RequestBody, Sink, Source
 from aistore.sdk.etl.webserver.threaded_http import IDLE_SECONDS, ThreadedHTTPServer
 from aistore.sdk.transport.waits import limit_waits
+from aistore.wire.http1.chunked import LAST_CHUNK, encode_size
+from aistore.wire.http1.parse import Headers, MalformedMessageError, request_length
 
 if TYPE_CHECKING:
     from aistore.sdk.etl.webserver.base_etl_server import ETLServer
@@ -112,19 +112,21 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
         self.command, self.path, self.request_version = "", "", "HTTP/1.1"
         try:
             head = self._source.read_head()
-        except BadHead as exc:
+            if head is None:
+                return
+            self._body = RequestBody(self._source, request_length(head))
+        except MalformedMessageError as exc:
             self._send(Reply(exc.status, error=str(exc)))
-            self._linger(RequestBody(cast("BinaryIO", self.rfile), None))
+            self._linger()
             return
-        if head is None:
-            return
-        self.command, self.path, self.request_version = head.method, head.target, head.version
-        self.headers = cast("Any", head.fields)
+        self.command, self.path = head.method, head.target
+        self.request_version = "HTTP/1.1" if head.version == 11 else "HTTP/1.0"
+        self.headers = cast("Any", Headers(head.fields))
         self.close_connection = not head.keep_alive
-        self._expects = head.fields.lower("expect").lower() == "100-continue"
+        self._expects = head.fields.get("expect", "").lower() == "100-continue"
         method = getattr(self, f"do_{self.command}", None)
         if method is None:
-            self.close_connection = True  # what it has for a body is not known
+            self.close_connection = True
             self._send(Reply(501, error=f"Unsupported method ({self.command!r})"))
             return
         method()
@@ -135,7 +137,7 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer the health check, or transform an object of the target (hpull)."""
         if self.path.partition("?")[0] == "/health":
-            self._send(self._health())
+            self._send_unread(self._health())
             return
         self._transform()
 
@@ -146,9 +148,10 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         """Answer the health check without a body."""
         if self.path.partition("?")[0] == "/health":
-            self._send(self._health())
+            self._send_unread(self._health())
         else:
-            self._send(Reply(405, error="only GET and PUT transform", headers={"Allow": "GET, PUT"}))
+            refusal = Reply(405, error="only GET and PUT transform", headers={"Allow": "GET, PUT"})
+            self._send_unread(refusal)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Do not log requests."""
@@ -165,12 +168,7 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
         return Reply(STATUS_OK, HEALTH_BODY, self._etl.get_mime_type())
 
     def _transform(self) -> None:
-        try:
-            body = body_of(self.headers, cast("BinaryIO", self.rfile))
-        except BadFraming as exc:
-            self.close_connection = True
-            self._send(Reply(exc.status, error=str(exc)))
-            return
+        body = self._body
         if self._expects:
             self._invite_body()
         path, _, query = self.path.partition("?")
@@ -185,7 +183,7 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
                 self._drain(body)
             self._send(reply)
         if not body.done:
-            self._linger(body)
+            self._linger()
 
     def _invite_body(self) -> None:
         self._expects = False
@@ -203,13 +201,21 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
         if not body.done or body.broken:
             self.close_connection = True
 
-    def _linger(self, body: RequestBody) -> None:
+    def _send_unread(self, reply: Reply) -> None:
+        """Send a reply without need of the body, which must not be taken for the next request."""
+        if self._expects and not self._body.done:
+            self.close_connection = True  # it may follow, or not
+        else:
+            self._drain(self._body)
+        self._send(reply)
+
+    def _linger(self) -> None:
         """Let a client that is still sending come to read the answer: a reset would take it away."""
         deadline = time.monotonic() + LINGER_SECONDS
         with contextlib.suppress(OSError, ValueError):
             self.connection.shutdown(socket.SHUT_WR)
             limit_waits(self.connection, LINGER_SECONDS)
-            while time.monotonic() < deadline and body.read(DRAIN_MAX_BYTES):
+            while time.monotonic() < deadline and self._source.read1(RECEIVE_BYTES):
                 pass
 
     # ---- replies
@@ -272,13 +278,13 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
             self._send_head(reply, output.length)
             for chunk in whole(output):
                 if chunked:
-                    self.wfile.write(b"%x\r\n" % len(chunk))
+                    self.wfile.write(encode_size(len(chunk)))
                 self.wfile.write(chunk)
                 if chunked:
                     self.wfile.write(b"\r\n")
                 self.wfile.flush()
             if chunked:
-                self.wfile.write(b"0\r\n\r\n")
+                self.wfile.write(LAST_CHUNK)
             self.wfile.flush()
         except Exception:
             self._etl.logger.exception("%s %s cut short", self.command, self.path)

@@ -1,13 +1,22 @@
-"""A connection of the multi-threaded server: what arrives, buffered, and what is sent, in as few calls."""
+"""A connection of the multi-threaded server: heads and bodies of requests, and output in few calls."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import socket
-from typing import Any
+from typing import Any, BinaryIO, cast
 
-from aistore.sdk.etl.webserver.http_head import RequestHead, find_end, parse_head
+from aistore.sdk.etl.webserver.exchange import Gatherer, check_size
+from aistore.wire.http1.chunked import ChunkedDecoder
+from aistore.wire.http1.messages import skip_empty_lines
+from aistore.wire.http1.parse import (
+    CHUNKED,
+    MalformedMessageError,
+    RequestHead,
+    find_end,
+    parse_request,
+)
 
 RECEIVE_BYTES = (1 << 16) + 8192  # an object of 64 KiB comes together with its head
 # Bodies up to this size are received by one call, straight into the bytes that the transform gets.
@@ -15,6 +24,11 @@ _AT_ONCE_MAX = 64 << 20
 # Of these sizes, what came with the head is not joined to the rest but received into one place with it.
 _IN_PLACE = range(256 << 10, 4 << 20)
 _ALL = getattr(socket, "MSG_WAITALL", 0)
+_BUFFER_BYTES = 1 << 16
+
+
+class BadBody(ConnectionError):  # noqa: N818 - an OSError, as a reader of a file expects
+    """A body that is framed wrongly or ends early; nothing after it on the connection can be trusted."""
 
 
 class Source:
@@ -51,20 +65,20 @@ class Source:
         """Read the head of a request; None when the connection ends before it is complete.
 
         Raises:
-            BadHead: It breaks the rules.
+            MalformedMessageError: It breaks the rules.
             OSError: The connection failed.
         """
         searched = 0
-        # An empty line before the request line is to be ignored (RFC 9112, 2.2).
-        if self._data[:2] == b"\r\n":
-            self._data = self._data[2:]
         while True:
+            if not searched:
+                self._data = skip_empty_lines(self._data)
             end = find_end(self._data, searched)
             if end >= 0:
-                head = parse_head(self._data, end)
+                head = parse_request(self._data, end)
                 self._data = self._data[end:]
                 return head
-            searched = len(self._data)
+            # One byte may be half of an empty line.
+            searched = len(self._data) if len(self._data) > 1 else 0
             if not self.fill():
                 return None
 
@@ -119,11 +133,24 @@ class Source:
         self._data = self._data[size:]
         return size
 
-    def readline(self, limit: int) -> bytes:
-        """Read a line, up to `limit` bytes."""
-        while (end := self._data.find(b"\n")) < 0 and len(self._data) < limit and self.fill():
-            pass
-        return self.read1(min(end + 1 or len(self._data), limit)) if self._data else b""
+    def pass_framing(self, decoder: ChunkedDecoder) -> bool:
+        """Pass over the framing of a chunked body, up to payload or its end.
+
+        Args:
+            decoder: Where the body stands.
+
+        Returns:
+            False at the end of the connection.
+
+        Raises:
+            MalformedMessageError: The framing breaks the rules.
+        """
+        while not decoder.remaining and not decoder.done:
+            if not self.has_data():
+                return False
+            pos = decoder.advance(self._data, 0)
+            self._data = self._data[pos:]
+        return True
 
     def close(self) -> None:
         """Do nothing: the connection belongs to the server."""
@@ -138,6 +165,95 @@ class Source:
             return receive(*args)
         except BlockingIOError:
             raise TimeoutError("nothing was received in time") from None
+
+
+class RequestBody(io.RawIOBase):
+    """Reads exactly one body from a connection.
+
+    Args:
+        source: The connection.
+        length: Bytes of the body, or `CHUNKED`.
+    """
+
+    def __init__(self, source: Source, length: int) -> None:
+        self._source = source
+        self._decoder = ChunkedDecoder() if length == CHUNKED else None
+        self._left = length if length != CHUNKED else 0
+        self.done = length == 0
+        self.broken = False
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into a buffer; 0 at the end of the body.
+
+        Raises:
+            BadBody: The body is framed wrongly, or the connection ended before it did.
+        """
+        if self.done or not len(buffer):
+            return 0
+        try:
+            limit = self._next_piece()
+            if not limit:
+                return 0
+            count = self._source.readinto1(memoryview(buffer)[:limit])
+            if not count:
+                raise BadBody("the connection ended in the middle of the request's body")
+            if self._decoder is not None:
+                self._decoder.consumed(count)
+            else:
+                self._left -= count
+                self.done = not self._left
+            return count
+        except MalformedMessageError as exc:
+            self.broken = self.done = True
+            raise BadBody(f"the request's body breaks the rules: {exc}") from exc
+        except OSError:
+            self.broken = self.done = True
+            raise
+
+    def read_whole(self, limit: int) -> bytes:
+        """Read the rest of it into memory.
+
+        Args:
+            limit: Bytes it may have.
+
+        Raises:
+            ObjectTooLarge: It has more.
+            BadBody: As for `readinto`.
+        """
+        if self._decoder is not None:
+            gatherer = Gatherer(limit)
+            while chunk := self.read(_BUFFER_BYTES):
+                gatherer.add(chunk)
+            return gatherer.joined()
+        check_size(limit, self._left)
+        try:
+            data = self._source.read(self._left) if self._left else b""
+            if len(data) < self._left:
+                raise BadBody("the connection ended in the middle of the request's body")
+        except OSError:
+            self.broken = self.done = True
+            raise
+        self._left = 0
+        self.done = True
+        return data
+
+    def open(self) -> BinaryIO:
+        """Return it as a buffered file."""
+        return cast("BinaryIO", io.BufferedReader(self, _BUFFER_BYTES))
+
+    def _next_piece(self) -> int:
+        """Return how many bytes come next; 0 at the end of the body."""
+        decoder = self._decoder
+        if decoder is None:
+            return self._left
+        if not decoder.remaining and not self._source.pass_framing(decoder):
+            raise BadBody("the connection ended in the middle of the request's body")
+        self.done = decoder.done
+        return decoder.remaining
 
 
 class Sink(io.RawIOBase):

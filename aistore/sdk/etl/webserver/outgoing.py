@@ -31,7 +31,7 @@ from aistore.sdk.transport.pool import Pool
 from aistore.sdk.transport.stream import BodyReader
 from aistore.sdk.transport.tls import TLSConfig, context_for
 from aistore.sdk.transport.url import Base, parse_origin, split_url
-from aistore.wire.http1.parse import MalformedAnswerError, body_length
+from aistore.wire.http1.parse import Headers, MalformedMessageError, response_length
 
 if TYPE_CHECKING:
     import ssl
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from aistore.sdk.etl.webserver.base_etl_server import ETLServer
     from aistore.sdk.etl.webserver.settings import ServerSettings
     from aistore.sdk.transport.connection import Connection
-    from aistore.wire.http1.parse import Head
+    from aistore.wire.http1.parse import ResponseHead
 
 _READ_BUFFER = 1 << 16
 _READ_BYTES = 1 << 20
@@ -191,11 +191,11 @@ class Courier:
         else:
             with BodyReader(conn, self._pool, head, length, "PUT", hop.url) as reader:
                 body = reader.read()
-        return hop_answer(head.status, body, _AnyCase(head.fields))
+        return hop_answer(head.status, body, Headers(head.fields))
 
     def _ask(
         self, method: str, url: str, body: Body | None, headers: Mapping[str, str] | None
-    ) -> tuple[Connection, Head, Hop]:
+    ) -> tuple[Connection, ResponseHead, Hop]:
         settings = self._settings
         origin_text, target = split_url(url)
         call = Call(
@@ -215,14 +215,14 @@ class Courier:
         return conn, head, hop
 
     @staticmethod
-    def _framing(conn: Connection, head: Head, hop: Hop) -> int:
+    def _framing(conn: Connection, head: ResponseHead, hop: Hop) -> int:
         try:
-            return body_length(head, hop.method)
-        except MalformedAnswerError as exc:
+            return response_length(head, hop.method)
+        except MalformedMessageError as exc:
             conn.close()
             raise AISProtocolError(str(exc)) from exc
 
-    def _buffered(self, conn: Connection, head: Head) -> bytes:
+    def _buffered(self, conn: Connection, head: ResponseHead) -> bytes:
         """Take an answer's body that has arrived together with its head."""
         body, conn.buffer = conn.buffer, b""
         if head.keep_alive:
@@ -235,16 +235,6 @@ class Courier:
 @lru_cache(maxsize=1024)
 def _base_of(origin_text: str) -> Base:
     return Base(parse_origin(origin_text), origin_text, "")
-
-
-class _AnyCase:
-    """Fields whose names are in lower case, found by a name in any."""
-
-    def __init__(self, fields: dict[str, str]) -> None:
-        self._fields = fields
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return self._fields.get(name.lower(), default)
 
 
 def _joined(chunks: Iterable[bytes], limit: int) -> bytes:

@@ -9,30 +9,26 @@ the connection takes. So one thread suffices, TLS connections included, and neit
 from __future__ import annotations
 
 import contextlib
-import io
 import selectors
 import ssl
-from collections.abc import Generator, Iterable, Iterator
-from http.client import (
-    HTTPConnection,
-    HTTPException,
-    HTTPResponse,
-    HTTPSConnection,
-    IncompleteRead,
-    RemoteDisconnected,
-)
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from aistore.sdk.const import HEADER_CONTENT_LENGTH, HEADER_TRANSFER_ENCODING, STATUS_OK
-from aistore.sdk.errors import ETLDirectPutTransientError
+from aistore.errors import AISConnectionError, AISProtocolError, AISSSLError, ETLDirectPutTransientError
+from aistore.sdk.const import STATUS_OK
 from aistore.sdk.etl.webserver.base_etl_server import CountingIterator
 from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
 from aistore.sdk.etl.webserver.exchange import HopAnswer, Output, is_refused
 from aistore.sdk.etl.webserver.outgoing import auth_headers, hop_answer, own_ssl_context
+from aistore.sdk.transport.connection import open_connection
+from aistore.sdk.transport.url import parse_origin, split_url
+from aistore.wire.http1.chunked import encode_chunks
+from aistore.wire.http1.messages import ResponseParser
+from aistore.wire.http1.parse import Headers, MalformedMessageError, ResponseHead
+from aistore.wire.http1.write import encode_head, encode_lines
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Generator, Iterator
 
     from aistore.sdk.etl.webserver.settings import ServerSettings
 
@@ -72,11 +68,11 @@ def put_to_stage(
         cleanup.callback(close_output, data)
     try:
         headers = {**auth_headers(settings, url), **headers}
-        response = _exchange(url, chunks, length, headers, settings, cleanup)
-        answer = _answer(response, cleanup)
-    except (OSError, HTTPException) as exc:
+        response = _Exchange(url, chunks, length, headers, settings, cleanup)
+        answer = _answer(response, response.read_head())
+    except OSError as exc:
         cleanup.close()
-        if is_refused(exc) or isinstance(exc, ssl.SSLCertVerificationError):
+        if is_refused(exc) or isinstance(exc, AISSSLError):
             raise
         raise ETLDirectPutTransientError(url, exc) from exc
     except BaseException:
@@ -85,128 +81,119 @@ def put_to_stage(
     return answer, chunks.bytes_sent
 
 
-def _exchange(
-    url: str,
-    chunks: Iterable[bytes],
-    length: int | None,
-    headers: dict[str, str],
-    settings: ServerSettings,
-    cleanup: contextlib.ExitStack,
-) -> HTTPResponse:
-    """Begin the exchange: return when the stage's status and headers are there."""
-    parts = urlsplit(url)
-    host, limit = str(parts.hostname), settings.connect_timeout
-    connection = (
-        HTTPSConnection(host, parts.port, timeout=limit, context=own_ssl_context())
-        if parts.scheme == "https"
-        else HTTPConnection(host, parts.port, timeout=limit)
-    )
-    cleanup.callback(connection.close)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    connection.putrequest("PUT", path, skip_accept_encoding=True)
-    framing = (
-        (HEADER_TRANSFER_ENCODING, "chunked") if length is None else (HEADER_CONTENT_LENGTH, str(length))
-    )
-    for name, value in (*headers.items(), framing, ("Connection", "close")):
-        connection.putheader(name, value)
-    connection.endheaders()
-    pieces = _in_chunks(chunks) if length is None else iter(chunks)
-    both_ways = _BothWays(connection.sock, pieces, settings.read_timeout)
-    cleanup.callback(both_ways.close)
-    # All that `HTTPResponse` wants of a socket is the file to read from.
-    response = HTTPResponse(cast("Any", both_ways), method="PUT")
-    cleanup.callback(response.close)
-    response.begin()
-    if both_ways.ended:  # which `begin` takes for the end of the headers
-        raise RemoteDisconnected("the stage closed the connection in the middle of its answer's headers")
-    return response
+class _Exchange:
+    """A request that is sent while its response is read.
+
+    Args:
+        url: Where to.
+        chunks: The body.
+        length: Its length in bytes, or None when it is not known beforehand.
+        headers: Further headers.
+        settings: Time limits and TLS.
+        cleanup: What is to be done at the end; the connection is closed then.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        chunks: CountingIterator,
+        length: int | None,
+        headers: dict[str, str],
+        settings: ServerSettings,
+        cleanup: contextlib.ExitStack,
+    ) -> None:
+        origin_text, target = split_url(url)
+        origin = parse_origin(origin_text)
+        context = own_ssl_context() if origin.scheme == "https" else None
+        connection = open_connection(origin, context, settings.connect_timeout, settings.read_timeout)
+        cleanup.callback(connection.close)
+        framing = b"Transfer-Encoding: chunked" if length is None else b"Content-Length: %d" % length
+        lines = encode_lines(headers)
+        connection.send(
+            encode_head("PUT", target, origin.netloc, lines, framing + b"\r\nConnection: close\r\n")
+        )
+        assert connection.sock is not None
+        pieces = encode_chunks(chunks) if length is None else iter(chunks)
+        self._both_ways = _BothWays(connection.sock, pieces, settings.read_timeout)
+        cleanup.callback(self._both_ways.close)
+        self._cleanup = cleanup
+        self.parser = ResponseParser("PUT")
+
+    def read_head(self) -> ResponseHead:
+        """Receive up to the end of the head."""
+        while (head := self.parser.head) is None:
+            self._receive()
+        return head
+
+    def body(self) -> Generator[bytes, None, None]:
+        """Read the response's body; at its end, or when it is closed, the exchange is over."""
+        with self._cleanup:
+            while True:
+                pieces, self.parser.pieces = self.parser.pieces, []
+                yield from pieces
+                if self.parser.is_complete:
+                    return
+                self._receive()
+
+    def _receive(self) -> None:
+        data = self._both_ways.receive()
+        try:
+            if data:
+                self.parser.feed(data)
+            else:
+                self.parser.end()
+        except MalformedMessageError as exc:
+            raise (AISProtocolError if data else AISConnectionError)(str(exc)) from exc
 
 
-def _answer(response: HTTPResponse, cleanup: contextlib.ExitStack) -> HopAnswer:
-    body = _body(response, cleanup)
-    if response.status == STATUS_OK:
+def _answer(response: _Exchange, head: ResponseHead) -> HopAnswer:
+    body = response.body()
+    if head.status == STATUS_OK:
         first = next(body, b"")
         if first:
-            content_type = response.headers.get("Content-Type") or ""
-            stream = Output(first, body, _announced(response))
-            return HopAnswer(STATUS_OK, stream, content_type=content_type)
+            length = response.parser.length if response.parser.length >= 0 else None
+            stream = Output(first, body, length)
+            return HopAnswer(STATUS_OK, stream, content_type=head.fields.get("content-type", ""))
     text = bytearray()
     for chunk in body:
         text += chunk
         if len(text) >= _ERROR_BODY_MAX:
             break
     body.close()
-    return hop_answer(response.status, bytes(text), response.headers)
+    return hop_answer(head.status, bytes(text), Headers(head.fields))
 
 
-def _body(response: HTTPResponse, cleanup: contextlib.ExitStack) -> Generator[bytes, None, None]:
-    """Read the answer's body; at its end, or when it is given up, the exchange is over."""
-    with cleanup:
-        left = _announced(response)
-        while left is None or left > 0:
-            chunk = response.read1(READ_BYTES if left is None else min(left, READ_BYTES))
-            if not chunk:
-                if left:
-                    raise IncompleteRead(b"", left)
-                return
-            if left is not None:
-                left -= len(chunk)
-            yield chunk
-
-
-def _announced(response: HTTPResponse) -> int | None:
-    text = response.headers.get(HEADER_CONTENT_LENGTH, "")
-    return int(text) if text.isdecimal() and not response.chunked else None
-
-
-def _in_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Frame a body whose length is not known beforehand (RFC 9112, 7.1)."""
-    for chunk in chunks:
-        yield b"%x\r\n%b\r\n" % (len(chunk), chunk)
-    yield b"0\r\n\r\n"
-
-
-class _BothWays(io.RawIOBase):
+class _BothWays:
     """Reads from a connection and meanwhile writes pieces to it.
 
     Args:
         sock: The connection.
         pieces: What to write; taken one after the other, none before it can be written.
         timeout: Seconds without progress in either direction, or None for no limit.
-
-    Attributes:
-        ended: Whether the other side has ended the connection.
     """
 
-    def __init__(self, sock: socket.socket, pieces: Iterator[bytes], timeout: float | None) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        pieces: Iterator[bytes | bytearray | memoryview],
+        timeout: float | None,
+    ) -> None:
         sock.setblocking(False)
         self._sock = sock
-        self._pieces: Iterator[bytes] | None = pieces
+        self._pieces: Iterator[bytes | bytearray | memoryview] | None = pieces
         self._unsent = memoryview(b"")
         self._timeout = timeout
-        self.ended = False
         self._selector = selectors.DefaultSelector()
         self._selector.register(sock, selectors.EVENT_READ)
 
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return what `HTTPResponse` reads from."""
-        return io.BufferedReader(self, READ_BYTES)
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Read what is there, writing until something is; 0 at the end."""
+    def receive(self) -> bytes:
+        """Receive what is there, writing until something is; b"" at the end of the connection."""
         while True:
             try:
-                count = self._sock.recv_into(buffer)
+                return self._sock.recv(READ_BYTES)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 if not self._write():
                     self._wait()
-            else:
-                self.ended = not count
-                return count
 
     def _write(self) -> bool:
         """Write some; False when nothing is left to write or the connection takes no more."""
@@ -235,4 +222,3 @@ class _BothWays(io.RawIOBase):
     def close(self) -> None:
         """Stop; the connection is closed by who made it."""
         self._selector.close()
-        super().close()

@@ -163,10 +163,10 @@ def test_a_connection_that_the_server_closed_meanwhile_is_not_used(
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (b"nonsense\r\n\r\nEND", "malformed answer"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000, "head is longer than"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcEND", "malformed answer"),
-        (None, "ended before the answer did"),
+        (b"nonsense\r\n\r\nEND", "malformed response"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000, "head longer than"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcEND", "malformed response"),
+        (None, "ended before the response did"),
     ],
 )
 def test_what_is_no_answer(
@@ -183,7 +183,7 @@ def test_an_answer_that_breaks_off(
     server = serve([answer])
     begun = ask(connections, server)
     server._open[0].shutdown(socket.SHUT_RDWR)
-    with pytest.raises(ExchangeError, match="ended before the answer did"):
+    with pytest.raises(ExchangeError, match="ended before the response did"):
         body(begun)
 
 

@@ -143,9 +143,9 @@ def test_a_long_answer_is_the_callers_to_read(peer, pump, ask, connections) -> N
 @pytest.mark.parametrize(
     ("said", "error"),
     [
-        (b"HTTP/1.1 what\r\n\r\n", "malformed answer"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", "ended before the answer did"),
-        (b"", "ended before the answer did"),
+        (b"HTTP/1.1 what\r\n\r\n", "malformed response"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", "ended before the response did"),
+        (b"", "ended before the response did"),
     ],
 )
 def test_what_is_no_answer_is_an_error(peer, pump, ask, said, error) -> None:

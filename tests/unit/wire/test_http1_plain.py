@@ -4,8 +4,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aistore.sdk.transport.plain_head import PLAIN_HEAD
-from aistore.wire.http1.parse import MalformedAnswerError, body_length, find_end, parse_head
+from aistore.wire.http1.parse import (
+    PLAIN_RESPONSE,
+    MalformedMessageError,
+    find_end,
+    parse_response,
+    response_length,
+)
 
 NGINX = (
     b"HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Sat, 21 Nov 2026 15:20:53 GMT\r\n"
@@ -50,13 +55,13 @@ LINES = [
 
 
 def check(data):
-    plain = PLAIN_HEAD.match(data)
+    plain = PLAIN_RESPONSE.match(data)
     if plain is None:
         return False
     assert find_end(data) == plain.end()
-    head = parse_head(data, plain.end())
+    head = parse_response(data, plain.end())
     assert head.status == int(plain[1])
-    assert body_length(head, "GET") == int(plain[2])
+    assert response_length(head, "GET") == int(plain[2])
     assert head.keep_alive
     assert "content-encoding" not in head.fields
     return True
@@ -80,7 +85,7 @@ def test_damage_anywhere(head, position, put, without):
 def test_what_servers_send(head):
     assert check(head + b"HTTP/1.1")
     for cut in range(len(head)):
-        assert PLAIN_HEAD.match(head[:cut]) is None
+        assert PLAIN_RESPONSE.match(head[:cut]) is None
 
 
 @pytest.mark.parametrize("line", LINES[5:10] + LINES[11:16] + LINES[19:27])
@@ -91,7 +96,9 @@ def test_what_is_for_others_to_judge(line):
     data = NGINX[:-2] + line + b"\r\n"
     assert not check(data)
     try:
-        head = parse_head(data, find_end(data))
-        assert body_length(head, "GET") != 10240 or not head.keep_alive or "content-encoding" in head.fields
-    except MalformedAnswerError:
+        head = parse_response(data, find_end(data))
+        assert (
+            response_length(head, "GET") != 10240 or not head.keep_alive or "content-encoding" in head.fields
+        )
+    except MalformedMessageError:
         pass

@@ -1,0 +1,53 @@
+"""Connections of a FastAPI server: uvicorn's own, behind the grammar that all servers share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from aistore.wire.http1.messages import RequestGuard
+from aistore.wire.http1.parse import MalformedMessageError
+
+
+class StrictProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # the package is optional
+    """An HTTP/1.1 connection on which what breaks the rules is refused before uvicorn's parser gets it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._guard = RequestGuard()
+        self._refused = False
+
+    def data_received(self, data: bytes) -> None:
+        """Judge what came, then have it parsed."""
+        if self._refused:
+            return
+        try:
+            self._guard.feed(data)
+        except MalformedMessageError as exc:
+            self.send_400_response(str(exc))
+        else:
+            super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        """Begin a request; trailers, which come later, are no headers of it."""
+        super().on_headers_complete()
+        self.headers: list[tuple[bytes, bytes]] = []
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse a request, unless the response to the one before, or to itself, is under way."""
+        self._refused = True
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:
+                cycle.keep_alive = False
+                return
+            if cycle.response_started:
+                self.transport.abort()
+                return
+        text = msg.encode("ascii", "replace")
+        self.transport.write(
+            b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (len(text), text)
+        )
+        self.transport.close()
