@@ -118,6 +118,7 @@ class GuardedProtocol(HttpToolsProtocol):
         try:
             self._guard.feed(data)
         except MalformedMessageError as err:
+            super().data_received(data[: self._guard.passed])  # the requests before it
             self.send_400_response(str(err))
         else:
             super().data_received(data)

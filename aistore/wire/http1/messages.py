@@ -41,11 +41,15 @@ class RequestGuard:
     a request by the grammar of `parse` and `chunked`; what the other then refuses is refused all the same.
 
     Invariant: every split of the same bytes into calls of `feed` has the same outcome.
+
+    Attributes:
+        passed: How many of the bytes fed last belong to requests that ended with them.
     """
 
-    __slots__ = ("_decoder", "_head", "_left", "_searched")
+    __slots__ = ("_decoder", "_head", "_left", "_searched", "passed")
 
     def __init__(self) -> None:
+        self.passed = 0
         self._head = b""
         self._searched = 0
         self._left = 0  # bytes to come of a body of known length
@@ -60,15 +64,12 @@ class RequestGuard:
         Raises:
             MalformedMessageError: They break the rules.
         """
+        pos = self.passed = 0
         if not self._left and not self._head and self._decoder is None:
             plain = PLAIN_REQUEST.match(data)
             if plain is not None and plain.end() <= PLAIN_MAX:
-                self._left = int(plain[1] or 0) + plain.end() - len(data)
-                if self._left >= 0:
-                    return
-                data = data[self._left :]
-                self._left = 0
-        pos = 0
+                pos = plain.end()
+                self._left = int(plain[1] or 0)
         while pos < len(data):
             if self._left:
                 step = min(self._left, len(data) - pos)
@@ -79,6 +80,7 @@ class RequestGuard:
                 if self._decoder.done:
                     self._decoder = None
             else:
+                self.passed = pos
                 pos = self._feed_head(data, pos)
 
     def _feed_head(self, data: bytes, pos: int) -> int:

@@ -128,3 +128,12 @@ def test_any_bytes_are_a_response_or_the_one_error_alike(data, cut):
     for start in (b"", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"):
         wire = start + data
         assert outcome([wire]) == outcome([wire[:cut], wire[cut:]])
+
+
+def test_what_came_before_a_malformed_request():
+    guard = RequestGuard()
+    good = REQUESTS[1] + REQUESTS[2]
+    guard.feed(good[:40])
+    with pytest.raises(MalformedMessageError):
+        guard.feed(good[40:] + MALFORMED[4])
+    assert guard.passed == len(good) - 40

@@ -25,6 +25,7 @@ class StrictProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # the
         try:
             self._guard.feed(data)
         except MalformedMessageError as exc:
+            super().data_received(data[: self._guard.passed])  # the requests before it
             self.send_400_response(str(exc))
         else:
             super().data_received(data)
