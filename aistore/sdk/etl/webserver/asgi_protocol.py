@@ -33,7 +33,8 @@ class StrictProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # the
     def on_headers_complete(self) -> None:
         """Begin a request; trailers, which come later, are no headers of it."""
         super().on_headers_complete()
-        self.headers: list[tuple[bytes, bytes]] = []
+        if not self.parser.should_upgrade():  # which is looked for in them
+            self.headers: list[tuple[bytes, bytes]] = []
 
     def send_400_response(self, msg: str) -> None:
         """Refuse a request, unless the response to the one before, or to itself, is under way."""
