@@ -99,7 +99,7 @@ demo: $(VENV)/.run
 
 # All tests but those marked `full`, a process for each core (JOBS=1: one after the other).
 JOBS ?= auto
-PYTEST = -m pytest -n $(JOBS) --dist worksteal
+PYTEST = -m pytest -n $(JOBS) --dist loadgroup
 test: $(VENV)/.dev $(PEER)/.ready
 	$(PY) $(PYTEST)
 

@@ -17,7 +17,13 @@ _INHERITED = {
 
 
 def make_environment(
-    spec: EtlSpec, target_url: str, hosts: list[str], roots: list[str], tls: dict[str, str], python: str
+    spec: EtlSpec,
+    target_url: str,
+    hosts: list[str],
+    roots: list[str],
+    tls: dict[str, str],
+    python: str,
+    workers: int,
 ) -> dict[str, str]:
     """The variables of one process.
 
@@ -30,6 +36,7 @@ def make_environment(
         roots (list[str]): Folders that objects' files are in.
         tls (dict[str, str]): Variables for talking to the target over https.
         python (str): The interpreter with the class's own packages, if it has any.
+        workers (int): `NUM_WORKERS` of a class that does not set it.
     """
     env = {key: value for key, value in os.environ.items() if key in _INHERITED or key.startswith("LC_")}
     env["PYTHONUNBUFFERED"] = "1"
@@ -38,6 +45,8 @@ def make_environment(
         # Python would look there before the class's own packages; the entries are handed on behind these.
         env.pop("PYTHONPATH", None)
     env.update(tls)
+    if spec.command is None:
+        env["NUM_WORKERS"] = str(workers)
     env.update(spec.env)
     env["AIS_TARGET_URL"] = target_url
     env["direct_put"] = "true" if spec.direct_put else "false"
@@ -45,6 +54,21 @@ def make_environment(
     env["AIS_ETL_FQN_ROOTS"] = os.pathsep.join(root.replace(os.pathsep, f"\\{os.pathsep}") for root in roots)
     env.update(spec.late_env)
     return env
+
+
+def default_workers(targets: int) -> int:
+    """Return how many processes each target's server of a class has: together as many as there are cores.
+
+    At least two, so that one that crashes does not end the ETL; at most six, the default of a cluster's pods.
+
+    Args:
+        targets (int): How many targets run here, each with a server of its own.
+    """
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        cores = os.cpu_count() or 1
+    return min(max(-(-cores // targets), 2), 6)
 
 
 def _search_path(inherited: str, python: str) -> str:

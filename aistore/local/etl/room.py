@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from aistore.local.errors import InvalidRequest, LocalError, NotFound
 from aistore.local.etl import packages
 from aistore.local.etl.deliveries import Deliveries
-from aistore.local.etl.environment import make_environment
+from aistore.local.etl.environment import default_workers, make_environment
 from aistore.local.etl.exchange import Exchange
 from aistore.local.etl.instance import Etl
 from aistore.local.etl.pod import Pod
@@ -260,7 +260,8 @@ class EtlRoom:
         # An object's file stays where it was written, also when its bucket is renamed and it changes owners.
         roots = [self._state.store.files.mountpath(node.index) for node in nodes.targets]
         url = f"{target.url}/v1/etl/_object/{etl.name}/{etl.secret}"
-        return make_environment(etl.spec, url, hosts, roots, self._state.tls.etl_environment(), python)
+        tls, workers = self._state.tls.etl_environment(), default_workers(len(nodes.targets))
+        return make_environment(etl.spec, url, hosts, roots, tls, python, workers)
 
     # ---- ending
 

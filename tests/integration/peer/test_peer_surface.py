@@ -51,7 +51,7 @@ CLASSES = {
     "UserManager": "aistore.sdk.authn.user_manager",
 }
 
-pytestmark = [pytest.mark.peer, pytest.mark.slow]
+pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.xdist_group("peer")]  # one run for all of them
 
 
 def _checks():

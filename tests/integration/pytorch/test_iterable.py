@@ -94,8 +94,18 @@ def test_len_does_not_list_again(kind, client, samples, listings):  # defect 40
     assert names(dataset) == [*NAMES, "99"]
 
 
-@KINDS
-@pytest.mark.parametrize("context", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize(
+    ("kind", "context"),
+    [
+        (AISIterDataset, "fork"),
+        (AISBatchIterDataset, "fork"),
+        (AISIterDataset, "spawn"),
+        # Each worker imports torch anew, which takes seconds.
+        pytest.param(AISBatchIterDataset, "spawn", marks=pytest.mark.full),
+        pytest.param(AISIterDataset, "forkserver", marks=pytest.mark.full),
+        pytest.param(AISBatchIterDataset, "forkserver", marks=pytest.mark.full),
+    ],
+)
 def test_workers_read_each_object_once(kind, context, client, samples):
     dataset = make(kind, client, samples)
     assert sorted(read(dataset, 2, context)) == NAMES

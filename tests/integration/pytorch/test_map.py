@@ -96,7 +96,7 @@ def test_no_source_is_refused(kind):
         kind()
 
 
-@pytest.mark.parametrize("context", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("context", ["fork", "spawn", pytest.param("forkserver", marks=pytest.mark.full)])
 def test_workers(objects, context):
     dataset = AISMapDataset(objects)
     loader = DataLoader(dataset, batch_size=2, num_workers=2, multiprocessing_context=context, timeout=60)
@@ -107,7 +107,7 @@ def collate(samples):
     return [(name, bytes(buffer.buf)) for name, buffer in samples]
 
 
-@pytest.mark.parametrize("context", ["fork", "spawn"])
+@pytest.mark.parametrize("context", ["fork", pytest.param("spawn", marks=pytest.mark.full)])
 def test_parallel_reads_work_in_daemonic_workers_and_for_empty_objects(objects, context):  # defect 28
     dataset = AISParallelMapDataset(objects, num_workers=2)
     assert dataset.num_workers == 2

@@ -112,7 +112,7 @@ def test_forked_workers_resume(make):
     check_workers(make, "fork")
 
 
-@pytest.mark.parametrize("context", ["forkserver", "spawn"])
+@pytest.mark.parametrize("context", ["spawn", pytest.param("forkserver", marks=pytest.mark.full)])
 def test_other_workers_resume(client, samples, context):
     check_workers(Make("batch", client, samples), context)
 

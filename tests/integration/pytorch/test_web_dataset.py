@@ -117,8 +117,11 @@ def test_what_cannot_be_opened_is_refused(monkeypatch):
     [
         "import aistore.pytorch, sys; assert 'webdataset' not in sys.modules; import webdataset",
         "import webdataset, aistore.pytorch",
-        "import webdataset.gopen, aistore.pytorch",
-        "import aistore.pytorch, aistore.pytorch.web_dataset as w; w.register(); import webdataset.gopen",
+        pytest.param("import webdataset.gopen, aistore.pytorch", marks=pytest.mark.full),
+        pytest.param(
+            "import aistore.pytorch, aistore.pytorch.web_dataset as w; w.register(); import webdataset.gopen",
+            marks=pytest.mark.full,
+        ),
     ],
 )
 def test_the_opener_is_there_in_any_order_of_imports(code):

@@ -16,6 +16,7 @@ from aistore.sdk.errors import InvalidArgument  # noqa: E402
 
 # Ray's own
 pytestmark = [
+    pytest.mark.xdist_group("ray"),  # one Ray for all of them
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
