@@ -42,6 +42,8 @@ def main() -> None:
     if spec is not None and spec.loader is not None:
         package = sys.modules["aistore"] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(package)
+    if importlib.util.find_spec(module) is None:
+        sys.exit(f"no module named {module}: {sys.executable} does not have it")
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

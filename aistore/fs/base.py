@@ -7,14 +7,14 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fsspec.asyn import AsyncFileSystem, get_loop
+from fsspec.asyn import AsyncFileSystem
 from fsspec.utils import tokenize
 
 from aistore.fs import details, paths
 from aistore.fs.errors import ErrIsADirectory, ErrPathNotFound, is_missing
 from aistore.fs.options import CachedInstances, check_options, check_positive, make_client
 from aistore.fs.paths import Location
-from aistore.fs.threads import Threads
+from aistore.fs.threads import Threads, get_loop
 from aistore.sdk.const import DEFAULT_PARALLEL_CHUNK_SIZE
 from aistore.sdk.errors import APIRequestError
 from aistore.sdk.namespace import Namespace
@@ -86,7 +86,7 @@ class BaseFileSystem(AsyncFileSystem, metaclass=CachedInstances):
         self.client = make_client(options, profile, threads)
         super().__init__(
             asynchronous=asynchronous,
-            loop=loop,
+            loop=get_loop() if loop is None and not asynchronous else loop,
             batch_size=batch_size,
             use_listings_cache=use_listings_cache,
             **cache,

@@ -56,9 +56,10 @@ def prefetch(
 
 
 class _Lane(Generic[T]):
-    """The samples of one group that were read and not used yet."""
+    """The samples of one group that were read and not used yet, or, without threads, are still to be read."""
 
     def __init__(self) -> None:
+        self.unread: Generator[T, None, None] | None = None
         self.samples: list[T] = []
         self.size = 0
         self.is_done = False
@@ -97,13 +98,26 @@ class _Readers(Generic[G, T]):
         lane: _Lane[T] = _Lane()
         self._work.put((group, lane))
         if len(self._threads) < wanted_threads:
-            thread = threading.Thread(target=self._run, name="ais-prefetch", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            self._start_thread()
+        if not self._threads:
+            self._work.get_nowait()
+            lane.unread = self._read(group)
         return lane
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._run, name="ais-prefetch", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter is ending, or the system is at its limit
+            return
+        self._threads.append(thread)
 
     def drain(self, lane: _Lane[T]) -> Iterator[T]:
         """Yield the samples of a lane, as they come."""
+        if lane.unread is not None:
+            with closing(lane.unread) as unread:
+                yield from unread
+            return
         used = 0
         while True:
             with self._changed:

@@ -7,7 +7,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -16,6 +16,7 @@ from typing import Any
 
 from aistore.sdk.bck.base import BucketBase
 from aistore.sdk.errors import InvalidArgument, SDKError
+from aistore.sdk.parallel import WorkerPool
 from aistore.sdk.progress import ProgressCallback, ProgressUpdate
 from aistore.sdk.utils import get_file_size, validate_directory
 from aistore.wire.names import check_object_name
@@ -126,7 +127,7 @@ def put_parallel(
     finished: list[bool] = [False] * len(files)
     pending: dict[Future[object], int] = {}
     left = deque(range(len(files)))
-    pool = ThreadPoolExecutor(num_workers, thread_name_prefix="ais-put")
+    pool = WorkerPool(num_workers, "ais-put")
 
     def uploaded() -> list[str]:
         return [file.name for file, through in zip(files, finished, strict=True) if through]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 from aistore.sdk.errors import ErrInvalidResponse
+from aistore.sdk.parallel import WorkerPool
 from aistore.sdk.types import BucketEntry, BucketList
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 class ObjectIterator:
@@ -25,7 +28,7 @@ class ObjectIterator:
 
     def __init__(self, list_objects: Callable[..., BucketList], prefetch: bool = False) -> None:
         self._list_objects = list_objects
-        self._prefetch = prefetch
+        self._pool = WorkerPool(1, "ais-listing") if prefetch else None
         self._entries: Iterator[BucketEntry] = iter(())
         self._uuid = ""
         self._token = ""
@@ -57,20 +60,8 @@ class ObjectIterator:
             self._tokens.add(token)
         self._uuid, self._token, self._ended = page.uuid, token, not token
         self._entries = iter(page.entries)
-        if self._prefetch and token:
-            self._ahead = self._fetch_ahead()
+        if self._pool is not None and token:
+            self._ahead = self._pool.submit(self._fetch)
 
     def _fetch(self) -> BucketList:
         return self._list_objects(uuid=self._uuid, token=self._token)
-
-    def _fetch_ahead(self) -> Future[BucketList]:
-        future: Future[BucketList] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(self._fetch())
-            except BaseException as err:  # noqa: BLE001 - raised where the page is asked for
-                future.set_exception(err)
-
-        threading.Thread(target=run, name="ais-listing", daemon=True).start()
-        return future

@@ -147,3 +147,11 @@ def test_a_silent_read_does_not_hold_the_consumer_up():
     samples.close()
     assert reading_threads()
     goes_on.set()
+
+
+def test_groups_are_read_here_where_no_thread_can_be_started(monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert list(numbers([range(start, start + 3) for start in range(0, 12, 3)])) == list(range(12))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aistore.sdk.const import DEFAULT_PARALLEL_CHUNK_SIZE, MIB, PROPS_CHUNKED
@@ -16,6 +17,7 @@ from aistore.sdk.obj.content_iterator.base import BaseContentIterProvider, Strea
 from aistore.sdk.obj.content_iterator.buffer import ParallelBuffer, RingBuffer
 from aistore.sdk.obj.content_iterator.range_reader import RangeReader
 from aistore.sdk.obj.identity import ObjectIdentity
+from aistore.sdk.parallel import WorkerPool
 from aistore.wire.ranges import split_ranges
 
 if TYPE_CHECKING:
@@ -189,9 +191,7 @@ class ParallelContentIterProvider(BaseContentIterProvider):
     ) -> Generator[Callable[..., Future[None]], None, None]:
         """Run worker threads; when the block ends, no thread touches the buffer any more."""
         reader = RangeReader(self._client, self._size, self._identity)
-        pool = ThreadPoolExecutor(
-            count, "aistore-range", initializer=_start_worker, initargs=(self._client, shm, reader)
-        )
+        pool = WorkerPool(count, "aistore-range", partial(_start_worker, self._client, shm, reader))
         try:
             yield pool.submit
         finally:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.const import DEFAULT_PARALLEL_CHUNK_SIZE
 from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.obj.content_iterator.range_reader import RangeReader
 from aistore.sdk.obj.identity import ObjectIdentity
+from aistore.sdk.parallel import WorkerPool
 from aistore.wire.ranges import split_ranges
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class SeekableObjectReader(io.RawIOBase):
 
     def __init__(self, client: ObjectClient, num_workers: int) -> None:
         super().__init__()
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: WorkerPool | None = None
         if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 1:
             raise InvalidArgument(f"num_workers must be an int of at least 1, not {num_workers!r}")
         attributes = client.head()
@@ -113,7 +113,7 @@ class SeekableObjectReader(io.RawIOBase):
             self._reader.read(view, start)
             return
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._num_workers, thread_name_prefix="ais-range")
+            self._pool = WorkerPool(self._num_workers, "ais-range")
         try:
             # Listed first: all are under way before the first is waited for.
             for done in [self._pool.submit(self._reader.read, view[a:b], start + a) for a, b in ranges]:

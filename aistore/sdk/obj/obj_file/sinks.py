@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Protocol
 
 from aistore.sdk.const import MIB
 from aistore.sdk.errors import SDKError
+from aistore.sdk.parallel import WorkerPool
 
 if TYPE_CHECKING:
     from requests import Response
@@ -122,7 +123,7 @@ class ParallelReplaceSink(ReplaceSink):
     def __init__(self, writer: ObjectWriter, num_workers: int) -> None:
         super().__init__(writer)
         self._num_workers = num_workers
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: WorkerPool | None = None
         self._under_way: deque[Future[Response]] = deque()
 
     def abort(self) -> None:
@@ -132,7 +133,7 @@ class ParallelReplaceSink(ReplaceSink):
 
     def _send_part(self, upload: MultipartUpload, number: int, piece: bytes) -> None:
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._num_workers, thread_name_prefix="ais-part")
+            self._pool = WorkerPool(self._num_workers, "ais-part")
         if len(self._under_way) >= self._num_workers:
             self._under_way.popleft().result()
         self._under_way.append(self._pool.submit(upload.add_part(number).put_content, piece))
