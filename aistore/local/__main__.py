@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from aistore.local.state import State
 
 
+_NOT_INSTALLED = 16
+
+
 def _say(line: str) -> None:
     # Standard output may be closed, or its reader gone: the server runs all the same.
     if sys.stdout is not None:
@@ -56,9 +59,7 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Run the server, as `program`; the exit code is 0 after a clean stop, 1 if it could not start."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["fsck"]:
-        from aistore.local import fsck
-
-        return fsck.main(arguments[1:], f"{program} fsck")
+        return _fsck(arguments[1:], program)
     try:
         options = parse(arguments, program)
     except LocalClusterError as err:
@@ -86,6 +87,16 @@ def _serve(options: Options) -> int:
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _fsck(arguments: list[str], program: str) -> int:
+    try:
+        from aistore.local import fsck
+    except ImportError as err:
+        # Not 1, the code of "all repaired".
+        sys.stderr.write(f"fsck needs the extra 'local' ({err}): pip install 'aistore[local]'\n")
+        return _NOT_INSTALLED
+    return fsck.main(arguments, f"{program} fsck")
 
 
 def _fail(error: LocalClusterError, options: Options) -> int:

@@ -17,6 +17,7 @@ LocalError                       an answer: status, tcode, message
 ├── ChecksumMismatch             500 ErrBadCksum
 ├── OutOfSpace                   507 ErrCapExceeded
 ├── ReadOnlyDisk                 500
+├── FolderReplaced               500: the data folder is not the one that the server opened
 ├── RangeNotSatisfiable          416
 └── Unsupported                  501 ErrUnsupp
 ```
@@ -163,6 +164,18 @@ class ReadOnlyDisk(LocalError):
     """The disk does not take writes."""
 
     status = 500
+
+
+class FolderReplaced(LocalError):
+    """Another folder, or none, is at the path of the data folder while the server runs."""
+
+    status = 500
+
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"{str(path)!r} is not what this server opened: nothing more is written; "
+            "put the folder back, or start the server again"
+        )
 
 
 class RangeNotSatisfiable(LocalError):

@@ -23,6 +23,7 @@ from aistore.local.access_log import AccessLog
 from aistore.local.api import routes
 from aistore.local.api.app import App
 from aistore.local.api.guard import Guard, is_loopback
+from aistore.local.catalog.fault import check_before_start
 from aistore.local.disk_errors import explain
 from aistore.local.errors import LocalClusterError, LocalError
 from aistore.local.lockfile import FolderLock
@@ -93,6 +94,7 @@ def _folder(options: Options) -> Iterator[Path]:
     try:
         lock = FolderLock(root)
         try:
+            check_before_start(root.resolve())
             yield root.resolve()
         finally:
             lock.release()

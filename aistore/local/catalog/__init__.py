@@ -11,17 +11,23 @@ Everything here is synchronous and may be called from any thread. Reading never 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 from aistore.local.catalog.buckets import Bucket, BucketTable, Props
 from aistore.local.catalog.database import Database
 from aistore.local.catalog.documents import DocumentTable
-from aistore.local.catalog.journal import Journal, Record
+from aistore.local.catalog.journal import Journal, Mark, Record
 from aistore.local.catalog.objects import ObjectMeta, ObjectTable
 from aistore.local.catalog.uploads import Completion, Part, UploadTable
+from aistore.local.data_folder import DataFolder
 
 __all__ = ["Bucket", "Catalog", "Completion", "ObjectMeta", "Part", "Props"]
+
+
+# Keys of the settings that make up the catalog's `Mark`.
+FOLDER_KEY, MARK_KEY = "folder", "mark"
 
 
 class Catalog:
@@ -33,8 +39,14 @@ class Catalog:
     """
 
     def __init__(self, path: Path, *, durable: bool = False) -> None:
-        self._journal = Journal(path.parent / "journal")
-        self.db = Database(path, durable=durable, journal=self._journal)
+        self.folder = DataFolder(path.parent)
+        self.db = Database(self.folder, path.name, durable=durable)
+        self._folder_id = self.meta(FOLDER_KEY, secrets.token_hex(8))
+        # On the device before the journal repeats it.
+        self.db.checkpoint()
+        self._mark = Mark(self._folder_id, int(self.meta(MARK_KEY, "0")))
+        self._marked = self.db.changes
+        self.db.journal = self._journal = Journal(self.folder, self._mark)
         self.buckets = BucketTable(self.db)
         self.objects = ObjectTable(self.db)
         self.uploads = UploadTable(self.db, self.buckets)
@@ -50,10 +62,26 @@ class Catalog:
             self.db.note("meta", key, default)
             return default
 
+    def checkpoint(self) -> None:
+        """Flush changes to the device, and note in the journal how far that is; for the background."""
+        changes = self.db.changes
+        mark = self._mark._replace(number=self._mark.number + 1)
+        if changes != self._marked:
+            with self.db.write() as conn:
+                row = (MARK_KEY, str(mark.number))
+                conn.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?,?)", row)
+        if self.db.checkpoint() and changes != self._marked:
+            with self.db.paused():
+                self._journal.mark(mark)
+            self._mark, self._marked = mark, changes
+
     def tidy_journal(self) -> None:
-        """Begin the journal anew from what there is, if it has grown far beyond that; for the background."""
-        if not self._journal.wants_base():
-            return
+        """Begin the journal again if it has grown far beyond what there is; for the background."""
+        if self._journal.wants_base():
+            self.begin_journal()
+
+    def begin_journal(self) -> None:
+        """Begin the journal again from what there is now."""
         with self.db.paused():
             number = self._journal.rotate()
         self._journal.write_base(number, self._records())
@@ -64,6 +92,8 @@ class Catalog:
         for row in self.db.query("SELECT id, provider, namespace, name, props FROM buckets"):
             yield ("bucket", *row)
         yield from self.objects.records()
+        for (file,) in self.db.query("SELECT file FROM trash"):
+            yield ("trash", file)
 
     def close(self) -> None:
         """Close the file."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from aistore.local.catalog import schema
+from aistore.local.catalog.journal import encode
 from aistore.local.disk_errors import catalog_error
+from aistore.local.errors import FolderReplaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aistore.local.catalog.journal import Journal, Record
+    from aistore.local.data_folder import DataFolder
 
 _BUSY_SECONDS = 30.0
 
@@ -23,16 +26,23 @@ class Database:
     """The catalog's file.
 
     Args:
-        path (Path): The file; created if absent.
+        folder (DataFolder): Where it is.
+        name (str): The file; created if absent.
         durable (bool): Flush to the device at each commit. Without it a commit survives the death of the
             process at any moment, but the last moments before a power failure may be lost (never torn).
-        journal (Journal | None): Where changes that were noted go when they are committed.
+
+    Attributes:
+        journal: Where changes that were noted go when they are committed.
+        changes: Number of transactions so far that noted a change.
     """
 
-    def __init__(self, path: Path, *, durable: bool = False, journal: Journal | None = None) -> None:
-        self._path = path
+    def __init__(self, folder: DataFolder, name: str, *, durable: bool = False) -> None:
+        self._folder = folder
+        self._name = name
+        self._path = folder.path / name
         self._durable = durable
-        self._journal = journal
+        self.journal: Journal | None = None
+        self.changes = 0
         self._noted: list[Record] = []
         self._lock = threading.RLock()
         # Not the writer's lock: a thread's first read must not wait for a transaction.
@@ -40,14 +50,16 @@ class Database:
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         try:
-            self._writer = self._connect()
+            self._writer = self._connect("rwc")
+            self._folder.watch(name)
             schema.prepare(self._writer)
         except sqlite3.OperationalError as err:
-            raise catalog_error(err, path) from err
+            raise catalog_error(err, self._path) from err
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, mode: str) -> sqlite3.Connection:
         conn = sqlite3.connect(
-            self._path,
+            f"file:{quote(str(self._path))}?mode={mode}",
+            uri=True,
             timeout=_BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
@@ -58,6 +70,19 @@ class Database:
         # Copying the log into the file waits for the device: `checkpoint` does it, no request.
         conn.execute("PRAGMA wal_autocheckpoint = 0")
         conn.execute("PRAGMA cache_size = -8192")
+        return conn
+
+    def _connect_again(self) -> sqlite3.Connection:
+        # It is opened by its path: checked before, to make nothing there, and after.
+        self._folder.check(self._name)
+        conn = self._connect("rw")
+        try:
+            self._folder.check(self._name)
+        except FolderReplaced:
+            conn.close()
+            raise
+        with self._readers_lock:
+            self._readers.append(conn)
         return conn
 
     @contextmanager
@@ -75,9 +100,13 @@ class Database:
                     return
                 conn.execute("BEGIN IMMEDIATE")
                 yield conn
+                # Encoded before: nothing may fail between the commit and the writer that keeps its file.
+                lines = encode(self._noted)
+                self._folder.check(self._name)
                 conn.execute("COMMIT")
-                if self._journal is not None and self._noted:
-                    self._journal.append(self._noted)
+                if lines and self.journal is not None:
+                    self.changes += 1
+                    self.journal.append(lines)
             except sqlite3.OperationalError as err:
                 reason = catalog_error(err, self._path)
                 if reason is err:
@@ -105,24 +134,21 @@ class Database:
         """This thread's connection for reading; it sees everything that is committed."""
         conn = getattr(self._local, "conn", None)
         if conn is None:
-            conn = self._local.conn = self._connect()
+            conn = self._local.conn = self._connect_again()
             conn.execute("PRAGMA query_only = ON")
-            with self._readers_lock:
-                self._readers.append(conn)
         return conn
 
     def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """All rows of a reading statement."""
         return self.reader().execute(sql, params).fetchall()
 
-    def checkpoint(self) -> None:
-        """Copy the write-ahead log into the file, as far as no reader is in the way."""
+    def checkpoint(self) -> bool:
+        """Copy the write-ahead log into the file and flush it; False if a reader was in the way."""
         conn = getattr(self._local, "checkpointer", None)
         if conn is None:
-            conn = self._local.checkpointer = self._connect()
-            with self._readers_lock:
-                self._readers.append(conn)
-        conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            conn = self._local.checkpointer = self._connect_again()
+        [(_, pages, copied)] = conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        return bool(pages == copied)
 
     def close(self) -> None:
         """Close every connection; the file is then complete without its write-ahead log."""

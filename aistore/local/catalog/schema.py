@@ -41,6 +41,8 @@ CREATE TABLE documents (kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NU
     WITHOUT ROWID;
 """
 
+TABLES = ("meta", "boots", "buckets", "dropped", "objects", "trash", "uploads", "parts", "documents")
+
 # What brings a file of each older version up to the next one.
 _UPGRADES = {
     1: """
@@ -51,6 +53,19 @@ ALTER TABLE parts ADD COLUMN md5 TEXT NOT NULL DEFAULT '';
 }
 
 
+def check_version(version: int) -> None:
+    """Refuse a file of a version that is not known here.
+
+    Raises:
+        LocalClusterError: The file was written by a newer version.
+    """
+    if version > VERSION:
+        raise LocalClusterError(
+            f"the folder was written by a newer version (schema {version}, known here: {VERSION}): "
+            "upgrade the aistore package or use another folder"
+        )
+
+
 def prepare(conn: sqlite3.Connection) -> None:
     """Create the tables in a new file; bring an older one up to date.
 
@@ -58,11 +73,7 @@ def prepare(conn: sqlite3.Connection) -> None:
         LocalClusterError: The file was written by a newer version.
     """
     version = conn.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
-        raise LocalClusterError(
-            f"the folder was written by a newer version (schema {version}, known here: {VERSION}): "
-            "upgrade the aistore package or use another folder"
-        )
+    check_version(version)
     steps = [_TABLES] if version == 0 else [_UPGRADES[older] for older in range(version, VERSION)]
     if steps:
         conn.executescript(f"BEGIN IMMEDIATE; {''.join(steps)} PRAGMA user_version = {VERSION}; COMMIT;")

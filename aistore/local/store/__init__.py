@@ -25,7 +25,7 @@ also flushes to the device, for power failures.
 from __future__ import annotations
 
 import contextlib
-import os
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -35,8 +35,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from aistore.local.catalog import Bucket, Catalog, Completion, ObjectMeta
-from aistore.local.errors import ObjectChanged, ObjectNotFound
-from aistore.local.store.files import Files, Quota
+from aistore.local.errors import FolderReplaced, ObjectChanged, ObjectNotFound
+from aistore.local.store.files import Files, Quota, last_run
 from aistore.local.store.janitor import Janitor
 from aistore.local.store.reader import ObjectFile, ObjectReader
 from aistore.local.store.writer import ContentWriter, ObjectWriter
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from aistore.local.names import Bck
 
 __all__ = ["ContentWriter", "ObjectFile", "ObjectReader", "ObjectWriter", "Store", "unchanged"]
+
+log = logging.getLogger(__name__)
 
 _KEEP_OPEN_TRIES = 10
 _REWRITE_TRIES = 10
@@ -102,30 +104,36 @@ class Store:
         self.durable = durable
         self.catalog = catalog
         self._place = place
-        boot, crashed = self._begin_boot()
+        boot, crashed = self._begin_boot(last_run(root))
         self._boot = boot
-        self.files = Files(root, targets, boot)
+        self.files = Files(catalog.folder, targets, boot)
         self.quota = Quota(quota, self.catalog.objects.total_bytes() if quota is not None else 0)
         self.open_writers: set[str] = set()
         self._accessed: dict[tuple[int, str], tuple[int, str]] = {}
         self._accessed_lock = threading.Lock()
         self._janitor = Janitor(self, crashed)
 
-    def _begin_boot(self) -> tuple[int, list[int]]:
+    def _begin_boot(self, last_on_disk: int) -> tuple[int, list[int]]:
+        """Number this run, greater than any run whose files are there, and know those that crashed."""
         with self.catalog.db.write() as conn:
             crashed = [row[0] for row in conn.execute("SELECT boot FROM boots ORDER BY boot")]
             last = conn.execute("SELECT value FROM meta WHERE key = 'boot'").fetchone()
-            boot = int(last[0]) + 1 if last else 1
+            boot = max(int(last[0]) if last else 0, last_on_disk) + 1
             conn.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('boot', ?)", (str(boot),))
             conn.execute("INSERT INTO boots (boot) VALUES (?)", (boot,))
+        # On the device before any file of this run.
+        self.catalog.db.checkpoint()
         return boot, crashed
 
     def close(self) -> None:
         """End the background work and close the catalog."""
-        self._janitor.stop()
-        if not self.open_writers:
-            with self.catalog.db.write() as conn:
-                conn.execute("DELETE FROM boots WHERE boot = ?", (self._boot,))
+        try:
+            self._janitor.stop()
+            if not self.open_writers:
+                with self.catalog.db.write() as conn:
+                    conn.execute("DELETE FROM boots WHERE boot = ?", (self._boot,))
+        except FolderReplaced as err:
+            log.warning("%s", err)  # the next start clears up, as after a crash
         self.catalog.close()
 
     def leftovers(self) -> Leftovers:
@@ -192,9 +200,8 @@ class Store:
         """
         for _ in range(_KEEP_OPEN_TRIES):
             meta = self.head(bucket, name)
-            path = self.path(meta)
             try:
-                return ObjectReader(meta, path, os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)))
+                return ObjectReader(meta, self.path(meta), self.files.open(meta.file))
             except FileNotFoundError:
                 # Replaced between the look-up and the opening: look again.
                 continue

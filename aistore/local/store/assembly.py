@@ -98,6 +98,6 @@ def _append(store: Store, writer: ObjectWriter, part: Part) -> None:
 
 def _open_part(store: Store, part: Part) -> int:
     try:
-        return os.open(store.files.path(part.file), os.O_RDONLY | os.O_CLOEXEC)
+        return store.files.open(part.file)
     except FileNotFoundError as err:
         raise PartNotFound(part.number, "was sent again meanwhile") from err

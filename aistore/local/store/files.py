@@ -25,10 +25,17 @@ from aistore.local.disk_errors import check_writable, disk_error
 from aistore.local.errors import OutOfSpace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from aistore.local.catalog import Catalog
+    from aistore.local.data_folder import DataFolder
 
 _MAX_BASE = 100
+_TARGET = re.compile(r"t[0-9]+")
+_RUN = re.compile(r"[0-9a-f]{1,15}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+# The data are their owner's alone.
+_FILE_MODE, _FOLDER_MODE = 0o600, 0o700
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 # Of the disk, so that objects can still be deleted when it is full: removing a row takes room at first.
 _KEPT_FREE = (1 << 20, 64 << 20)
@@ -88,21 +95,23 @@ class Files:
     """The content files below a root folder.
 
     Args:
-        root (Path): The folder.
+        folder (DataFolder): The root folder.
         targets (int): Number of target folders.
         boot (int): Number of this run, greater than that of any earlier run on the folder.
     """
 
-    def __init__(self, root: Path, targets: int, boot: int) -> None:
-        self.root = root
-        self._prefix = f"{root}/"
-        self._boot = boot
+    def __init__(self, folder: DataFolder, targets: int, boot: int) -> None:
+        self.root = folder.path
+        self._folder = folder
+        self._prefix = f"{folder.path}/"
         self._count = itertools.count(1)
         self._prefixes = [f"t{target}/{boot:x}" for target in range(targets)]
         # ext4 places a folder by a hash of its name: those of another run are elsewhere.
         self._first_folder = secrets.randbits(_FOLDER_SALT_BITS)
         for target in range(targets):
-            (root / f"t{target}").mkdir(exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(f"t{target}", _FOLDER_MODE, dir_fd=folder.fd)
+            folder.watch(f"t{target}")
 
     def mountpath(self, target: int) -> str:
         """Folder of a target."""
@@ -124,22 +133,29 @@ class Files:
         Raises:
             OutOfSpace: The disk is full, but for what the catalog may need.
             ReadOnlyDisk: It does not take writes.
+            FolderReplaced: Another folder is at the path of the data folder.
         """
-        path = self.path(file)
+        self._folder.check(file.partition("/")[0])
         try:
             self._check_free()
             try:
-                return os.open(path, _FLAGS, 0o644)
+                return os.open(file, _FLAGS, _FILE_MODE, dir_fd=self._folder.fd)
             except FileNotFoundError:
-                _make_folder(path)
-                return os.open(path, _FLAGS, 0o644)
+                self._make_folder(file)
+                return os.open(file, _FLAGS, _FILE_MODE, dir_fd=self._folder.fd)
         except OSError as err:
             raise disk_error(err) from err
 
+    def open(self, file: str) -> int:
+        """Open a content file for reading; the descriptor is the caller's.
+
+        Raises:
+            FileNotFoundError: It was replaced or removed.
+        """
+        return os.open(file, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder.fd)
+
     def _check_free(self) -> None:
-        if not hasattr(os, "statvfs"):
-            return
-        disk = os.statvfs(self._prefix)
+        disk = os.fstatvfs(self._folder.fd)
         least, most = _KEPT_FREE
         kept = max(least, min(most, disk.f_blocks * disk.f_frsize // _KEPT_SHARE))
         free = disk.f_bavail * disk.f_frsize
@@ -149,7 +165,8 @@ class Files:
 
     def flush_folder(self, file: str) -> None:
         """Make a content file's name as durable as its bytes."""
-        fd = os.open(os.path.dirname(self.path(file)), os.O_RDONLY | os.O_DIRECTORY)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        fd = os.open(os.path.dirname(file), flags, dir_fd=self._folder.fd)
         try:
             os.fsync(fd)
         finally:
@@ -157,14 +174,16 @@ class Files:
 
     def link(self, old: str, new: str) -> bool:
         """Make `new` another name of the same bytes; False where the file system can't, or `old` is gone."""
+        fd = self._folder.fd
+        self._folder.check(new.partition("/")[0])
         try:
             try:
-                os.link(self.path(old), self.path(new))
+                os.link(old, new, src_dir_fd=fd, dst_dir_fd=fd)
             except FileNotFoundError:
-                if not os.path.exists(self.path(old)):
-                    return False
-                _make_folder(self.path(new))
-                os.link(self.path(old), self.path(new))
+                self._make_folder(new)
+                os.link(old, new, src_dir_fd=fd, dst_dir_fd=fd)
+        except FileNotFoundError:
+            return False
         except OSError as err:
             if err.errno in {errno.EPERM, errno.EMLINK, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP}:
                 return False
@@ -174,7 +193,21 @@ class Files:
     def remove(self, file: str) -> None:
         """Remove a content file if it is there."""
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path(file))
+            os.unlink(file, dir_fd=self._folder.fd)
+
+    def _make_folder(self, file: str) -> None:
+        """Make the folder of a content file, in that of its run."""
+        folder = os.path.dirname(file)
+        run = os.path.dirname(folder)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(run, _FOLDER_MODE, dir_fd=self._folder.fd)
+            fd = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._folder.fd)
+            try:
+                _scatter(fd)
+            finally:
+                os.close(fd)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, _FOLDER_MODE, dir_fd=self._folder.fd)
 
     def sweep(self, catalog: Catalog, boots: list[int], stop: threading.Event) -> None:
         """Remove the files of earlier runs that no row names; run after a start that followed a crash."""
@@ -200,17 +233,7 @@ class Files:
         return {_number(file.rpartition("/")[2]) for (file,) in rows if file.split("/", 2)[1] == run}
 
 
-def _make_folder(path: str) -> None:
-    """Make the folder of a content file, in that of its run."""
-    folder = os.path.dirname(path)
-    run = os.path.dirname(folder)
-    with contextlib.suppress(FileExistsError):
-        os.makedirs(run)
-        _scatter(run)
-    os.makedirs(folder, exist_ok=True)
-
-
-def _scatter(folder: str) -> None:
+def _scatter(fd: int) -> None:
     """Have ext4 put the folders in this one far apart.
 
     It puts the files of a folder next to each other and, for a minute, does not use again the inodes of what
@@ -220,15 +243,41 @@ def _scatter(folder: str) -> None:
         return
     import fcntl
 
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):
-            flags = bytearray(8)
-            fcntl.ioctl(fd, _GET_FLAGS, flags)
-            wanted = int.from_bytes(flags, sys.byteorder) | _TOP_OF_HIERARCHY
-            fcntl.ioctl(fd, _SET_FLAGS, wanted.to_bytes(8, sys.byteorder))
-    finally:
-        os.close(fd)
+    with contextlib.suppress(OSError):
+        flags = bytearray(8)
+        fcntl.ioctl(fd, _GET_FLAGS, flags)
+        wanted = int.from_bytes(flags, sys.byteorder) | _TOP_OF_HIERARCHY
+        fcntl.ioctl(fd, _SET_FLAGS, wanted.to_bytes(8, sys.byteorder))
+
+
+def content_files(root: Path, on_error: Callable[[OSError], object]) -> Iterator[str]:
+    """Every file in the folders of targets, relative to the root folder.
+
+    Args:
+        root (Path): The root folder.
+        on_error: Called for a folder that can't be read, which is left out.
+    """
+    folders = [path.name for path in sorted(root.iterdir()) if _TARGET.fullmatch(path.name)]
+    for depth in range(3):
+        entries: list[str] = []
+        for folder in folders:
+            try:
+                if depth == 2:
+                    with os.scandir(root / folder) as found:
+                        yield from [f"{folder}/{entry.name}" for entry in found]
+                elif (root / folder).is_dir():
+                    entries += sorted(f"{folder}/{name}" for name in os.listdir(root / folder))
+            except NotADirectoryError:
+                continue
+            except OSError as err:
+                on_error(err)
+        folders = entries
+
+
+def last_run(root: Path) -> int:
+    """The greatest number of a run whose files are below a root folder, 0 where there are none."""
+    names = [path.name for path in root.glob("t[0-9]*/*")]
+    return max((int(name, 16) for name in names if _RUN.fullmatch(name)), default=0)
 
 
 def _number(file_name: str) -> str:

@@ -7,6 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from aistore.local.errors import FolderReplaced
+
 if TYPE_CHECKING:
     from aistore.local.catalog import Catalog
     from aistore.local.store import Store
@@ -31,10 +33,15 @@ class Janitor:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the current batch and end."""
+        """Finish the current batch and end.
+
+        Raises:
+            FolderReplaced: Another folder is at the path of the data folder.
+        """
         self._stop.set()
         self._thread.join()
         self._flush()
+        self._catalog.checkpoint()
 
     def _run(self) -> None:
         try:
@@ -43,13 +50,20 @@ class Janitor:
             self._catalog.uploads.remove_older_than(time.time_ns() - _UPLOAD_NANOSECONDS)
         except Exception:
             log.exception("clearing up after an earlier crash failed")
+        replaced = False
         while not self._stop.wait(_INTERVAL):
             try:
+                self._catalog.folder.check()
                 self._flush()
                 while not self._stop.is_set() and (self._empty_trash() or self._clear_dropped()):
                     pass
-                self._catalog.db.checkpoint()
+                self._catalog.checkpoint()
                 self._catalog.tidy_journal()
+                replaced = False
+            except FolderReplaced as err:
+                if not replaced:
+                    log.warning("%s", err)
+                replaced = True
             except Exception:
                 log.exception("background work of the store failed")
 

@@ -86,7 +86,8 @@ def test_readers_do_not_wait_for_the_writer(catalog: Catalog) -> None:
     found = []
     with catalog.db.write() as conn:
         conn.execute("INSERT INTO meta VALUES ('k', 'v')")
-        thread = threading.Thread(target=lambda: found.append(catalog.db.query("SELECT * FROM meta")))
+        query = "SELECT * FROM meta WHERE key = 'k'"
+        thread = threading.Thread(target=lambda: found.append(catalog.db.query(query)))
         thread.start()
         thread.join(10)
     assert found == [[]]

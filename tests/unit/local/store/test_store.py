@@ -14,6 +14,7 @@ import xxhash
 
 from aistore.local import bucket_props
 from aistore.local.catalog import Bucket, Catalog
+from aistore.local.data_folder import DataFolder
 from aistore.local.errors import BucketNotFound, ChecksumMismatch, ObjectNotFound, OutOfSpace
 from aistore.local.names import Bck
 from aistore.local.store import Store, files
@@ -270,7 +271,9 @@ def test_folders_are_scattered_where_the_file_system_can(
     probe = tmp_path / "probe"
     probe.mkdir()
     before = flags(probe)
-    files._scatter(str(probe))
+    fd = os.open(probe, os.O_RDONLY)
+    files._scatter(fd)
+    os.close(fd)
     if flags(probe) == before:
         pytest.skip("the file system does not know the flag")
     run = Path(store.path(store.put(bucket, "o", b""))).parents[1]
@@ -278,7 +281,7 @@ def test_folders_are_scattered_where_the_file_system_can(
 
 
 def test_folders_of_runs_have_other_names(tmp_path: Path) -> None:
-    names = {files.Files(tmp_path, 1, boot).new_name(0, "o").split("/")[2] for boot in range(8)}
+    names = {files.Files(DataFolder(tmp_path), 1, boot).new_name(0, "o").split("/")[2] for boot in range(8)}
     assert len(names) > 1
 
 
