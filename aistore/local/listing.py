@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import TYPE_CHECKING, NamedTuple
 
+from aistore.local import work
 from aistore.local.catalog.objects import decode_name, encode_name, prefix_end
 from aistore.local.gotime import format_go
 
@@ -94,9 +95,11 @@ def list_page(state: State, bucket: Bucket, query: Query) -> Page:
         source = _directory(state, bucket, query, after)
     else:
         source = _recursive(state, bucket, query, after)
-    entries = []
+    entries: list[Entry] = []
     last = ""
     for name, entry in source:
+        if not len(entries) % _BATCH:
+            work.check()
         entries.append(entry)
         last = name
         if len(entries) == query.limit:

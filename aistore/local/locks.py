@@ -6,6 +6,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from aistore.local import work
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,8 +26,12 @@ class NamedLocks:
             lock, users = self._locks.get(name, (threading.Lock(), 0))
             self._locks[name] = (lock, users + 1)
         try:
-            with lock:
+            while not lock.acquire(timeout=work.WAIT_SECONDS):
+                work.check()
+            try:
                 yield
+            finally:
+                lock.release()
         finally:
             with self._guard:
                 lock, users = self._locks[name]

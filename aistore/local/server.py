@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import threading
@@ -27,7 +28,7 @@ from aistore.local.catalog.fault import check_before_start
 from aistore.local.disk_errors import explain
 from aistore.local.errors import LocalClusterError, LocalError
 from aistore.local.lockfile import FolderLock
-from aistore.local.protocol import IDLE_SECONDS, GuardedProtocol
+from aistore.local.protocol import IDLE_SECONDS, Connections, GuardedProtocol, Server
 from aistore.local.state import State
 from aistore.version import __version__
 
@@ -42,7 +43,8 @@ log = logging.getLogger(__name__)
 _OTHER_FILES = 100
 _LEAST_FILES = 64
 _BACKLOG = 1024
-_GRACE_SECONDS = 5
+_GRACE_SECONDS = 3
+_STOP_SECONDS = 4.5
 _PARENT_SECONDS = 1.0
 
 
@@ -153,7 +155,7 @@ def _connection_limit(wanted: int) -> int:
     return max(min(wanted, (soft - _OTHER_FILES) // 2), 1)
 
 
-def _http_server(app: Any, state: State) -> uvicorn.Server:
+def _http_server(app: Any, state: State, on_exit: Callable[[], None]) -> Server:
     # What it reports, an answer or a cut connection tells already; failures of ours are logged by the
     # application.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -170,7 +172,7 @@ def _http_server(app: Any, state: State) -> uvicorn.Server:
         timeout_graceful_shutdown=_GRACE_SECONDS,
         backlog=_BACKLOG,
     )
-    return uvicorn.Server(config)
+    return Server(config, on_exit)
 
 
 @contextlib.contextmanager
@@ -218,18 +220,14 @@ def _application(state: State, sockets: list[socket.socket]) -> Callable[..., Aw
 
 
 def _serve(
-    state: State, sockets: list[socket.socket], options: Options, on_ready: Callable[[State], None]
+    state: State, sockets: list[socket.socket], deadline: _Deadline, on_ready: Callable[[State], None]
 ) -> None:
-    server = _http_server(_application(state, sockets), state)
-
-    def stop(*_: Any) -> None:
-        server.should_exit = True
-
+    server = _http_server(_application(state, sockets), state, deadline.begin)
     # The HTTP server takes the first two while it runs and raises them again when it has stopped.
     for number in _stop_signals():
-        signal.signal(number, stop)
-    if options.child:
-        _watch_parent(stop)
+        signal.signal(number, server.stop)
+    if state.options.child:
+        _watch_parent(server.stop)
     loop = _new_loop()
     try:
         loop.call_soon(on_ready, state)
@@ -238,6 +236,47 @@ def _serve(
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()
+
+
+class _Deadline:
+    """Ends the process when its stop takes too long.
+
+    Whatever the server was doing then, what it has acknowledged is on disk.
+
+    Args:
+        state (State): The cluster.
+        folder (Path | None): The folder to remove; None if it is to stay.
+    """
+
+    def __init__(self, state: State, folder: Path | None) -> None:
+        self._state = state
+        self._folder = folder
+        self._ended = threading.Event()
+
+    def begin(self) -> None:
+        """The stop has begun."""
+        threading.Thread(target=self._watch, daemon=True, name="deadline").start()
+
+    def end(self) -> None:
+        """The stop is over."""
+        self._ended.set()
+
+    def _watch(self) -> None:
+        if self._ended.wait(_STOP_SECONDS):
+            return
+        self._state.kill()
+        if self._folder is not None:
+            # It may be large, and threads may still write there.
+            script = 'for i in 1 2 3 4 5; do rm -rf "$1" && exit; sleep 1; done'
+            nowhere = subprocess.DEVNULL
+            subprocess.Popen(
+                ["/bin/sh", "-c", script, "sh", str(self._folder)],
+                stdin=nowhere,
+                stdout=nowhere,
+                stderr=nowhere,
+                start_new_session=True,
+            )
+        os._exit(0)
 
 
 def _warn(options: Options) -> None:
@@ -263,14 +302,22 @@ def run(options: Options, on_ready: Callable[[State], None]) -> None:
     Raises:
         LocalClusterError: The port or the folder can't be used.
     """
-    with _stopped_early(), _explained(options), _sockets(options) as sockets, _folder(options) as root:
-        GuardedProtocol.max_connections = _connection_limit(options.max_connections)
+    with (
+        _stopped_early(),
+        _explained(options),
+        contextlib.ExitStack() as folder,
+        _sockets(options) as sockets,
+        _folder(options) as root,
+    ):
+        GuardedProtocol.all = Connections(_connection_limit(options.max_connections))
         if not is_loopback(options.host):
             _warn(options)
         state = State(options, root)
+        deadline = _Deadline(state, root if options.dir is None else None)
+        folder.callback(deadline.end)
         try:
             with _logged_to(state.log):
-                _serve(state, sockets, options, on_ready)
+                _serve(state, sockets, deadline, on_ready)
         finally:
             state.close()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +20,7 @@ from aistore.local.jobs import Jobs
 from aistore.local.locks import NamedLocks
 from aistore.local.node_log import NodeLog
 from aistore.local.nodes import Nodes
+from aistore.local.shares import Pool, finish
 from aistore.local.stats import Stats
 from aistore.local.store import Store
 
@@ -35,6 +36,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _THREADS = 16
+# Work that may take long is done in Python: more threads of one kind would only take turns more often.
+_LONG_THREADS = 8
+_SHARE = 6
 
 
 class State:
@@ -56,6 +60,9 @@ class State:
         tls: Certificates.
         authn: Accounts and tokens, None when nobody has to show one.
         started: When, in Unix nanoseconds.
+        stopping: Set when the server stops: work for requests ends.
+        archives: Threads for reading and writing archives.
+        copying: Threads for reading and copying objects whole.
         on_stop: Called in reverse order when the server stops, after the last request and before the store
             closes.
     """
@@ -80,32 +87,32 @@ class State:
         self.registry = Registry()
         self.jobs = Jobs(self.catalog, self.nodes)
         self.locks = NamedLocks()
+        self.stopping = threading.Event()
+        self.archives = Pool("archive", _LONG_THREADS, _SHARE)
+        self.copying = Pool("copy", _LONG_THREADS, _SHARE)
         self.stats = Stats()
         self.log = NodeLog()
         self.on_stop: list[Callable[[], None]] = [self.jobs.stop]
         self.etl = EtlRoom(self)
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="local")
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="disk")
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a blocking call on a thread.
-
-        When the waiting task is cancelled, the call is waited for all the same: what it works on (a file, a
-        writer) must not be closed under it.
-        """
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._threads, lambda: call(*args, **kwargs))
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            await asyncio.wait([future])
-            raise
+        """Run a short call that blocks on a thread."""
+        return await finish(self._threads, lambda: call(*args, **kwargs))
 
     def close(self) -> None:
         """Stop everything in order."""
+        self.stopping.set()
         for stop in reversed(self.on_stop):
             stop()
+        for pool in (self.archives, self.copying):
+            pool.close()
         self._threads.shutdown(wait=True)
         self.store.close()
+
+    def kill(self) -> None:
+        """End the processes that were started, for a server that must end at once."""
+        self.etl.kill()
 
 
 def _authn(state: State) -> Authn | None:

@@ -115,3 +115,11 @@ CLASSES = {
     ("threaded", False): UpperThreaded,
     ("threaded", True): StreamThreaded,
 }
+
+
+class Hangs(HTTPMultiThreadedServer):
+    """Never returns a result."""
+
+    def transform(self, data, path, etl_args):
+        time.sleep(3600)
+        return data

@@ -7,9 +7,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from aistore.local.api import errors
-from aistore.local.api.request import ClientGoneError, Request
+from aistore.local.api.request import Request
 from aistore.local.api.response import Response, send_response
 from aistore.local.errors import InvalidRequest, LocalError
+from aistore.local.work import AbandonedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -54,7 +55,7 @@ class App:
         req = Request(scope, receive, self._state, node)
         try:
             response = await self._answer(req)
-        except ClientGoneError:
+        except AbandonedError:
             self._log(req, 0, -1, begin)
             return
         if req.withholds_body:
@@ -62,6 +63,10 @@ class App:
             response.headers.append(("Connection", "close"))
         try:
             sent = await send_response(response, req.method, send, scope["state"]["transport"])
+        except AbandonedError:
+            # The connection ends with it, so that a part of the response is not taken for the whole.
+            self._log(req, response.status, -1, begin)
+            return
         except Exception:
             # Raising is what makes the HTTP server cut the connection: the receiver must not take a part for
             # the whole.
@@ -82,7 +87,7 @@ class App:
             return await self._route(req)
         except LocalError as err:
             return errors.error_response(req, err)
-        except ClientGoneError:
+        except AbandonedError:
             raise
         except RecursionError:
             return errors.error_response(req, InvalidRequest("what the request says is nested too deeply"))

@@ -63,21 +63,21 @@ async def _get(req: Request, bucket: Bucket, name: str) -> Response:
     pieces = _member(req, bucket, reader, path) if path else _matching(req, bucket, reader)
     # Taken before the answer begins: what is missing or broken from the start is an error, not a cut
     # connection.
-    first = await req.state.run(next, pieces, b"")
-    second = await req.state.run(next, pieces, None)
+    first = await req.run(req.state.archives, next, pieces, b"")
+    second = await req.run(req.state.archives, next, pieces, None)
     req.state.store.accessed(bucket, reader.meta)
     content_type = OCTETS if path else Format.TAR.content_type
     if second is None:
         return Response(body=first, content_type=content_type)
-    return Response(content_type=content_type, stream=_stream(req.state, first, second, pieces))
+    return Response(content_type=content_type, stream=_stream(req, first, second, pieces))
 
 
-async def _stream(state: State, first: bytes, second: bytes, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _stream(req: Request, first: bytes, second: bytes, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     yield first
     piece: bytes | None = second
     while piece is not None:
         yield piece
-        piece = await state.run(next, pieces, None)
+        piece = await req.run(req.state.archives, next, pieces, None)
 
 
 def _member(req: Request, bucket: Bucket, reader: ObjectReader, path: str) -> Iterator[bytes]:
@@ -162,7 +162,7 @@ async def _put(req: Request, bucket: Bucket, name: str) -> Response:
             raise InvalidRequest('missing "Content-Length": an empty member cannot be put into an archive')
         entry.finish()
         append = bool(int(flags) & (_APPEND | _APPEND_IF_EXISTS))
-        await req.state.run(_rewrite, req, bucket, name, kind, entry, append)
+        await req.run(req.state.archives, _rewrite, req, bucket, name, kind, entry, append)
     finally:
         entry.abort()
     return Response()

@@ -114,7 +114,7 @@ class _Room:
         place = req.node.index
 
         def check() -> None:
-            if ended.is_set() or self._stopping.is_set():
+            if ended.is_set() or self._stopping.is_set() or req.is_abandoned():
                 raise _Abandoned
 
         return Maker(
@@ -129,16 +129,12 @@ class _Room:
         loop = asyncio.get_running_loop()
         gone = threading.Event()
         maker = self._maker(req, ticket, gone)
-        watch = asyncio.ensure_future(req.gone())
-        watch.add_done_callback(lambda _: gone.set())
         try:
             form = await loop.run_in_executor(
                 self._threads, lambda: Multipart(maker, ticket.job.id, str(self._state.root))
             )
         except _Abandoned as err:
             raise ClientGoneError from err
-        finally:
-            watch.cancel()
         stream = self._send_form(form, ticket)
         return Response(content_type=f"multipart/mixed; boundary={form.boundary}", stream=stream)
 
@@ -155,20 +151,9 @@ class _Room:
     async def _stream(self, req: Request, ticket: Ticket) -> Response:
         ended = threading.Event()
         maker = self._maker(req, ticket, ended)
-        watch = asyncio.ensure_future(req.gone())
-
-        def on_end() -> None:
-            watch.cancel()
-            self._pending.done(ticket)
-
-        producer = _Producer(maker, ended, self._stopping, on_end)
-        watch.add_done_callback(lambda _: producer.abandon())
+        producer = _Producer(maker, ended, req.is_abandoned, lambda: self._pending.done(ticket))
         # Until the first piece is there an error is an answer of its own; afterwards it cuts the connection.
-        try:
-            first = await producer.begin(self._threads)
-        except BaseException:
-            watch.cancel()
-            raise
+        first = await producer.begin(self._threads)
         return Response(content_type=ticket.request.kind.content_type, stream=producer.pieces(first))
 
 
@@ -176,11 +161,15 @@ class _Producer:
     """Makes the archive on a thread, a few pieces ahead of the client, never more."""
 
     def __init__(
-        self, maker: Maker, ended: threading.Event, stopping: threading.Event, on_end: Callable[[], None]
+        self,
+        maker: Maker,
+        ended: threading.Event,
+        is_abandoned: Callable[[], bool],
+        on_end: Callable[[], None],
     ) -> None:
         self._maker = maker
         self._abandoned = ended
-        self._stopping = stopping
+        self._is_abandoned = is_abandoned
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue()
@@ -221,7 +210,7 @@ class _Producer:
 
     def _put(self, piece: bytes | BaseException | None) -> None:
         while not self._room.acquire(timeout=1.0):
-            if self._stopping.is_set():
+            if self._is_abandoned():
                 raise _Abandoned
         if self._abandoned.is_set():
             raise _Abandoned
@@ -234,7 +223,8 @@ class _Producer:
             joined.flush()
             self._put(None)
         except _Abandoned:
-            pass
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._queue.put_nowait, ClientGoneError())
         except Exception as err:  # noqa: BLE001 - raised where the answer is made
             with contextlib.suppress(_Abandoned):
                 self._put(err)

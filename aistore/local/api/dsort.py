@@ -49,7 +49,9 @@ class _Router:
             found: Any = await req.state.run(self._room.info, run_id)
         else:
             regex = req.query.get("regex", "")
-            found = await req.state.run(self._room.all, regex, only_active=req.flag("only_active"))
+            found = await req.run(
+                req.state.copying, self._room.all, regex, only_active=req.flag("only_active")
+            )
         return json_response(found, content_type=TEXT_TYPE)
 
     async def _abort(self, req: Request) -> Response:

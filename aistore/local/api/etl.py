@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,8 +19,6 @@ from aistore.local.jobs.selection import parse_selection
 from aistore.local.jobs.transfer import parse_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aistore.local.api.request import ActionMsg, Request
     from aistore.local.catalog import Bucket
     from aistore.local.etl.instance import Etl
@@ -49,16 +45,11 @@ async def _etl(req: Request) -> Response:
         raise errors.too_short(req, 3)
     room = req.state.etl
     if req.method == "DELETE" and len(names) == 1:
-        await _run(req, room.delete, names[0])
+        await room.stopping.run(req.client, partial(room.delete, names[0]))
         return Response()
     if req.method == "POST" and len(names) == 2:
         return await _post(req, *names)
     raise errors.invalid_uri(req)
-
-
-async def _run(req: Request, call: Callable[[A], T], argument: A) -> T:
-    """Run what may take minutes on a thread of the ETL room."""
-    return await asyncio.get_running_loop().run_in_executor(req.state.etl.threads, call, argument)
 
 
 async def _init(req: Request) -> Response:
@@ -67,22 +58,17 @@ async def _init(req: Request) -> Response:
             "an ETL runs code: it can be started from this machine only, or by admins (--auth)", status=403
         )
     message = req.decode(await req.body(_MAX_INIT), Any, "etl.InitMsg")
-    cancelled = threading.Event()
-    watch = asyncio.ensure_future(req.gone())
-    watch.add_done_callback(lambda done: None if done.cancelled() else cancelled.set())
-    try:
-        return text_response(await _run(req, partial(req.state.etl.init, cancelled=cancelled), message))
-    finally:
-        watch.cancel()
+    room = req.state.etl
+    return text_response(await req.run(room.starting, room.init, message, req.is_abandoned))
 
 
 async def _post(req: Request, name: str, action: str) -> Response:
     room = req.state.etl
     room.get(name)
     if action == "start":
-        return text_response(await _run(req, room.start, name))
+        return text_response(await room.starting.run(req.client, partial(room.start, name)))
     if action == "stop":
-        await _run(req, room.stop, name)
+        await room.stopping.run(req.client, partial(room.stop, name))
         return Response()
     raise InvalidRequest(f'invalid action "invalid operation: {action}"')
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import html
 from typing import TYPE_CHECKING
@@ -123,11 +122,9 @@ class _Inline:
 
     async def stream(self, result: Result) -> AsyncIterator[bytes]:
         """The pieces of a large result; an error in it cuts the connection."""
-        loop = asyncio.get_running_loop()
-        threads = self.req.state.etl.threads
         size = 0
         try:
-            while (piece := await loop.run_in_executor(threads, next, result.pieces, None)) is not None:
+            while (piece := await self.req.run(self.etl.threads, next, result.pieces, None)) is not None:
                 size += len(piece)
                 yield piece
         except EtlError as err:
@@ -157,8 +154,7 @@ async def transform_inline(req: Request, bucket: Bucket, name: str) -> Response:
             raise InvalidRequest("inline transform pipeline not supported for hpull://")
         if _may_reach_pods(req):
             return _redirect_to_pod(inline)
-    loop = asyncio.get_running_loop()
-    result, body = await loop.run_in_executor(req.state.etl.threads, inline.read_all)
+    result, body = await req.run(inline.etl.threads, inline.read_all)
     content_type = result.content_type or OCTETS
     if body is not None:
         return Response(200, body, content_type=content_type)
@@ -208,5 +204,5 @@ async def copy_transformed(
             writer.commit()
             inline.etl.count(reader.meta.size, writer.size)
 
-    await asyncio.get_running_loop().run_in_executor(req.state.etl.threads, copy)
+    await req.run(inline.etl.threads, copy)
     return Response(204, headers=[("X-Content-Type-Options", "nosniff")], content_type="application/json")

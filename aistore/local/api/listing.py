@@ -65,7 +65,11 @@ async def list_objects(req: Request, bucket: Bucket, msg: ActionMsg) -> Response
     """Answer with one page, as msgpack where the client accepts it."""
     lst = _decode(req, msg.value)
     query = _query(bucket, lst)
-    page = await req.state.run(list_page, req.state, bucket, query)
+    listing = req.working(list_page, req.state, bucket, query)
+    if query.flags & Flag.ARCH_DIR:
+        page = await req.state.archives.run(req.client, listing)
+    else:
+        page = await req.state.run(listing)
     uuid = lst.uuid or new_id()
     if _MSGPACK in req.headers.get("accept", ""):
         return Response(200, _pack(uuid, page), content_type=_MSGPACK)

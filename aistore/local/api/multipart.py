@@ -97,9 +97,9 @@ async def _complete(req: Request, bucket: Bucket, name: str, msg: ActionMsg) -> 
     upload = _find(req, bucket, name)
     parts = req.state.catalog.uploads.parts(upload)
     _check_complete(sorted(part.number for part in listed), parts)
-    await req.state.run(_check_tags, req.state.store, listed, parts)
+    await req.run(req.state.copying, _check_tags, req.state.store, listed, parts)
     completion = Completion(upload, parts, only_these=True)
-    await req.state.run(assemble, req.state.store, bucket, name, completion)
+    await req.run(req.state.copying, assemble, req.state.store, bucket, name, completion)
     return Response()
 
 

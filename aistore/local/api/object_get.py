@@ -72,7 +72,7 @@ async def send_object(req: Request, bucket: Bucket, name: str) -> Response:
         if header:
             part = parse_range(header, meta.size, bucket.bck, name)
             if bucket.props["checksum"]["enable_read_range"]:
-                await req.state.run(_replace_checksum, headers, reader, part)
+                await req.run(req.state.copying, _replace_checksum, headers, reader, part)
             headers += [("Accept-Ranges", "bytes"), ("Content-Range", part.content_range(meta.size))]
         store.accessed(bucket, meta)
         return bytes_response(req, reader, part, headers, status=206 if header else 200)

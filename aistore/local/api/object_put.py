@@ -131,7 +131,7 @@ async def _copy(req: Request, bucket: Bucket, name: str) -> Response:
     to_bucket = req.state.catalog.buckets.get(to_bck)
     if req.query.get("etl_name"):
         return await copy_transformed(req, bucket, name, to_bucket, to_name)
-    await req.state.run(req.state.store.copy, bucket, name, to_bucket, to_name)
+    await req.run(req.state.copying, req.state.store.copy, bucket, name, to_bucket, to_name)
     return Response()
 
 

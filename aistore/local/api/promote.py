@@ -43,7 +43,9 @@ async def _promote(req: Request, bucket: Bucket, _name: str, msg: ActionMsg) -> 
     source = _source(req.state, asked.src or msg.name)
     if source.is_file():
         # One file is there when the answer is: there is no job to wait for.
-        await req.state.run(_promote_file, req.state, bucket, source, _name_of(source, asked), asked)
+        await req.run(
+            req.state.copying, _promote_file, req.state, bucket, source, _name_of(source, asked), asked
+        )
         return Response()
     what = f"promote {source} to {bucket.bck}"
     job = req.state.jobs.start(

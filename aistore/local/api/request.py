@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import threading
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import unquote
 
 import msgspec
 
 from aistore.local.errors import InvalidRequest, LocalError
 from aistore.local.names import make_bck
+from aistore.local.work import AbandonedError, until
 from aistore.sdk.models.prepare import prepared
 from aistore.wire.query import parse_query
 
@@ -20,17 +22,22 @@ if TYPE_CHECKING:
     from aistore.local.catalog import Bucket
     from aistore.local.names import Bck
     from aistore.local.nodes import Node
+    from aistore.local.shares import Pool
     from aistore.local.state import State
 
 MAX_JSON = 64 << 20
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d*)?")
+_NOWHERE: dict[str, Any] = {}
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _TRUE = {"true", "1", "t", "y", "yes", "on"}
 # Most requests name one of few buckets.
 _known_bck = lru_cache(1024)(make_bck)
 
 
-class ClientGoneError(Exception):
-    """The client went away before its request was complete."""
+class ClientGoneError(AbandonedError):
+    """The client went away, or the server stops."""
 
 
 class ActionMsg(msgspec.Struct):
@@ -52,15 +59,18 @@ class Request:
         raw_path: The path as sent.
         raw_query: The query as sent.
         headers: Headers by lower-case name; of repeated ones the first.
+        client: The client's address, by which its share of what all use is counted.
         parts: The path after `/v1/`, split at slashes.
     """
 
     __slots__ = (
         "_body",
+        "_gone",
         "_headers",
         "_query",
         "_receive",
         "_unread",
+        "client",
         "headers",
         "method",
         "node",
@@ -88,7 +98,9 @@ class Request:
         self.path = unquote(path, errors="surrogateescape") if "%" in path else path
         self.parts = self.path.split("/")[2:]
         client = scope.get("client")
+        self.client: str = client[0] if client else ""
         self.remote = f"{client[0]}:{client[1]}" if client else ""
+        self._gone: threading.Event = scope.get("state", _NOWHERE).get("gone") or threading.Event()
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
         self.headers: dict[str, str] = {
             name.decode("latin-1").lower(): value.decode("utf-8", "surrogateescape")
@@ -177,9 +189,42 @@ class Request:
             if not message.get("more_body", False):
                 return
 
-    async def gone(self) -> None:
-        """Wait until the client closes the connection, or its half of it; for use after the body was read."""
-        await self._receive()
+    def check(self) -> None:
+        """Raise if nobody waits for the response any more; for any thread.
+
+        Raises:
+            ClientGoneError: The client is gone, or the server stops.
+        """
+        if self._gone.is_set() or self.state.stopping.is_set():
+            raise ClientGoneError
+
+    def is_abandoned(self) -> bool:
+        """Whether nobody waits for the response any more; for any thread."""
+        return self._gone.is_set() or self.state.stopping.is_set()
+
+    def working(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
+        """A call for a thread, which ends when nobody waits for the response any more."""
+
+        def work() -> T:
+            self.check()
+            with until(self.check):
+                return call(*args, **kwargs)
+
+        return work
+
+    async def run(self, pool: Pool, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a call that may take long; it ends when nobody waits for the response any more.
+
+        Args:
+            pool (Pool): The threads for work of its kind.
+            call: The call.
+            args: Its arguments.
+            kwargs: Its keyword arguments.
+
+        Raises:
+            ClientGoneError: Nobody waits any more.
+        """
+        return await pool.run(self.client, self.working(call, *args, **kwargs))
 
     async def body(self, limit: int = MAX_JSON) -> bytes:
         """The whole body; it can be asked for again.

@@ -51,6 +51,9 @@ class Work(Protocol[T_contra, F]):
     def insist(self, flight: F, asked: Answer | OSError) -> None:
         """Make the best of an answer, or of none; may take its time."""
 
+    def drop(self, flight: F) -> None:
+        """Forget an object whose result nobody waits for: the job was aborted."""
+
 
 class Abreast(Generic[T_contra, F]):
     """The objects of one job.
@@ -84,7 +87,7 @@ class Abreast(Generic[T_contra, F]):
         pump: Pump[F]
         with self._exchange.pump(self._etl) as pump:
             self._fill(pump, items)
-            while len(pump) or self._slow:
+            while self._slow or (len(pump) and not self._job.is_aborting):
                 whole: list[tuple[F, Result]] = []
                 for flight, answer in pump.wait():
                     result = self._exchange.take_whole(answer)
@@ -97,8 +100,11 @@ class Abreast(Generic[T_contra, F]):
                 self._fill(pump, items)
                 for flight, result in whole:
                     self._attempt(partial(self._work.store, flight, result))
+            for flight in pump.under_way():
+                self._work.drop(flight)
         if self._failures:
             raise self._failures[0]
+        self._job.check()
 
     def _fill(self, pump: Pump[F], items: Iterator[T_contra]) -> None:
         while self._next(pump, items):
@@ -128,7 +134,7 @@ class Abreast(Generic[T_contra, F]):
 
     def _go_on_slowly(self, pump: Pump[F], flight: F, asked: Answer | OSError) -> None:
         work = partial(self._attempt, partial(self._work.insist, flight, asked))
-        task = self._jobs.submit(work)
+        task = self._jobs.submit(self._job, work)
         self._slow.add(task)
         task.add_done_callback(lambda _: pump.wake())
 

@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, quote_plus
 
+from aistore.local import work
 from aistore.local.errors import LocalError
 from aistore.local.etl.http_client import Connections, make_head
 from aistore.local.etl.pump import Pump
@@ -230,6 +231,7 @@ class Exchange:
     def _before_retry(self, call: TransformCall, attempt: int, deadline: float, failure: Exception) -> None:
         if not call.pod.is_alive:
             raise EtlError(f"ETL error: {call.pod.describe_exit()}") from failure
+        work.check()
         pause = min(_BACKOFF_SECONDS * 2**attempt, _MAX_BACKOFF_SECONDS)
         if attempt == RETRIES or time.monotonic() + pause > deadline or call.etl.cancelled.wait(pause):
             raise EtlError(

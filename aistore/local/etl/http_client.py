@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from aistore.local import work
 from aistore.wire.http1.messages import ResponseParser
 from aistore.wire.http1.parse import MalformedMessageError
 
@@ -47,6 +48,16 @@ class Connection:
 
     def _is_ready(self, seconds: float, *, to_send: bool = False) -> bool:
         """Wait until bytes, or the end, have arrived, or `to_send` until there is room for more."""
+        while True:
+            pause = min(seconds, work.WAIT_SECONDS)
+            if self._poll_once(pause, to_send=to_send):
+                return True
+            seconds -= pause
+            if seconds <= 0:
+                return False
+            work.check()
+
+    def _poll_once(self, seconds: float, *, to_send: bool) -> bool:
         if self._poll is not None:
             self._poll.register(self._sock, select.POLLOUT if to_send else select.POLLIN)
             return bool(self._poll.poll(seconds * 1000))

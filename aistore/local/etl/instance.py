@@ -8,9 +8,12 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from aistore.local.jobs import MAX_THREADS, JobThreads
+from aistore.local.shares import Pool
 from aistore.sdk.etl.etl_const import ETL_STAGE_ABORTED, ETL_STAGE_INIT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from aistore.local.etl.pod import Pod
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from aistore.local.jobs import Job
 
 _MAX_ERRORS = 128
+_THREADS = 16
+_SHARE = 12
+_JOBS = 8
 
 
 class Etl:
@@ -34,6 +40,8 @@ class Etl:
         secret: What its processes show to read and write objects; new at every start.
         folder: Where its processes work.
         cancelled: Set when it is to stop.
+        threads: For inline transforms: one that hangs holds up no other ETL.
+        job_threads: For its jobs, likewise.
     """
 
     def __init__(self, spec: EtlSpec, targets: int) -> None:
@@ -44,6 +52,9 @@ class Etl:
         self.secret = ""
         self.folder: Path | None = None
         self.cancelled = threading.Event()
+        self._is_abandoned: Callable[[], bool] = lambda: False
+        self.threads = Pool(f"etl-{spec.name}", _THREADS, _SHARE)
+        self.job_threads = JobThreads.make(f"etl-{spec.name}", _JOBS, MAX_THREADS)
         self._lock = threading.Lock()
         self._errors: deque[dict[str, Any]] = deque(maxlen=_MAX_ERRORS * targets)
         self._counts = (0, 0, 0)
@@ -53,12 +64,17 @@ class Etl:
         """Its name."""
         return self.spec.name
 
-    def begin(self, folder: Path, cancelled: threading.Event) -> None:
-        """Begin a start, which ends early when `cancelled` is set."""
+    def begin(self, folder: Path, is_abandoned: Callable[[], bool]) -> None:
+        """Begin a start, which ends early when the ETL is stopped, or nobody waits for it."""
         self.stage = ETL_STAGE_INIT
-        self.cancelled = cancelled
+        self.cancelled = threading.Event()
+        self._is_abandoned = is_abandoned
         self.secret = secrets.token_urlsafe(16)
         self.folder = folder
+
+    def is_cancelled(self) -> bool:
+        """Whether a start is to end."""
+        return self.cancelled.is_set() or self._is_abandoned()
 
     def is_secret(self, text: str) -> bool:
         """Whether this is the secret of the present run."""

@@ -137,6 +137,7 @@ def _start(
         kind,
         lambda job: _Transform(job, state, room, chain, src, destination, selection, options).run(),
         lambda: destination.discard(state.catalog),
+        chain.first.job_threads,
         what=options.describe("etl", src.bck, dst),
         etls=chain.names,
         bck=dst if kind == "etl-bck" else src.bck,
@@ -232,6 +233,10 @@ class _Transform:
             self._fail(flight.plan.name, err)
         finally:
             self._forget(flight.plan)
+
+    def drop(self, flight: _Flight) -> None:
+        """Wait no longer for a result."""
+        self._forget(flight.plan)
 
     # ---- one in each thread
 

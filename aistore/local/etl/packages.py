@@ -14,7 +14,6 @@ import site
 import subprocess
 import sys
 import sysconfig
-import threading
 import time
 import venv
 from pathlib import Path
@@ -24,6 +23,8 @@ from aistore._child import module_command
 from aistore.local.errors import LocalError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from packaging.requirements import Requirement
 
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
@@ -76,14 +77,14 @@ def _has(requirement: Requirement, seen: set[str]) -> bool:
     return True
 
 
-def python_with(requirements: list[str], folder: Path, deadline: float, cancelled: threading.Event) -> str:
+def python_with(requirements: list[str], folder: Path, deadline: float, cancelled: Callable[[], bool]) -> str:
     """Path of a Python that has the requirements; empty if that is this server's own.
 
     Args:
         requirements (list[str]): As pip takes them.
         folder (Path): Of the ETL; the virtual environment goes there.
         deadline (float): When to give up, by `time.monotonic`.
-        cancelled (threading.Event): Give up at once.
+        cancelled: Whether to give up at once.
 
     Raises:
         LocalError: They can't be installed, with the installer's last lines.
@@ -114,7 +115,7 @@ def _own_packages() -> list[str]:
     return [path for path in dict.fromkeys(sys.path) if path in known]
 
 
-def _install(python: str, requirements: list[str], deadline: float, cancelled: threading.Event) -> None:
+def _install(python: str, requirements: list[str], deadline: float, cancelled: Callable[[], bool]) -> None:
     words = [word for entry in requirements for word in (entry.split() if entry.startswith("-") else [entry])]
     command = module_command("pip", "--python", python, "install", "--no-input", "--quiet")
     command += ["--disable-pip-version-check", "--retries", "1", *words]
@@ -147,10 +148,10 @@ def _install(python: str, requirements: list[str], deadline: float, cancelled: t
 
 
 def _communicate(
-    process: subprocess.Popen[bytes], deadline: float, cancelled: threading.Event
+    process: subprocess.Popen[bytes], deadline: float, cancelled: Callable[[], bool]
 ) -> bytes | None:
     """The output of a process that ended; None if it did not in time."""
-    while not cancelled.is_set() and time.monotonic() < deadline:
+    while not cancelled() and time.monotonic() < deadline:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.communicate(timeout=_POLL_SECONDS)[0]
     return None

@@ -211,6 +211,13 @@ class Pod:
             return 0.0, 0
         return round(ticks / os.sysconf("SC_CLK_TCK") / seconds, 3), pages * os.sysconf("SC_PAGE_SIZE")
 
+    def kill(self) -> None:
+        """Kill the process and all that it started."""
+        self._stopping.set()
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
     def stop(self, grace: float) -> None:
         """End the process and all that it started: asked to, and after `grace` seconds killed."""
         self._stopping.set()
@@ -220,8 +227,7 @@ class Pod:
                 process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(grace)
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+            self.kill()
             process.wait()
             if process.stdin is not None:
                 with contextlib.suppress(OSError):

@@ -25,7 +25,7 @@ T = TypeVar("T")
 _RECEIVE = 256 << 10
 # An answer whose body is longer is handed out before it is whole: reading it is then the caller's.
 _MAX_HELD = 256 << 10
-_MAX_SECONDS = 1.0
+_MAX_SECONDS = 0.25
 
 
 class _Line(Generic[T]):
@@ -74,6 +74,10 @@ class Pump(Generic[T]):
     def __len__(self) -> int:
         """How many requests are under way."""
         return len(self._busy)
+
+    def under_way(self) -> list[T]:
+        """The requests under way."""
+        return [line.token for line in self._busy if line.token is not None]
 
     def ask(self, token: T, url: str, head: bytes, connect_seconds: float) -> None:
         """Send a request that has no body.

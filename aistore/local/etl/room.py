@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -22,9 +23,12 @@ from aistore.local.etl.instance import Etl
 from aistore.local.etl.pod import Pod
 from aistore.local.etl.spec import parse_init
 from aistore.local.locks import NamedLocks
+from aistore.local.shares import Pool
 from aistore.sdk.etl.etl_const import ETL_STAGE_ABORTED, ETL_STAGE_RUNNING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aistore.local.nodes import Node
     from aistore.local.state import State
 
@@ -33,8 +37,10 @@ log = logging.getLogger(__name__)
 _DOCUMENT = "etl"
 _FOLDER = "etl"
 _STOP_SECONDS = 5.0
-_CLOSE_SECONDS = 2.0
-_THREADS = 64
+_CLOSE_SECONDS = 1.0
+_THREADS = 8
+_SHARE = 6
+_MAX_ETLS = 64
 _MARGIN_SECONDS = 2.0
 _MARGIN = 0.9
 
@@ -48,7 +54,8 @@ class EtlRoom:
         state (State): The cluster.
 
     Attributes:
-        threads: For talking to ETL servers, so that slow transforms hold up nothing else.
+        starting: Threads for starting ETLs, which may take minutes.
+        stopping: Threads for stopping them, which nothing may hold up.
         exchange: How targets talk to ETL servers.
         deliveries: Results of jobs that ETL servers brought by themselves.
     """
@@ -63,7 +70,8 @@ class EtlRoom:
         if os.pathsep in str(self._root):  # no virtual environment can be there
             self._root = Path(tempfile.mkdtemp(prefix="aistore-etl-"))
         self._closed = False
-        self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="etl")
+        self.starting = Pool("etl-start", _THREADS, _SHARE)
+        self.stopping = Pool("etl-stop", _THREADS, _THREADS)
         self.exchange = Exchange(state.options.etl_memory)
         self.deliveries = Deliveries()
         shutil.rmtree(self._root, ignore_errors=True)
@@ -108,15 +116,16 @@ class EtlRoom:
 
     # ---- lives
 
-    def init(self, message: Any, cancelled: threading.Event) -> str:
+    def init(self, message: Any, is_abandoned: Callable[[], bool]) -> str:
         """Start a new ETL; returns the ID of its job. A failed start leaves nothing: the name stays free.
 
         Args:
             message (Any): The init message.
-            cancelled (threading.Event): Set when nobody waits for it any more.
+            is_abandoned: Whether nobody waits for it any more.
 
         Raises:
-            LocalError: The message is wrong, the name is taken (409), or the ETL does not come up.
+            LocalError: The message is wrong, the name is taken (409), there are too many (429), or the ETL
+                does not come up.
         """
         spec = parse_init(message)
         etl = Etl(spec, self._targets)
@@ -125,10 +134,12 @@ class EtlRoom:
                 raise LocalError("the cluster is shutting down", status=503)
             if spec.name in self._etls:
                 raise LocalError(f"etl job {spec.name} already exists", status=409, with_node=True)
+            if len(self._etls) >= _MAX_ETLS:
+                raise LocalError(f"there are {_MAX_ETLS} ETLs already: delete one first", status=429)
             self._etls[spec.name] = etl
         try:
             with self._lives.hold(spec.name):
-                job_id = self._run(etl, cancelled)
+                job_id = self._run(etl, is_abandoned)
         except BaseException:
             with self._lock:
                 self._etls.pop(spec.name, None)
@@ -148,7 +159,7 @@ class EtlRoom:
         if etl.stage != ETL_STAGE_ABORTED:
             raise InvalidRequest(f'invalid action "can\'t start ETL[{name}] during {etl.stage} stage"')
         with self._lives.hold(name):
-            return self._run(etl, threading.Event())
+            return self._run(etl, lambda: False)
 
     def stop(self, name: str) -> None:
         """End an ETL's processes, and the jobs that use it.
@@ -185,8 +196,17 @@ class EtlRoom:
         with ThreadPoolExecutor(max(1, len(etls))) as pool:
             list(pool.map(self._close_one, etls))
         self.exchange.close()
-        self.threads.shutdown(wait=True, cancel_futures=True)
+        for etl in etls:
+            etl.threads.close()
+        self.starting.close()
+        self.stopping.close()
         shutil.rmtree(self._root, ignore_errors=True)
+
+    def kill(self) -> None:
+        """Kill every process, without waiting for anything."""
+        for etl in list(self._etls.values()):
+            for pod in list(etl.pods.values()):
+                pod.kill()
 
     def _close_one(self, etl: Etl) -> None:
         with self._lives.hold(etl.name):
@@ -194,12 +214,12 @@ class EtlRoom:
 
     # ---- starting
 
-    def _run(self, etl: Etl, cancelled: threading.Event) -> str:
+    def _run(self, etl: Etl, is_abandoned: Callable[[], bool]) -> str:
         spec = etl.spec
         # A client that waits as long as this would give up just before the answer.
         limit = max(spec.init_timeout * _MARGIN, spec.init_timeout - _MARGIN_SECONDS)
         deadline = time.monotonic() + limit
-        etl.begin(self._root / f"{spec.name}-{time.time_ns():x}", cancelled)
+        etl.begin(self._root / f"{spec.name}-{time.time_ns():x}", is_abandoned)
         try:
             self._start_pods(etl, deadline)
             self._await_pods(etl, deadline)
@@ -207,7 +227,7 @@ class EtlRoom:
             self._end(etl, str(err), 0.5)
             raise
         etl.job = self._state.jobs.new("etl-inline", what=f"etl {spec.name}")
-        etl.job.on_abort = lambda: self.threads.submit(self.stop, spec.name)
+        etl.job.on_abort = lambda: self.stopping.submit(partial(self.stop, spec.name))
         etl.stage = ETL_STAGE_RUNNING
         for pod in etl.pods.values():
             if not pod.is_alive:
@@ -225,7 +245,7 @@ class EtlRoom:
         def wait(pod: Pod) -> None:
             try:
                 pod.wait_ready(
-                    etl.spec.health_path, deadline, lambda: given_up.is_set() or etl.cancelled.is_set()
+                    etl.spec.health_path, deadline, lambda: given_up.is_set() or etl.is_cancelled()
                 )
             except LocalError as err:
                 failures.append(err)
@@ -243,7 +263,7 @@ class EtlRoom:
         python = ""
         if spec.command is None:
             wanted = packages.split_packages(dict(spec.env).get("PACKAGES", ""))
-            python = packages.python_with(wanted, etl.folder, deadline, etl.cancelled)
+            python = packages.python_with(wanted, etl.folder, deadline, etl.is_cancelled)
         for target in self._state.nodes.targets:
             folder = etl.folder / f"t{target.index}"
             pod = Pod(spec.name, target.id, folder, self._pod_ended, self._state.options.etl_memory)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aistore.local import work
 from aistore.local.errors import LocalError
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ class WebSockets:
             connection.send(msgspec.json.encode(control))
             if data is not None:
                 connection.send(data)
-            answer = connection.recv(timeout=max(timeout, 0.01))
+            answer = _receive(connection, time.monotonic() + timeout)
         except ConnectionClosed as err:
             assert connection is not None
             self._drop(connection)
@@ -106,6 +108,17 @@ class WebSockets:
     def _drop(connection: ClientConnection) -> None:
         with contextlib.suppress(Exception):  # it is given up, whatever is wrong with it
             connection.close()
+
+
+def _receive(connection: ClientConnection, deadline: float) -> bytes | str:
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            return connection.recv(timeout=max(min(left, work.WAIT_SECONDS), 0.01))
+        except TimeoutError:
+            if left <= work.WAIT_SECONDS:
+                raise
+            work.check()
 
 
 def _connect(url: str, timeout: float) -> ClientConnection:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from aistore.local.errors import LocalError
 from aistore.local.jobs.job import Aborted, Job
 from aistore.local.nodes import new_id
+from aistore.local.work import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from aistore.local.names import Bck
     from aistore.local.nodes import Nodes
 
-__all__ = ["Aborted", "Job", "Jobs"]
+__all__ = ["Aborted", "Job", "JobThreads", "Jobs"]
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +35,28 @@ _END = object()
 
 _DOCUMENT = "job"
 _MAX_AT_ONCE = 16
+_MAX_SORTS = 4
+_SORT_WORKERS = 16
+_MAX_UNFINISHED = 1000
 _MAX_KEPT = 1000
 MAX_THREADS = 32
 _PREFIXES = {"copy-listrange": "tco-", "etl-listrange": "tco-", "get-batch": "gbt-", "etl-inline": "etl-"}
 _PREFIXES |= {"dsort": "srt-"}
+
+
+class JobThreads(NamedTuple):
+    """Threads for jobs of one kind: one for each that runs, and those that work for them."""
+
+    runs: ThreadPoolExecutor
+    workers: ThreadPoolExecutor
+
+    @classmethod
+    def make(cls, name: str, jobs: int, workers: int) -> JobThreads:
+        """Threads for so many jobs at a time."""
+        return cls(
+            ThreadPoolExecutor(jobs, thread_name_prefix=f"{name}-job"),
+            ThreadPoolExecutor(workers, thread_name_prefix=f"{name}-worker"),
+        )
 
 
 class Jobs:
@@ -56,8 +76,9 @@ class Jobs:
         self._nodes = nodes
         self._lock = threading.Lock()
         self._jobs: OrderedDict[str, Job] = OrderedDict()
-        self._threads = ThreadPoolExecutor(_MAX_AT_ONCE, thread_name_prefix="job")
-        self._workers = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="job-worker")
+        self._threads = JobThreads.make("any", _MAX_AT_ONCE, MAX_THREADS)
+        self._of_kind = {"dsort": JobThreads.make("dsort", _MAX_SORTS, _SORT_WORKERS)}
+        self._used: weakref.WeakSet[ThreadPoolExecutor] = weakref.WeakSet()
         self.before_query: list[Callable[[], None]] = []
         self._load()
 
@@ -110,6 +131,7 @@ class Jobs:
         kind: str,
         work: Callable[[Job], None],
         undo: Callable[[], None] | None = None,
+        threads: JobThreads | None = None,
         /,
         **about: Any,
     ) -> Job:
@@ -119,18 +141,28 @@ class Jobs:
             kind (str): The kind of job.
             work: Does it; calls `job.check()` between objects.
             undo: Takes back what was made for the job, when it is aborted before its work begins.
+            threads (JobThreads | None): The threads that it runs on. Default: those of all jobs of its kind.
             about: See `Job`.
+
+        Raises:
+            LocalError: Too many jobs have not ended (429).
         """
+        with self._lock:
+            if sum(job.is_running for job in self._jobs.values()) >= _MAX_UNFINISHED:
+                raise LocalError(f"{_MAX_UNFINISHED} jobs have not ended: retry later", status=429)
         job = self.new(kind, **about)
         job.serves = False
+        job.threads = threads or self._of_kind.get(kind, self._threads)
+        self._used.update(job.threads)
         self._keep(job)
-        self._threads.submit(self._run, job, work, undo)
+        job.threads.runs.submit(self._run, job, work, undo)
         return job
 
     def _run(self, job: Job, work: Callable[[Job], None], undo: Callable[[], None] | None) -> None:
         try:
             if not job.is_aborting:
-                work(job)
+                with until(job.check):
+                    work(job)
             elif undo is not None:
                 undo()
         except Aborted:
@@ -146,7 +178,7 @@ class Jobs:
             self.end(job)
 
     def each(self, job: Job, items: Iterable[T], work: Callable[[T], None], workers: int) -> None:
-        """Call `work` for every item, in up to so many threads of the pool of all jobs; the caller's is one.
+        """Call `work` for every item, in up to so many threads; the caller's is one.
 
         The first error stops it and is raised when no call is running any more.
 
@@ -162,23 +194,32 @@ class Jobs:
             while not failures:
                 try:
                     job.check()
-                    with lock:
+                    with until(job.check), lock:
                         item = next(source, _END)
                     if item is _END:
                         return
-                    work(cast("T", item))
+                    with until(job.check):
+                        work(cast("T", item))
                 except BaseException as err:  # noqa: BLE001 - raised again by the caller's thread
                     failures.append(err)
 
-        others = [self._workers.submit(loop) for _ in range(workers - 1)]
+        others = [self._workers_of(job).submit(loop) for _ in range(workers - 1)]
         loop()
         wait([other for other in others if not other.cancel()])
         if failures:
             raise failures[0]
 
-    def submit(self, work: Callable[[], None]) -> Future[None]:
-        """Do something for a job in a thread of the pool of all jobs."""
-        return self._workers.submit(work)
+    def submit(self, job: Job, work: Callable[[], None]) -> Future[None]:
+        """Do something for a job in one of its threads."""
+
+        def until_abort() -> None:
+            with until(job.check):
+                work()
+
+        return self._workers_of(job).submit(until_abort)
+
+    def _workers_of(self, job: Job) -> ThreadPoolExecutor:
+        return (job.threads or self._threads).workers
 
     def end(self, job: Job) -> None:
         """Set a job's end and keep its record."""
@@ -221,8 +262,8 @@ class Jobs:
         """Abort what runs and wait for it."""
         for job in self.all():
             job.abort("the cluster is shutting down")
-        self._threads.shutdown(wait=True, cancel_futures=True)
-        self._workers.shutdown(wait=True)
+        for pool in list(self._used):
+            pool.shutdown(wait=True, cancel_futures=True)
         for job in self.all():
             if job.is_running:
                 self.end(job)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from aistore.local.gotime import format_go
 from aistore.local.jobs.kinds import IDLE_KINDS
 from aistore.local.names import parse_uname
+from aistore.local.work import AbandonedError
 from aistore.sdk.const import GO_ZERO_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from aistore.local.jobs import JobThreads
     from aistore.local.names import Bck
 
 MAX_OBJECT_ERRORS = 128
@@ -25,7 +27,7 @@ _WORKERS_SHIFT = 10
 _RFC3339_NANO = "2006-01-02T15:04:05.999999999Z07:00"
 
 
-class Aborted(Exception):  # noqa: N818 - a request to end, not an error
+class Aborted(AbandonedError):  # noqa: N818 - a request to end, not an error
     """Raised inside a job's work when the job was aborted."""
 
 
@@ -48,6 +50,7 @@ class Job:
         etls (frozenset[str]): Names of the ETLs that it needs; it is aborted when one of them ends.
 
     Attributes:
+        threads: The threads that it runs on; None for one that only serves requests.
         on_abort: Called in place of aborting it.
         on_end: Called when it has ended.
     """
@@ -77,6 +80,7 @@ class Job:
         self.error = ""
         self.workers = 1
         self.serves = True
+        self.threads: JobThreads | None = None
         self.on_abort: Callable[[], object] | None = None
         self.on_end: Callable[[], object] | None = None
         self.object_errors: list[dict[str, Any]] = []

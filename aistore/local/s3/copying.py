@@ -88,7 +88,14 @@ async def copy(call: Call) -> Response:
     else:
         src = (source.bucket, source.meta.name)
         same = unchanged(*src, source.meta)
-        meta = await call.state.run(
-            call.store.copy, *src, bucket, call.key, custom=custom, source_if=same, only_if=condition
+        meta = await call.req.run(
+            call.state.copying,
+            call.store.copy,
+            *src,
+            bucket,
+            call.key,
+            custom=custom,
+            source_if=same,
+            only_if=condition,
         )
     return xml_response(copy_result("CopyObjectResult", stored_tag(meta) or source.meta.etag, meta.mtime))

@@ -129,7 +129,7 @@ async def list_objects(call: Call) -> Response:
     after = decode_token(token) if token is not None else begin
     encode, about_encoding = encoder(call)
     page = await call.state.run(list_page, call.store, bucket, prefix, delimiter, after, limit)
-    tagged = await call.state.run(tag_all, call.store, bucket, page.objects)
+    tagged = await call.req.run(call.state.copying, tag_all, call.store, bucket, page.objects)
     owner = [_OWNER] if version == "1" or query.get("fetch-owner") == "true" else []
     items = [
         element("Name", bucket.bck.name),

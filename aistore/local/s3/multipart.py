@@ -100,7 +100,7 @@ async def _copy_range(call: Call, writer: ContentWriter) -> str:
     with call.store.open(source.bucket, source.meta.name) as reader:
         unchanged(source.bucket, source.meta.name, source.meta)(reader.meta)
         start, length = _source_range(call.req.headers.get("x-amz-copy-source-range", ""), reader.meta.size)
-        return await call.state.run(_write_range, reader, start, length, writer)
+        return await call.req.run(call.state.copying, _write_range, reader, start, length, writer)
 
 
 def _source_range(header: str, size: int) -> tuple[int, int]:
@@ -138,7 +138,7 @@ async def complete(call: Call) -> Response:
     upload = _find(call, bucket)
     condition = await prepare_condition(call, bucket)
     try:
-        meta = await call.state.run(_publish, call, bucket, upload, listed, condition)
+        meta = await call.req.run(call.state.copying, _publish, call, bucket, upload, listed, condition)
     except PartNotFound as err:
         raise S3Error("InvalidPart", err.message) from err
     except UploadNotFound as err:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from aistore.local import work
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
@@ -39,7 +41,8 @@ class ObjectReader(ObjectFile):
         return self._fd
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """Bytes at an offset; fewer than `size` only at the end."""
+        """Bytes at an offset; fewer than `size` only at the end. Work that is to end does so here."""
+        work.check()
         data = os.pread(self._fd, size, offset)
         while data and len(data) < size and offset + len(data) < self.meta.size:
             more = os.pread(self._fd, size - len(data), offset + len(data))
