@@ -448,18 +448,18 @@ class UnexpectedHTTPStatusCode(SDKError):
 
 
 class ErrChecksumMismatch(SDKError, OSError):
-    """The bytes read are not those that the cluster's checksum was made of, or there is none to compare with.
+    """The bytes of an object are not those of the cluster's checksum, or there is none to compare with.
 
     Args:
         path: Path of the object.
         checksum_type: Type of the checksum, "" when the cluster sent none.
         expected: The cluster's value.
-        got: The value of the bytes read; "" when it cannot be computed.
+        got: The value of the bytes that were read or written; "" when it cannot be computed.
     """
 
     def __init__(self, path: str, checksum_type: str, expected: str, got: str) -> None:
         if got:
-            text = f"{path}: {checksum_type} of the bytes read is {got}, the cluster has {expected}"
+            text = f"{path}: {checksum_type} of the bytes is {got}, the cluster has {expected}"
         else:
             text = (
                 f"{path}: no checksum to compare with (type {checksum_type or 'none'!r}, value {expected!r})"

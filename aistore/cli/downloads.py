@@ -11,7 +11,7 @@ from aistore.cli.exits import NOT_FOUND, CliError
 from aistore.cli.progress import Meter
 from aistore.cli.selection import Patterns, Selected, folder_hint, select_all
 from aistore.cli.text import human_size, plural
-from aistore.cli.transfer import WORKERS, get_file, has_checksum
+from aistore.cli.transfer import WORKERS, get_file
 
 if TYPE_CHECKING:
     from aistore.cli.session import Session
@@ -52,9 +52,9 @@ def get_one(session: Session, where: Uri, path: Path) -> None:
     """
     obj = where.object_of(session.client)
     with folder_hint(session, where):
-        props = obj.head("size,checksum,version")
+        props = obj.head()
     with Meter(session.out, f"get {where.name}", total_bytes=props.size) as meter:
-        get_file(obj, replacing(path), meter, validate=has_checksum(props))
+        get_file(obj, lambda: replacing(path), meter)
     remove_parts([path])
 
 
@@ -73,7 +73,7 @@ def download_folder(session: Session, uri: Uri, root: Path, patterns: Patterns) 
     Raises:
         ErrNotAFile: Some objects cannot be files; all others were downloaded.
     """
-    chosen = select_all(session, uri, patterns, "name,size,checksum")
+    chosen = select_all(session, uri, patterns, "name,size")
     if root.exists() and not root.is_dir():
         raise CliError(f"{root} is not a folder")
     total = sum(one.entry.size for one in chosen)
@@ -91,16 +91,13 @@ def download_all(
 ) -> dict[str, str]:
     """Download objects to files, several at a time, and return which cannot be files, and why."""
     from aistore.sdk.parallel import ordered_map
-    from aistore.wire.checksums import new_hasher
 
     bucket = uri.of(session.client)
-    kept = new_hasher(checksum_type(session, uri)) is not None
     unfit = folder.unfit(one.relative for one in work)
 
     def fetch(one: Selected) -> None:
-        obj = bucket.object(one.entry.name)
         try:
-            get_file(obj, folder.replacing(one.relative), meter, validate=kept and bool(one.entry.checksum))
+            get_file(bucket.object(one.entry.name), lambda: folder.replacing(one.relative), meter)
         except ErrNotAFile as err:
             unfit.update(err.names)
 
@@ -112,9 +109,6 @@ def download_all(
 
 def checksum_type(session: Session, uri: Uri) -> str:
     """Return the type of the checksums that a bucket's objects have, or "none"."""
-    import json
+    from aistore.sdk.obj.put_check import checksum_type_of
 
-    from aistore.sdk.const import HEADER_BUCKET_PROPS
-
-    text = uri.of(session.client).head().get(HEADER_BUCKET_PROPS, "{}")
-    return str(json.loads(text).get("checksum", {}).get("type", "none"))
+    return checksum_type_of(uri.of(session.client).head())

@@ -85,30 +85,44 @@ def has_checksum(props: ObjectProps) -> bool:
 
 
 def copy_out(reader: ObjectReader, write: Callable[[memoryview], object], meter: Meter) -> int:
-    """Read an object to its end, going on after broken connections, and return how many bytes it had."""
+    """Read an object to its end, going on after broken connections, and return how many bytes it had.
+
+    Raises:
+        ErrChecksumMismatch: (at the end) The bytes are not those of the cluster's checksum.
+    """
+    from aistore.sdk.errors import ErrChecksumMismatch
+
     buffer = bytearray(CHUNK)
     view = memoryview(buffer)
     total = 0
-    with reader.as_file(buffer_size=CHUNK) as file:
-        while count := file.readinto(view):
-            interrupt.check()
-            write(view[:count])
-            meter.add_bytes(count)
-            total += count
+    try:
+        with reader.as_file(buffer_size=CHUNK) as file:
+            while count := file.readinto(view):
+                interrupt.check()
+                write(view[:count])
+                meter.add_bytes(count)
+                total += count
+    except ErrChecksumMismatch:
+        meter.add_bytes(-total)
+        raise
     return total
 
 
-def get_file(obj: Object, target: AbstractContextManager[BinaryIO], meter: Meter, *, validate: bool) -> None:
-    """Download an object to a file that is there only once it is whole.
+def get_file(obj: Object, target: Callable[[], AbstractContextManager[BinaryIO]], meter: Meter) -> None:
+    """Download an object to a file that is there only once it is whole, and compared with its checksum.
 
     Args:
         obj: The object.
         target: Opens the file.
         meter: What to report to.
-        validate: Compare with the cluster's checksum.
+
+    Raises:
+        ErrChecksumMismatch: The bytes are not those of the checksum, also when read again; the file stays.
     """
-    with target as file:
-        copy_out(obj.get_reader(chunk_size=CHUNK, validate_checksum=validate), file.write, meter)
+    from aistore.sdk.obj.verification import copy_twice
+
+    reader = obj.get_reader(chunk_size=CHUNK)
+    copy_twice(target, lambda file: copy_out(reader, file.write, meter))
     meter.add_object()
 
 
@@ -125,7 +139,7 @@ def resume_file(obj: Object, path: Path, out: Output) -> None:
             is no file.
         ErrChecksumMismatch: They don't; the part is removed.
     """
-    from aistore.sdk.obj.errors import ErrChecksumMismatch
+    from aistore.sdk.errors import ErrChecksumMismatch
     from aistore.wire.checksums import ChecksumCheck
 
     if path.exists() and not path.is_file():
@@ -147,7 +161,9 @@ def resume_file(obj: Object, path: Path, out: Output) -> None:
                 check.update(data)
 
             if done < props.size:
-                reader = obj.get_reader(chunk_size=CHUNK, byte_range=f"bytes={done}-" if done else None)
+                byte_range = f"bytes={done}-" if done else None
+                # Compared here, together with what is there already.
+                reader = obj.get_reader(chunk_size=CHUNK, byte_range=byte_range, validate_checksum=False)
                 copy_out(reader, write, meter)
     finally:
         if props.size:

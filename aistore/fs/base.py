@@ -65,7 +65,7 @@ class BaseFileSystem(AsyncFileSystem, metaclass=CachedInstances):
         threads: int = DEFAULT_THREADS,
         default_block_size: int = DEFAULT_PARALLEL_CHUNK_SIZE,
         default_cache_type: str = "readahead",
-        validate_checksum: bool = False,
+        validate_checksum: bool | None = None,
         use_listings_cache: bool = False,
         asynchronous: bool = False,
         loop: asyncio.AbstractEventLoop | None = None,
@@ -80,6 +80,8 @@ class BaseFileSystem(AsyncFileSystem, metaclass=CachedInstances):
         self.validate_checksum = validate_checksum
         self._threads = Threads(check_positive("threads", threads))
         self._object_props = details.OBJECT_PROPS
+        if validate_checksum is not None:
+            options["validate_checksum"] = validate_checksum
         cache = {name: options.pop(name) for name in ("listings_expiry_time", "max_paths") if name in options}
         if endpoint is not None:
             options["endpoint"] = endpoint

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from aistore.sdk.const import HEADER_RANGE, MIB
-from aistore.sdk.errors import ErrRangeNotSatisfiable
+from aistore.sdk.errors import ErrChecksumMismatch, ErrRangeNotSatisfiable
 from aistore.sdk.obj.content_iterator import ContentIterProvider, StreamBounds
 from aistore.sdk.obj.identity import ObjectIdentity
 from aistore.sdk.obj.object_client import ObjectClient
+from aistore.sdk.obj.verification import copy_twice
 from aistore.wire.names import object_path
 from aistore.wire.ranges import format_byte_range
 
@@ -29,12 +30,12 @@ Progress = Callable[[int], None]
 """Told how many more bytes have been transferred; may raise to stop."""
 
 
-def read_whole(obj: Object, *, validate: bool) -> bytes:
+def read_whole(obj: Object, *, validate: bool | None) -> bytes:
     """Return the bytes of an object.
 
     Args:
         obj: The object.
-        validate: Compare with the cluster's checksum.
+        validate: Compare with the cluster's checksum, as `Object.get_reader` takes it.
     """
     content = obj.get_reader(validate_checksum=validate).read_all()
     assert isinstance(content, bytes), "it is read by one stream"
@@ -71,10 +72,10 @@ def read_range(bucket: Bucket, name: str, start: int, end: int | None) -> tuple[
 
 def download(
     obj: Object,
-    target: AbstractContextManager[BinaryIO],
+    target: Callable[[], AbstractContextManager[BinaryIO]],
     progress: Progress | None = None,
     *,
-    validate: bool = False,
+    validate: bool | None = None,
 ) -> None:
     """Copy an object to a local file.
 
@@ -82,14 +83,28 @@ def download(
         obj: The object.
         target: Opens the file, which has its name only when all bytes are there.
         progress: Told of each piece. Default: nobody is.
-        validate: Compare with the cluster's checksum. Default: `False`.
+        validate: Compare with the cluster's checksum, as `Object.get_reader` takes it. Default: `None`.
+
+    Raises:
+        ErrChecksumMismatch: The bytes are not those of the checksum, also when read again; the file stays.
     """
     reader = obj.get_reader(chunk_size=_PIECE, validate_checksum=validate)
-    with reader.as_file() as source, target as file:
-        while piece := source.read(_PIECE):
-            file.write(piece)
+
+    def copy(file: BinaryIO) -> None:
+        copied = 0
+        try:
+            with reader.as_file() as source:
+                while piece := source.read(_PIECE):
+                    file.write(piece)
+                    copied += len(piece)
+                    if progress is not None:
+                        progress(len(piece))
+        except ErrChecksumMismatch:
             if progress is not None:
-                progress(len(piece))
+                progress(-copied)
+            raise
+
+    copy_twice(target, copy)
 
 
 def file_size(path: str) -> int | None:
@@ -120,12 +135,17 @@ class _Watched:
     def __init__(self, file: IO[bytes], progress: Progress) -> None:
         self._file = file
         self._progress = progress
+        self._told = 0
         self.tell = file.tell
 
     def read(self, size: int = -1) -> bytes:
         piece = self._file.read(size)
+        self._told += len(piece)
         self._progress(len(piece))
         return piece
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_SET and self._told:
+            self._progress(-self._told)
+            self._told = 0
         return self._file.seek(offset, whence)

@@ -91,7 +91,7 @@ class Downloads(Listing):
             return
         local = os.fspath(lpath)
         make_directory = partial(os.makedirs, local, exist_ok=True)
-        await self._fetch(rpath, replacing(followed(local)), make_directory, callback)
+        await self._fetch(rpath, partial(replacing, followed(local)), make_directory, callback)
 
     async def _plan(
         self, rpath: Any, lpath: Any, *, recursive: bool, maxdepth: int | None
@@ -183,7 +183,7 @@ class Downloads(Listing):
             if one.kind == "directory":
                 await self.run(make_directory)
             else:
-                await self._fetch(one.path, place.replacing(one.target), make_directory, callback)
+                await self._fetch(one.path, partial(place.replacing, one.target), make_directory, callback)
         except ErrNotAFile as err:
             # What is below a directory that cannot be made is told of itself.
             if one.kind != "directory":
@@ -192,7 +192,7 @@ class Downloads(Listing):
     async def _fetch(
         self,
         rpath: str,
-        target: AbstractContextManager[BinaryIO],
+        target: Callable[[], AbstractContextManager[BinaryIO]],
         make_directory: Callable[[], None],
         callback: Callback,
     ) -> None:

@@ -23,8 +23,8 @@ class AISFileSystem(Changes):
         threads: How many requests run at a time. Default: 16.
         default_block_size: Bytes that files read or write at a time. Default: 8 MiB.
         default_cache_type: fsspec's cache for reading files. Default: `readahead`.
-        validate_checksum: Compare whole objects with the cluster's checksum when they are read by `cat` or
-            `get`. Default: `False`.
+        validate_checksum: As of `Client`; True also makes it an error when there is no checksum to compare
+            with. Default: `AIS_VALIDATE_CHECKSUM`, else whole objects are compared where they have one.
         use_listings_cache: Keep listings. Default: `False`: what another program writes is seen at once.
         asynchronous: The instance is used from coroutines, in their event loop. Default: `False`.
         loop: Event loop of synchronous calls. Default: fsspec's.

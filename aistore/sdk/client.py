@@ -15,6 +15,7 @@ from aistore.sdk.const import (
     AIS_MAX_CONN_POOL,
     AIS_OTEL,
     AIS_READ_TIMEOUT,
+    AIS_VALIDATE_CHECKSUM,
     EXT_TAR,
 )
 from aistore.sdk.enums import Colocation
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 AIS_ENDPOINT = "AIS_ENDPOINT"
 DEFAULT_TIMEOUT = (3, 20)
+_OFF = ("0", "f", "false", "n", "no", "off")
 
 
 class Client(ClosesConnections):
@@ -71,6 +73,9 @@ class Client(ClosesConnections):
         token_refresh: Returns a new token when the cluster refuses the one in use (401), which happens once a
             request at the most; threads share a renewal. `AuthNClient.token_refresh` makes one. Default:
             none, an `AISUnauthorized` is raised.
+        validate_checksum: Compare the bytes of whole objects, when they are read and written, with the
+            checksums that the cluster reports (docs/checksums.md). Default: environment variable
+            `AIS_VALIDATE_CHECKSUM` (`0` is False), else True.
         direct: Send GET, HEAD and PUT of objects straight to the target that owns them, as far as the proxy
             lets this client (docs/direct-routing.md). Default: environment variable `AIS_DIRECT` (`1` is
             True), else False.
@@ -100,6 +105,7 @@ class Client(ClosesConnections):
         *,
         token_refresh: TokenRefresh | None = None,
         direct: bool | None = None,
+        validate_checksum: bool | None = None,
     ) -> None:
         if retry_config is None:
             from aistore.sdk.retry_config import RetryConfig
@@ -122,6 +128,8 @@ class Client(ClosesConnections):
             retry_config=self.retry_config,
             **set_ones(token_refresh=token_refresh, direct=direct),
         )
+        if not _validates(validate_checksum):
+            self._request_client.validate_checksum = False
         if parse_bool(os.environ.get(AIS_OTEL)):
             from aistore.sdk.telemetry import instrument, is_instrumented
 
@@ -312,6 +320,12 @@ class Client(ClosesConnections):
 def set_ones(**arguments: Any) -> dict[str, Any]:
     """Return the arguments that are set: what a program puts in a class's place need not know the others."""
     return {name: value for name, value in arguments.items() if value is not None and value is not False}
+
+
+def _validates(given: bool | None) -> bool:
+    if given is not None:
+        return given
+    return os.environ.get(AIS_VALIDATE_CHECKSUM, "").strip().lower() not in _OFF
 
 
 def _resolve_endpoint(endpoint: str | None) -> str:

@@ -47,6 +47,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "read_timeout": (int, float),
     "max_pool_size": (int,),
     "direct": (bool,),
+    "validate_checksum": (bool,),
     "token_file": (str,),
 }
 KEYS = tuple(_KINDS)
@@ -188,6 +189,7 @@ def _from_profile(values: Mapping[str, Any]) -> dict[str, Any]:
         "ca_cert": ("AIS_CLIENT_CA",),
         "max_pool_size": ("AIS_MAX_CONN_POOL",),
         "direct": ("AIS_DIRECT",),
+        "validate_checksum": ("AIS_VALIDATE_CHECKSUM",),
     }
     arguments = {
         key: values[key]

@@ -42,6 +42,8 @@ class RequestClient:
         response_handler: What becomes of answers. Default: AIStore's errors.
         retry_config: Retry policy. Default: `RetryConfig.default()`.
         token_refresh: Gets a new token when the one in use is refused (401). Default: none.
+        validate_checksum: Whether to compare the bytes of objects with the checksums that the cluster
+            reports. Default: True.
         direct: Whether to send what can be straight to the targets (`aistore.sdk.transport.routing`).
             Default: False.
 
@@ -60,7 +62,10 @@ class RequestClient:
         *,
         token_refresh: TokenRefresh | None = None,
         direct: bool = False,
+        validate_checksum: bool = True,
     ) -> None:
+        self.validate_checksum = validate_checksum
+        self.checksum_types: dict[tuple[str, ...], str] = {}
         self._executor = RequestExecutor(parse_base(endpoint).url, session_manager, token, timeout)
         if direct:
             from aistore.sdk.transport.routing import Router
@@ -126,7 +131,9 @@ class RequestClient:
             "",
             response_handler or self._response_handler,
             self.retry_config,
+            validate_checksum=self.validate_checksum,
         )
+        clone.checksum_types = self.checksum_types
         clone._executor.credentials = self._executor.credentials
         if clone.base_url == self.base_url:
             clone._executor.router = self._executor.router

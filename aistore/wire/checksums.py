@@ -299,3 +299,87 @@ class ChecksumCheck:
         got = self._hasher.hexdigest()
         if got != self._expected:
             raise ErrChecksumMismatch(self._path, self._type, self._expected, got)
+
+
+class PartSums:
+    """Checksums of an object that is sent in parts.
+
+    A cluster has a checksum of the bucket's type when the parts arrived in their order, else CRC-32C.
+
+    Args:
+        checksum_type: The bucket's type.
+    """
+
+    def __init__(self, checksum_type: str) -> None:
+        self._type = checksum_type
+        self._in_order = any_hasher(checksum_type)
+        self._last = 0
+        self._crcs: dict[int, tuple[int, int]] = {}
+
+    @property
+    def numbers(self) -> list[int]:
+        """Numbers of the parts, in order."""
+        return sorted(self._crcs)
+
+    @property
+    def size(self) -> int:
+        """How many bytes the parts have."""
+        return sum(size for _, size in self._crcs.values())
+
+    def begin(self, number: int) -> PartHasher:
+        """Return the hasher of a part, for `add` when the part is complete.
+
+        Args:
+            number: Number of the part.
+        """
+        return PartHasher(self._in_order.copy() if number == self._last + 1 else None)
+
+    def add(self, number: int, part: PartHasher) -> None:
+        """Add a part.
+
+        Args:
+            number: Its number.
+            part: What `begin` returned, with all bytes of the part.
+        """
+        self._crcs[number] = part.crc.value, part.size
+        if part.in_order is not None and number == self._last + 1:
+            self._in_order, self._last = part.in_order, number
+
+    def value(self, checksum_type: str) -> str:
+        """Return the checksum of the whole, or "" where it is not known.
+
+        Args:
+            checksum_type: Its type.
+        """
+        if same_algorithm(checksum_type, self._type) and self._last == len(self._crcs):
+            return self._in_order.hexdigest()
+        if checksum_type != Crc32c.name or not is_fast(checksum_type):
+            return ""
+        whole = Crc32c()
+        for _, (crc, size) in sorted(self._crcs.items()):
+            whole.append(crc, size)
+        return whole.hexdigest()
+
+
+class PartHasher:
+    """The hasher of one part: CRC-32C, and the checksum of all parts up to this one where that is known.
+
+    Args:
+        in_order: A hasher of all parts before this one; `None` where they are not known.
+
+    Attributes:
+        size: How many bytes the part has so far.
+    """
+
+    def __init__(self, in_order: Hasher | None) -> None:
+        self.in_order = in_order
+        self.crc = Crc32c()
+        self.size = 0
+
+    def update(self, data: Buffer, /) -> None:
+        """Add the next bytes."""
+        self.size += len(data)
+        if is_fast(Crc32c.name):
+            self.crc.update(data)
+        if self.in_order is not None:
+            self.in_order.update(data)

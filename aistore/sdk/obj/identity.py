@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aistore.sdk.const import (
-    AIS_CHECKSUM_TYPE,
-    AIS_CHECKSUM_VALUE,
-    AIS_VERSION,
-    HEADER_CONTENT_LENGTH,
-    HEADER_ETAG,
     STATUS_OK,
     STATUS_PARTIAL_CONTENT,
 )
@@ -31,28 +26,44 @@ class ObjectIdentity:
     version: str = ""
     etag: str = ""
     size: int | None = None
+    as_stored: bool = field(default=True, compare=False)
+    """Whether the response has the bytes as they are stored: not encoded, nor from a mock of a program."""
+
+    @classmethod
+    def of(cls, fields: Mapping[str, str], status: int, *, as_stored: bool = True) -> ObjectIdentity:
+        """Read the identity off the header fields of a response.
+
+        Args:
+            fields: The fields, by names in lower case.
+            status: Status of the response: the length of a 206 is not that of the object.
+            as_stored: Whether it has the bytes as they are stored. Default: `True`.
+        """
+        get = fields.get
+        value = get("ais-checksum-value")
+        if status == STATUS_PARTIAL_CONTENT:
+            found = parse_content_range(get("content-range") or "")
+            size = found[2] if found else None
+        else:
+            length = get("content-length")
+            size = int(length) if length is not None and length.isdecimal() else None
+        return cls(
+            f"{get('ais-checksum-type') or ''}:{value}" if value else "",
+            get("ais-version") or "",
+            (get("etag") or "").strip('"'),
+            size,
+            as_stored,
+        )
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, Any], status: int = STATUS_OK) -> ObjectIdentity:
         """Read the identity off the headers of an answer.
 
         Args:
-            headers: The headers; names are compared without regard to case if the mapping does.
+            headers: The headers.
             status: Status of the answer: the length of a 206 is not that of the object. Default: 200.
         """
-        kind, value = _text(headers, AIS_CHECKSUM_TYPE), _text(headers, AIS_CHECKSUM_VALUE)
-        size: int | None = None
-        if status == STATUS_PARTIAL_CONTENT:
-            content_range = parse_content_range(_text(headers, "Content-Range"))
-            size = content_range[2] if content_range else None
-        elif _text(headers, HEADER_CONTENT_LENGTH).isdecimal():
-            size = int(headers[HEADER_CONTENT_LENGTH])
-        return cls(
-            checksum=f"{kind}:{value}" if value else "",
-            version=_text(headers, AIS_VERSION),
-            etag=_text(headers, HEADER_ETAG).strip('"'),
-            size=size,
-        )
+        fields = {str(name).lower(): value for name, value in headers.items() if isinstance(value, str)}
+        return cls.of(fields, status)
 
     def check(self, later: ObjectIdentity, path: str, *, checksum: bool = True) -> None:
         """Check that a later answer is of the same version of the object.
@@ -70,8 +81,3 @@ class ObjectIdentity:
             before, after = getattr(self, name), getattr(later, name)
             if before not in ("", None) and after not in ("", None) and before != after:
                 raise ErrObjectChanged(path, name, before, after)
-
-
-def _text(headers: Mapping[str, Any], name: str) -> str:
-    value = headers.get(name)
-    return value if isinstance(value, str) else ""

@@ -18,7 +18,10 @@ from aistore.sdk.errors import APIRequestError, InvalidArgument
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.obj.obj_file.sinks import PartSink, Sink
 from aistore.sdk.obj.object_writer import ObjectWriter
+from aistore.sdk.obj.put_check import bucket_type, compare_parts, validates
+from aistore.sdk.transport.body import Body
 from aistore.sdk.types import ActionMsg, MptCompletedPart
+from aistore.wire.checksums import PartHasher, PartSums
 
 if TYPE_CHECKING:
     from requests import Response
@@ -52,12 +55,14 @@ class MultipartUpload:
         self.parts: list[int] = []
         self._lock = Lock()
         self._sent: set[int] = set()
+        self._sums: PartSums | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_sums")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _lock=Lock())
+        # Parts that another process sends are not summed here.
+        self.__dict__.update(state, _lock=Lock(), _sums=None)
 
     def create(self) -> MultipartUpload:
         """Start the upload.
@@ -74,9 +79,11 @@ class MultipartUpload:
             json=ActionMsg(action=ACT_MPT_UPLOAD).as_dict(),
         )
         self.upload_id = response.text
+        if validates(self.client):
+            self._sums = PartSums(bucket_type(self.client, self.object_path, self.params))
         return self
 
-    def add_part(self, part_number: int) -> ObjectWriter:
+    def add_part(self, part_number: int) -> PartWriter:
         """Return what writes a part. The part counts once it is written.
 
         Args:
@@ -91,7 +98,7 @@ class MultipartUpload:
             raise InvalidArgument(f"part_number must be an int, not {part_number!r}")
         if not 1 <= part_number <= MAX_PART_NUMBER:
             raise InvalidArgument(f"part_number must be from 1 to {MAX_PART_NUMBER}, not {part_number}")
-        return _PartWriter(self, part_number)
+        return PartWriter(self, part_number)
 
     def complete(self) -> Response:
         """Make the parts the object.
@@ -99,6 +106,7 @@ class MultipartUpload:
         Raises:
             InvalidArgument: `create` was not called, or a part was sent and did not arrive for sure
                 (also a `ValueError`).
+            ErrChecksumMismatch: The cluster has other bytes than those that were sent.
         """
         self._require_created()
         with self._lock:
@@ -109,7 +117,10 @@ class MultipartUpload:
                 f"parts {doubtful} of upload {self.upload_id} failed or are being sent: wait, or abort"
             )
         value = [MptCompletedPart(part_number=number, etag="").as_dict() for number in numbers]
-        return self._finish(HTTP_METHOD_POST, ActionMsg(action=ACT_MPT_COMPLETE, value=value))
+        response = self._finish(HTTP_METHOD_POST, ActionMsg(action=ACT_MPT_COMPLETE, value=value))
+        if numbers and self._sums is not None and self._sums.numbers == numbers:
+            compare_parts(self.client, self.object_path, self.params, self._sums)
+        return response
 
     def abort(self) -> Response:
         """Give the upload up; the object stays as it was.
@@ -146,6 +157,26 @@ class MultipartUpload:
         with self._lock:
             self.parts.append(number)
 
+    def begin_sum(self, number: int) -> PartHasher:
+        """Return the hasher of a part, for `record_sum`.
+
+        Args:
+            number: Of the part.
+        """
+        with self._lock:
+            return PartHasher(None) if self._sums is None else self._sums.begin(number)
+
+    def record_sum(self, number: int, part: PartHasher) -> None:
+        """Note the checksum of a part.
+
+        Args:
+            number: Of the part.
+            part: Its hasher, with all bytes of the part.
+        """
+        with self._lock:
+            if self._sums is not None:
+                self._sums.add(number, part)
+
     def forget_part(self, number: int) -> None:
         """Note that the cluster refused a part: it may be sent again.
 
@@ -164,7 +195,14 @@ class MultipartUpload:
             raise InvalidArgument("Multipart upload not created: call create() first")
 
 
-class _PartWriter(ObjectWriter):
+class PartWriter(ObjectWriter):
+    """Writes one part of a multipart upload.
+
+    Args:
+        upload: The upload.
+        number: Of the part.
+    """
+
     def __init__(self, upload: MultipartUpload, number: int) -> None:
         params: dict[str, Any] = {
             **upload.params,
@@ -174,23 +212,56 @@ class _PartWriter(ObjectWriter):
         super().__init__(upload.client, upload.object_path, params)
         self._upload = upload
         self._number = number
+        self._is_summed = False
+        self._hasher: PartHasher | None = None
+
+    def sum(self, content: bytes) -> None:
+        """Sum the part before it is sent: so parts that threads send at a time are summed in their order.
+
+        Args:
+            content: Its bytes.
+        """
+        if validates(self._client):
+            hasher = self._upload.begin_sum(self._number)
+            hasher.update(content)
+            self._upload.record_sum(self._number, hasher)
+        self._is_summed = True
 
     def append_content(self, content: bytes, handle: str = "", flush: bool = False) -> NoReturn:
+        """Raise `InvalidArgument`."""
         raise InvalidArgument("a part is written at once: use put_content, put_file or as_file")
 
     def sink(self, mode: str) -> Sink:
+        """Return what takes the bytes of a file that writes this part.
+
+        Args:
+            mode: Of the file.
+        """
         return PartSink(self)
 
     def _put(self, body: Any) -> Response:
-        self._upload.begin_part(self._number)
+        upload, number = self._upload, self._number
+        upload.begin_part(number)
+        if not self._is_summed and validates(self._client):
+            body = Body(body)
+            if body.view is None:
+                body.sum_with(self._begin_sum)
+            else:
+                self._begin_sum().update(body.view)
         try:
             response = super()._put(body)
         except APIRequestError as err:
             if 400 <= err.status_code < 500:
-                self._upload.forget_part(self._number)
+                upload.forget_part(number)
             raise
-        self._upload.record_part(self._number)
+        upload.record_part(number)
+        if self._hasher is not None:
+            upload.record_sum(number, self._hasher)
         return response
+
+    def _begin_sum(self) -> PartHasher:
+        self._hasher = self._upload.begin_sum(self._number)
+        return self._hasher
 
 
 # Importable from here, too, since the 2.0.0 package.

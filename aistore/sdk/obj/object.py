@@ -222,7 +222,7 @@ class Object:
         direct: bool = ...,
         num_workers: None = ...,
         *,
-        validate_checksum: bool = ...,
+        validate_checksum: bool | None = ...,
     ) -> ObjectReader[bytes]: ...
     @overload
     def get_reader(
@@ -231,7 +231,7 @@ class Object:
         num_workers: int,
         chunk_size: int | None = ...,
         direct: bool = ...,
-        validate_checksum: bool = ...,
+        validate_checksum: bool | None = ...,
     ) -> ObjectReader[ParallelBuffer]: ...
     def get_reader(
         self,
@@ -245,7 +245,7 @@ class Object:
         direct: bool = False,
         num_workers: int | None = None,
         *,
-        validate_checksum: bool = False,
+        validate_checksum: bool | None = None,
     ) -> ObjectReader[Any]:
         """Return a reader of the object.
 
@@ -260,7 +260,9 @@ class Object:
             byte_range: `bytes=a-b`, `bytes=a-` or `bytes=-n`. Default: `None`, everything.
             direct: Send the request straight to the target that owns the object. Default: `False`.
             num_workers: How many ranges to read at a time, at least 2. Default: `None`, one stream.
-            validate_checksum: Compare what was read with the cluster's checksum. Default: `False`.
+            validate_checksum: Compare what was read with the cluster's checksum. True: it is an error when
+                there is none. Default (`None`): what the client says, where the whole object is read as it is
+                stored and has a checksum.
 
         Raises:
             InvalidArgument: A range that cannot be, or options that exclude each other (also a `ValueError`).

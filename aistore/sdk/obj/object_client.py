@@ -18,6 +18,7 @@ from aistore.sdk.const import (
     QPARAM_ARCHPATH,
     QPARAM_ARCHREGX,
     QPARAM_ETL_NAME,
+    QPARAM_ETL_PIPELINE,
     QPARAM_PROPS,
 )
 from aistore.sdk.errors import ErrInvalidResponse, ErrObjNotFound
@@ -36,7 +37,13 @@ DEFAULT_PROPS = "name,size"
 READER_PROPS = "checksum,atime,version,custom"
 
 # The bytes of these reads are made on the way: a range of them means nothing to the cluster.
-_MADE_ON_THE_WAY = (QPARAM_ARCHPATH, QPARAM_ARCHREGX, QPARAM_ARCHMODE, QPARAM_ETL_NAME)
+_MADE_ON_THE_WAY = {
+    QPARAM_ARCHPATH,
+    QPARAM_ARCHREGX,
+    QPARAM_ARCHMODE,
+    QPARAM_ETL_NAME,
+    QPARAM_ETL_PIPELINE,
+}
 
 _BLOB_HEADERS = (HEADER_OBJECT_BLOB_DOWNLOAD, HEADER_OBJECT_BLOB_CHUNK_SIZE, HEADER_OBJECT_BLOB_WORKERS)
 
@@ -75,6 +82,11 @@ class ObjectClient:
     def path(self) -> str:
         """Path of the object below `/v1/`."""
         return self._path
+
+    @property
+    def validates(self) -> bool:
+        """Whether the client compares checksums unless a reader says otherwise."""
+        return getattr(self._request_client, "validate_checksum", False) is True
 
     @property
     def bounds(self) -> Bounds:
@@ -154,7 +166,8 @@ class ObjectClient:
         return attributes if attributes.present else None
 
     def _is_made_on_the_way(self) -> bool:
-        return any(self._params.get(name) for name in _MADE_ON_THE_WAY)
+        given = _MADE_ON_THE_WAY & self._params.keys()
+        return bool(given) and any(self._params[name] for name in given)
 
     def _get(self, headers: dict[str, str], *, stream: bool) -> requests.Response:
         response = self._send(

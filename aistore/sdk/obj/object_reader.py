@@ -17,10 +17,9 @@ from aistore.sdk.obj.content_iterator import (
     StreamBounds,
 )
 from aistore.sdk.obj.content_iterator.body import ObjectBody, requested
-from aistore.sdk.obj.identity import ObjectIdentity
 from aistore.sdk.obj.obj_file.object_file import ObjectFileReader
 from aistore.sdk.obj.object_attributes import ObjectAttributes
-from aistore.wire.checksums import ChecksumCheck
+from aistore.sdk.obj.verification import Verifier, read_twice
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -44,7 +43,9 @@ class ObjectReader(Generic[Content_co]):
         chunk_size: Bytes in each piece of an iteration. Default: 32 KiB; with workers the size of the
             object's own chunks, or 8 MiB.
         num_workers: How many ranges of the object to read at a time, at least 2. Default: `None`, one stream.
-        validate_checksum: Compare what was read with the cluster's checksum (not in `raw`). Default: `False`.
+        validate_checksum: Compare what was read with the cluster's checksum. True: it is an error when there
+            is none. Default (`None`): what the client says, where the whole object is read as it is stored
+            and has a checksum.
 
     Raises:
         InvalidArgument: `num_workers` or `chunk_size` is out of range, or the checksum cannot be validated
@@ -57,7 +58,7 @@ class ObjectReader(Generic[Content_co]):
         chunk_size: int | None = None,
         num_workers: int | None = None,
         *,
-        validate_checksum: bool = False,
+        validate_checksum: bool | None = None,
     ) -> None:
         if chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 0):
             raise InvalidArgument(f"chunk_size must be a positive int (bytes), not {chunk_size!r}")
@@ -69,6 +70,9 @@ class ObjectReader(Generic[Content_co]):
         self._object_client = object_client
         self._chunk_size = chunk_size or DEFAULT_CHUNK_SIZE
         self._is_parallel = num_workers is not None
+        self._required = bool(validate_checksum)
+        if validate_checksum is None:
+            validate_checksum = object_client.validates and object_client.is_whole_object
         self._validate_checksum = validate_checksum
         self._attributes: ObjectAttributes | None = None
         self._content_provider: BaseContentIterProvider
@@ -93,18 +97,10 @@ class ObjectReader(Generic[Content_co]):
         Raises:
             ErrObjNotFound: The object does not exist.
             ErrObjectChanged: It was overwritten while ranges of it were read (only with workers).
-            ErrChecksumMismatch: The bytes are not those of the cluster's checksum (only when asked for).
+            ErrChecksumMismatch: The bytes are not those of the cluster's checksum, also when read again.
         """
-        if not self._validate_checksum:
-            return cast("Content_co", self._content_provider.read_all())
-        bounds = StreamBounds()
-        content = self._content_provider.read_all(bounds)
-        try:
-            self._validate(content.buf if isinstance(content, ParallelBuffer) else content, bounds)
-        except BaseException:
-            if isinstance(content, ParallelBuffer):
-                content.close()
-            raise
+        read = self._content_provider.read_all
+        content = read_twice(lambda: read(self._bounds())) if self._validate_checksum else read()
         return cast("Content_co", content)
 
     def readinto(self, buffer: Any) -> int:
@@ -119,15 +115,14 @@ class ObjectReader(Generic[Content_co]):
         Raises:
             InvalidArgument: The object is larger than the buffer (also a `ValueError`).
         """
-        bounds = StreamBounds()
+        read = self._content_provider.readinto
         with memoryview(buffer) as given:
             if given.readonly:
                 raise InvalidArgument("buffer must be writable")
             with given.cast("B") as view:
-                size = self._content_provider.readinto(view, bounds)
-                if self._validate_checksum:
-                    self._validate(view[:size], bounds)
-        return size
+                if not self._validate_checksum:
+                    return read(view)
+                return read_twice(lambda: read(view, self._bounds()))
 
     def raw(self) -> Any:
         """Return the body of a GET as a stream with urllib3's interface, not decoded. The caller closes it.
@@ -138,7 +133,12 @@ class ObjectReader(Generic[Content_co]):
         response = self._object_client.get(stream=True)
         self._attributes = ObjectAttributes(response.headers)
         try:
-            return ObjectBody(response, requested(self._object_client), self._object_client.path).raw()
+            body = ObjectBody(response, requested(self._object_client), self._object_client.path)
+            if not self._validate_checksum:
+                return body.raw()
+            verifier = self._verifier()
+            verifier.begin(body.identity)
+            return body.raw(verifier)
         except BaseException:
             response.close()
             raise
@@ -167,7 +167,7 @@ class ObjectReader(Generic[Content_co]):
                 raise InvalidArgument(f"buffer_size must be a positive int (bytes), not {buffer_size!r}")
             if not self._is_parallel:
                 provider = ContentIterProvider(self._object_client, buffer_size)
-        return ObjectFileReader(provider, resumes, self._start_check if self._validate_checksum else None)
+        return ObjectFileReader(provider, resumes, self._verifier if self._validate_checksum else None)
 
     def as_seekable_file(self, buffer_size: int = MIB, num_workers: int = 4) -> BufferedReader:
         """Return a read-only binary file that can seek, and reads the ranges that it needs.
@@ -190,33 +190,15 @@ class ObjectReader(Generic[Content_co]):
             )
         return BufferedReader(SeekableObjectReader(self._object_client, num_workers), buffer_size)
 
-    def __iter__(self) -> Generator[bytes, None, None]:
+    def __iter__(self) -> Generator[bytes, None, None]:  # noqa: PYI058 - callers may close it
         """Return an iterator over the object's bytes in pieces of `chunk_size`; it sends its own GET."""
-        if not self._validate_checksum:
-            return self._content_provider.create_iter()
-        return self._validated_pieces()
+        return self._content_provider.create_iter(bounds=self._bounds() if self._validate_checksum else None)
 
-    def _validated_pieces(self) -> Generator[bytes, None, None]:
-        bounds = StreamBounds()
-        check: ChecksumCheck | None = None
-        for piece in self._content_provider.create_iter(bounds=bounds):
-            check = check or self._start_check(bounds.identity)
-            check.update(piece)
-            yield piece
-        (check or self._start_check(bounds.identity)).finish()
+    def _bounds(self) -> StreamBounds:
+        return StreamBounds(verifier=self._verifier())
 
-    def _validate(self, content: bytes | memoryview, bounds: StreamBounds) -> None:
-        check = self._start_check(bounds.identity)
-        check.update(content)
-        check.finish()
-
-    def _start_check(self, identity: ObjectIdentity | None) -> ChecksumCheck:
-        # Answers to ranges may carry the range's checksum, and HEAD for a size none: then ask for the
-        # object's.
-        if identity is None or not identity.checksum or self._is_parallel:
-            identity = ObjectIdentity.from_headers(self._object_client.head())
-        kind, _, value = identity.checksum.partition(":")
-        return ChecksumCheck(self._object_client.path, kind, value)
+    def _verifier(self) -> Verifier:
+        return Verifier(self._object_client, required=self._required)
 
 
 # Importable from here, too, since the 2.0.0 package.

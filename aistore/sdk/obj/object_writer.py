@@ -17,6 +17,7 @@ from aistore.sdk.errors import InvalidArgumentType
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.obj.obj_file.object_file import ObjectFileWriter
 from aistore.sdk.obj.obj_file.sinks import AppendSink, ReplaceSink, Sink
+from aistore.sdk.obj.put_check import PutCheck, is_plain_put, validates
 from aistore.sdk.types import ActionMsg
 from aistore.sdk.utils import validate_file
 
@@ -55,6 +56,7 @@ class ObjectWriter:
 
         Raises:
             InvalidArgumentType: `content` is `None` (also a `TypeError`).
+            ErrChecksumMismatch: The cluster has stored other bytes (like all that write the object).
         """
         return self._put(_to_body(content))
 
@@ -160,9 +162,13 @@ class ObjectWriter:
         return ReplaceSink(self) if mode == "w" else AppendSink(self)
 
     def _put(self, body: Any) -> Response:
-        return self._client.request(
-            HTTP_METHOD_PUT, path=self._object_path, params=self.query_params, data=body
-        )
+        client, path, params = self._client, self._object_path, self.query_params
+        if not (validates(client) and is_plain_put(params)):
+            return client.request(HTTP_METHOD_PUT, path=path, params=params, data=body)
+        check = PutCheck(client, path, params, body)
+        response = client.request(HTTP_METHOD_PUT, path=path, params=params, data=check.data)
+        check.compare(response)
+        return response
 
 
 def _to_body(content: Any) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
 from aistore.sdk.errors import AISUnrewindableBodyError, InvalidArgumentType
 
@@ -16,6 +16,13 @@ CHUNK = 256 * 1024
 
 class BodyError(Exception):
     """The source of a body is not what it said: the request cannot be completed."""
+
+
+class Summing(Protocol):
+    """Takes bytes on their way."""
+
+    def update(self, data: bytes | bytearray | memoryview, /) -> object:
+        """Take the next bytes."""
 
 
 class Body:
@@ -32,7 +39,7 @@ class Body:
         touched: Whether any of it was read for sending.
     """
 
-    __slots__ = ("_start", "file", "size", "source", "touched", "view")
+    __slots__ = ("_new_hasher", "_start", "file", "size", "source", "touched", "view")
 
     def __init__(self, source: Any) -> None:
         self.source = source
@@ -40,6 +47,7 @@ class Body:
         self.file: Any = None
         self.size: int | None = None
         self.touched = False
+        self._new_hasher: Callable[[], Summing] | None = None
         self._start: int | None = None
         if isinstance(source, str):
             source = source.encode("utf-8")
@@ -78,6 +86,13 @@ class Body:
             return
         self.size = _remaining(file, self._start)
 
+    @property
+    def can_rewind(self) -> bool:
+        """Whether it can be read again."""
+        if self.file is not None:
+            return self._start is not None
+        return self.view is not None or isinstance(self.source, (list, tuple))
+
     def rewind(self) -> None:
         """Make it ready to be sent again.
 
@@ -93,14 +108,26 @@ class Body:
                 self.file.seek(self._start)
             except (AttributeError, OSError, ValueError) as err:
                 raise AISUnrewindableBodyError(f"the body cannot be rewound to be sent again: {err}") from err
-        elif self.view is None and not isinstance(self.source, (list, tuple)):
+        elif not self.can_rewind:
             raise AISUnrewindableBodyError("the body is an iterator that cannot be started again")
         self.touched = False
+
+    def sum_with(self, new_hasher: Callable[[], Summing]) -> None:
+        """Sum the bytes of a file or an iterable on their way.
+
+        Args:
+            new_hasher: Returns what takes the bytes; called each time that sending begins.
+        """
+        self._new_hasher = new_hasher
 
     def sendable_file(self) -> Any:
         """Return the file when `socket.sendfile` can send it: a regular file of the operating system."""
         file = self.file
-        if self.size is None or not isinstance(file, (io.FileIO, io.BufferedReader)):
+        if (
+            self.size is None
+            or self._new_hasher is not None
+            or not isinstance(file, (io.FileIO, io.BufferedReader))
+        ):
             return None
         try:
             return file if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
@@ -121,6 +148,7 @@ class Body:
             return
         self.touched = True
         left = self.size
+        hasher = self._new_hasher() if self._new_hasher is not None else None
         for piece in self._pieces():
             if not isinstance(piece, (bytes, bytearray, memoryview)):
                 raise BodyError(f"the body gave {type(piece).__name__} instead of bytes")
@@ -129,6 +157,8 @@ class Body:
                 piece = piece[:left]  # noqa: PLW2901 - the rest is not ours to send
                 left -= len(piece)
             if len(piece):
+                if hasher is not None:
+                    hasher.update(piece)
                 yield piece
         if left:
             raise BodyError(f"the body ended {left} bytes before its announced size of {self.size}")

@@ -14,7 +14,7 @@ from aistore.wire.http1.content_encoding import decode, is_coded
 from aistore.wire.http1.parse import MalformedMessageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from aistore.sdk.transport.stream import BodyReader
     from aistore.wire.http1.parse import ResponseHead
@@ -109,15 +109,11 @@ class Response(requests.Response):
     def headers(self, value: CaseInsensitiveDict[str]) -> None:
         self.__dict__["_headers"] = value
 
-    def header(self, name: str) -> str | None:
-        """Return one header field, without making the mapping of all.
-
-        Args:
-            name: Its name in lower case.
-        """
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """Header fields by names in lower case, without the cost of `headers`."""
         made = self.__dict__.get("_headers")
-        value: str | None = self._head.fields.get(name) if made is None else made.get(name)
-        return value
+        return self._head.fields if made is None else {name.lower(): value for name, value in made.items()}
 
     @property
     def raw(self) -> Any:  # type: ignore[override]

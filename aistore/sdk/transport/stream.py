@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aistore.sdk.errors import AISChunkedEncodingError, AISNetworkError, AISProtocolError, AISReadTimeout
 from aistore.sdk.transport.answer_face import AnswerFace
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
     from aistore.sdk.transport.pool import Pool
 
 _SMALL = 64 * 1024
+
+
+class Watcher(Protocol):
+    """Gets the bytes of a body as they are read."""
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        """Take the next bytes."""
+
+    def finish(self) -> None:
+        """Take notice of the end; may raise."""
 
 
 class BodyReader(AnswerFace):
@@ -67,6 +77,7 @@ class BodyReader(AnswerFace):
         self._length = length
         self._pos = 0
         self._ended = False
+        self._watcher: Watcher | None = None
         if length == 0:
             self._finish()
 
@@ -91,6 +102,7 @@ class BodyReader(AnswerFace):
 
     def drain_conn(self) -> None:
         """Read and drop the rest, so that the connection can be used again."""
+        self._watcher = None
         while self.read1(_SMALL):
             pass
 
@@ -103,6 +115,7 @@ class BodyReader(AnswerFace):
         Returns:
             Whether the body has ended, so that the connection can be used again.
         """
+        self._watcher = None
         while self._conn is not None and most > 0 and self._conn.wait_readable(0):
             if self._decoder is None:
                 most -= len(self.read1(min(most, RECV)))
@@ -120,6 +133,16 @@ class BodyReader(AnswerFace):
         if sock is None:
             raise ValueError("the connection of this body is given up")
         return sock.fileno()
+
+    def watch(self, watcher: Watcher) -> None:
+        """Pass all bytes that are read from now on to a watcher, which may raise at the end of the body.
+
+        Args:
+            watcher: Gets the bytes.
+        """
+        self._watcher = watcher
+        if self._ended:
+            watcher.finish()
 
     def limit(self, seconds: float) -> None:
         """Have the rest of the body within a time from now: reads after it fail.
@@ -147,6 +170,8 @@ class BodyReader(AnswerFace):
                 return 0
             with view[:limit] as part:
                 size: int = self._receive(self._open().recv_into, part)
+                if self._watcher is not None:
+                    self._watcher.update(part[:size])
         return self._took(size)
 
     def read1(self, amt: int | None = -1, decode_content: bool | None = None) -> bytes:
@@ -163,6 +188,8 @@ class BodyReader(AnswerFace):
         if not limit:
             return b""
         data: bytes = self._receive(self._open().recv, limit)
+        if self._watcher is not None:
+            self._watcher.update(data)
         self._took(len(data))
         return data
 
@@ -349,15 +376,18 @@ class BodyReader(AnswerFace):
     def _finish(self) -> None:
         self._ended = True
         conn = self._give_up()
-        if conn is None:
-            return
-        if self._head.keep_alive:
-            self._pool.give(conn)
-        else:
-            conn.close()
+        if conn is not None:
+            if self._head.keep_alive:
+                self._pool.give(conn)
+            else:
+                conn.close()
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.finish()
 
     def close(self) -> None:
         """Give up the connection: to the pool when the whole body has arrived, else by closing it."""
+        self._watcher = None
         conn = self._conn
         if conn is not None:
             left = self._length - self._pos

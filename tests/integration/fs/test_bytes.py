@@ -101,19 +101,23 @@ class TestCat:
         with pytest.raises(FileNotFoundError):
             ais.cat_file(f"{root}/d")
 
-    def test_checksums_are_compared_when_asked_for(self, tmp_path):
+    def test_checksums_are_compared_unless_switched_off(self, tmp_path):
         def script(request):
             headers = {"Ais-Checksum-Type": "xxhash2", "Ais-Checksum-Value": "0" * 16}
             return Answer(b"" if request.method == "HEAD" else b"abc", headers=headers)
 
         with scripted(script) as (server, _):
-            trusting = AISFileSystem(server.endpoint, skip_instance_cache=True)
+            trusting = AISFileSystem(server.endpoint, validate_checksum=False, skip_instance_cache=True)
             assert trusting.cat("b/x") == b"abc"
-            careful = AISFileSystem(server.endpoint, validate_checksum=True, skip_instance_cache=True)
-            with pytest.raises(ErrChecksumMismatch):
-                careful.cat("b/x")
-            with pytest.raises(ErrChecksumMismatch):
-                careful.get("b/x", str(tmp_path / "x"))
+            trusting.pipe("b/x", b"abc")
+            for options in ({}, {"validate_checksum": True}):
+                careful = AISFileSystem(server.endpoint, skip_instance_cache=True, **options)
+                with pytest.raises(ErrChecksumMismatch):
+                    careful.cat("b/x")
+                with pytest.raises(ErrChecksumMismatch):
+                    careful.get("b/x", str(tmp_path / "x"))
+                with pytest.raises(ErrChecksumMismatch):
+                    careful.pipe("b/x", b"abc")
         assert list(tmp_path.iterdir()) == []
 
 

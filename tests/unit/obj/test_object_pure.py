@@ -5,7 +5,6 @@ import pickle
 from itertools import pairwise
 
 import pytest
-import requests
 from hypothesis import given
 from hypothesis import strategies as st
 from objects import named
@@ -269,9 +268,7 @@ def test_filling_stops_at_the_end_of_the_body():
 
 @pytest.mark.parametrize("length", ["many", None, "-"])
 def test_lengths_that_are_not_known(length):
-    response = requests.Response()
-    response.headers["Content-Length"] = length
-    assert body_length(response) is None
+    assert body_length({} if length is None else {"content-length": length}) is None
 
 
 def test_a_changed_range_without_a_checksum_that_can_be_made():

@@ -25,8 +25,7 @@ def test_request_is_the_recorded_one(record, tmp_path):
     body = body_bytes(answer.get("body"))
     recorded = answer.get("headers", {})
     # Of a long body only the length was kept; other bytes of that length stand in for it.
-    stands_in = body is None or len(body) != int(recorded.get("Content-Length", len(body)))
-    if stands_in:
+    if body is None or len(body) != int(recorded.get("Content-Length", len(body))):
         body = bytes(int(recorded.get("Content-Length", 0)))
     content = objects.content_of(wanted["body"])
 
@@ -38,6 +37,8 @@ def test_request_is_the_recorded_one(record, tmp_path):
             name: unmarked(value)
             for name, value in answer["headers"].items()
             if name not in ("Content-Length", "Transfer-Encoding", "Connection")
+            # Bodies are cut in the recordings: their checksums are not those of what is sent here.
+            and not name.startswith("Ais-Checksum")
         }
         if request.method == "HEAD" and "Content-Length" in answer["headers"]:
             headers["Content-Length"] = answer["headers"]["Content-Length"]

@@ -2,6 +2,7 @@
 
 import gc
 import io
+import json
 import pickle
 import warnings
 
@@ -12,6 +13,7 @@ from scripted import Answer, Request, scripted
 from aistore.sdk.errors import AISError, SDKError
 from aistore.sdk.obj.obj_file import sinks
 from aistore.sdk.obj.obj_file.object_file import ObjectFileWriter
+from aistore.wire.checksums import any_hasher
 
 PIECE = 1000
 
@@ -25,10 +27,13 @@ class Cluster:
         self.handles: dict[str, bytes] = {}
         self.fail: dict[str, int] = {}
         self.calls: list[str] = []
+        self.kind = "xxhash2"
 
     def script(self, request: Request) -> Answer:
         if request.method == "PUT" and "utm" not in request.params:  # the proxy takes no bodies
             return Answer(status=307, headers={"Location": f"{self.endpoint}{request.target}&pid=P&utm=1"})
+        if request.method == "HEAD":
+            return self.head(request)
         what, answer = self.act(request)
         self.calls.append(what)
         return Answer(b'{"message":"no"}', self.fail.pop(what)) if what in self.fail else answer()
@@ -48,9 +53,21 @@ class Cluster:
             return kind, lambda: self.append(kind, query["append_handle"], body)
         return "put", lambda: self.put(body)
 
+    def head(self, request: Request) -> Answer:
+        if request.path.startswith("/v1/buckets/"):
+            return Answer(headers={"Ais-Bucket-Props": json.dumps({"checksum": {"type": self.kind}})})
+        if self.data is None:
+            return Answer(status=404, headers={"Hdr-Error": '{"message":"no"}'})
+        return Answer(self.data, headers=self.checksum())
+
+    def checksum(self) -> dict[str, str]:
+        hasher = any_hasher(self.kind)
+        hasher.update(self.data)
+        return {"Ais-Checksum-Type": self.kind, "Ais-Checksum-Value": hasher.hexdigest()}
+
     def put(self, body: bytes) -> Answer:
         self.data = body
-        return Answer()
+        return Answer(headers=self.checksum())
 
     def begin(self) -> bytes:
         self.parts["up-12345"] = {}

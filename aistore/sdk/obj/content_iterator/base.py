@@ -13,6 +13,7 @@ from aistore.sdk.obj.identity import ObjectIdentity
 if TYPE_CHECKING:
     from aistore.sdk.obj.content_iterator.buffer import ParallelBuffer
     from aistore.sdk.obj.object_client import ObjectClient
+    from aistore.sdk.obj.verification import Verifier
 
 
 @dataclass
@@ -23,20 +24,27 @@ class StreamBounds:
         start: Offset of the stream's first byte, counted in the bytes that the reader is to deliver.
         expected_end: Offset after its last byte, or `None` when the answer does not say.
         identity: Which version of the object it is of.
+        verifier: Compares the bytes with the cluster's checksum, when that is wanted; set by the reader.
     """
 
     start: int = 0
     expected_end: int | None = None
     identity: ObjectIdentity | None = None
+    verifier: Verifier | None = None
 
 
 class BaseContentIterProvider(ABC):
     """Makes iterators over an object's bytes.
 
+    Attributes:
+        reads_ranges: Whether the bytes come as ranges.
+
     Args:
         client: Sends the requests.
         chunk_size: Bytes in each chunk but the last.
     """
+
+    reads_ranges = False
 
     def __init__(self, client: ObjectClient, chunk_size: int) -> None:
         self._client = client

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.const import STATUS_PARTIAL_CONTENT
 from aistore.sdk.errors import ErrRangeMismatch, InvalidArgument
+from aistore.sdk.obj.identity import ObjectIdentity
 from aistore.sdk.transport.answer_face import AnswerFace
 from aistore.sdk.transport.response import Response
 from aistore.wire.ranges import EVERYTHING, BodyRange, Bounds, locate_range, rest_of
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import requests
 
     from aistore.sdk.obj.object_client import ObjectClient
+    from aistore.sdk.obj.verification import Verifier
     from aistore.sdk.transport.stream import BodyReader
 
 _SKIP = 64 * 1024
@@ -29,7 +31,8 @@ class ObjectBody:
         path: Path of the object, for errors.
 
     Attributes:
-        range: Where the requested bytes are in the body.
+        fields: Header fields of the response, by names in lower case.
+        range: Where the requested bytes are in the body; `None` when they are all of it.
 
     Raises:
         ErrRangeMismatch: The response does not have the requested range (also requests'
@@ -37,15 +40,24 @@ class ObjectBody:
         ErrRangeNotSatisfiable: The object ends before the range starts.
     """
 
+    __slots__ = ("_path", "_response", "fields", "range")
+
     def __init__(self, response: requests.Response, bounds: Bounds, path: str) -> None:
         self._response = response
-        self.range = _locate(response, bounds, path)
-        self._is_all = self.range == BodyRange(path)
+        self._path = path
+        self.fields = fields_of(response)
+        self.range = _locate(response, self.fields, bounds, path)
 
     @property
     def length(self) -> int | None:
         """How many bytes there are; `None` when only the end of the body shows it."""
-        return body_length(self._response) if self._is_all else self.range.length
+        return body_length(self.fields) if self.range is None else self.range.length
+
+    @property
+    def identity(self) -> ObjectIdentity:
+        """Which version of the object the bytes are of."""
+        as_stored = type(self._response) is Response and not _is_coded(self.fields)
+        return ObjectIdentity.of(self.fields, getattr(self._response, "status_code", 0), as_stored=as_stored)
 
     def pieces(self, chunk_size: int) -> Iterator[bytes]:
         """Return an iterator over the bytes.
@@ -54,19 +66,27 @@ class ObjectBody:
             chunk_size: Bytes in each piece of the body.
         """
         pieces: Iterator[bytes] = self._response.iter_content(chunk_size=chunk_size)
-        return pieces if self._is_all else self.range.cut(pieces)
+        return pieces if self.range is None else self.range.cut(pieces)
 
     def content(self) -> bytes:
         """Return the bytes."""
         content = self._response.content
-        return content if self._is_all else b"".join(self.range.cut([content]))
+        return content if self.range is None else b"".join(self.range.cut([content]))
 
-    def raw(self) -> Any:
-        """Return the bytes as a stream with urllib3's interface, not decoded."""
+    def raw(self, verifier: Verifier | None = None) -> Any:
+        """Return the bytes as a stream with urllib3's interface, not decoded.
+
+        Args:
+            verifier: Compares a whole object with its checksum, at the end of the stream. Default: `None`.
+        """
         raw: Any = self._response.raw
-        if self._is_all or not isinstance(self._response, Response):
+        if type(self._response) is not Response:
             return raw
-        if self.range.alone and body_length(self._response) is not None:
+        if self.range is None:
+            if verifier is not None:
+                raw.watch(verifier)
+            return raw
+        if self.range.alone and body_length(self.fields) is not None:
             return raw
         return _CutStream(self.range, raw)
 
@@ -88,20 +108,21 @@ class ObjectBody:
             return copy_pieces(
                 self.pieces(_SKIP),
                 view,
-                lambda _: f"buffer has {len(view)} bytes, {self.range.name} has more",
+                lambda _: f"buffer has {len(view)} bytes, {self._path} has more",
             )
         if length > len(view):
-            raise InvalidArgument(f"buffer has {len(view)} bytes, {self.range.name} has {length}")
+            raise InvalidArgument(f"buffer has {len(view)} bytes, {self._path} has {length}")
         raw = self._response.raw
-        skip = self.range.skip
+        part = self.range
+        skip = 0 if part is None else part.skip
         while skip and not cancelled():
             skipped = len(raw.read(min(skip, _SKIP)))
             if not skipped:
                 return 0
             skip -= skipped
         filled = fill(raw, view[:length], cancelled)
-        if self.range.alone and not self._is_all and body_length(self._response) is None and raw.read(1):
-            raise self.range.too_long()
+        if part is not None and part.alone and body_length(self.fields) is None and raw.read(1):
+            raise part.too_long()
         return filled
 
 
@@ -162,6 +183,19 @@ class _CutStream(AnswerFace):
         super().close()
 
 
+def fields_of(response: requests.Response) -> Mapping[str, str]:
+    """Return the header fields of a response, by names in lower case.
+
+    Args:
+        response: The response; of a mock only the fields that are text count.
+    """
+    if type(response) is Response:
+        return response.fields
+    headers: Any = response.headers
+    pairs = headers.items() if isinstance(headers, Mapping) else ()
+    return {str(name).lower(): value for name, value in pairs if isinstance(value, str)}
+
+
 def requested(client: ObjectClient, offset: int = 0) -> Bounds:
     """Return what a GET of a client requests.
 
@@ -169,54 +203,45 @@ def requested(client: ObjectClient, offset: int = 0) -> Bounds:
         client: The client.
         offset: How many bytes are left out at the start. Default: 0.
     """
-    bounds = client.bounds
-    # A mock in the place of the client has no bounds.
-    return rest_of(bounds if isinstance(bounds, tuple) else EVERYTHING, offset)
+    bounds: Any = client.bounds
+    if not isinstance(bounds, tuple):  # a mock in the place of the client has none
+        bounds = EVERYTHING
+    wanted: Bounds = rest_of(bounds, offset) if offset else bounds
+    return wanted
 
 
-def header(response: requests.Response, name: str) -> str | None:
-    """Return one header field of a response, or `None`.
-
-    Args:
-        response: The response.
-        name: Name of the field, in lower case.
-    """
-    if isinstance(response, Response):
-        return response.header(name)
-    value = response.headers.get(name)  # of a mock, it may be anything
-    return value if isinstance(value, str) else None
-
-
-def body_length(response: requests.Response) -> int | None:
-    """Return how many bytes the body has once decoded, or `None` when the headers do not say.
+def body_length(fields: Mapping[str, str]) -> int | None:
+    """Return how many bytes a body has once decoded, or `None` when the header does not say.
 
     Args:
-        response: A response whose body is not read yet.
+        fields: The header fields, by names in lower case.
     """
-    if _is_coded(response):
+    if _is_coded(fields):
         return None
-    try:
-        return int(header(response, "content-length") or "")
-    except ValueError:
-        return None
+    length = fields.get("content-length")
+    return int(length) if length is not None and length.isdecimal() else None
 
 
-def _is_coded(response: requests.Response) -> bool:
-    return (header(response, "content-encoding") or "").strip().lower() not in ("", "identity")
+def _is_coded(fields: Mapping[str, str]) -> bool:
+    coding = fields.get("content-encoding")
+    return bool(coding) and str(coding).strip().lower() not in ("", "identity")
 
 
-def _locate(response: requests.Response, bounds: Bounds, path: str) -> BodyRange:
-    status: int | None = getattr(response, "status_code", None)
-    content_range = header(response, "content-range")
-    if not isinstance(response, Response):
+def _locate(
+    response: requests.Response, fields: Mapping[str, str], bounds: Bounds, path: str
+) -> BodyRange | None:
+    """Return where the requested bytes are in a body, `None` when they are all of it."""
+    status: Any = getattr(response, "status_code", None)
+    if type(response) is Response:
+        if bounds == EVERYTHING and status != STATUS_PARTIAL_CONTENT:
+            return None
+        if status == STATUS_PARTIAL_CONTENT and bounds != EVERYTHING and _is_coded(fields):
+            raise ErrRangeMismatch(f"{path}: got a part of an encoded form, requested bytes of the object")
+    elif type(status) is not int or (status == STATUS_PARTIAL_CONTENT and "content-range" not in fields):
         # Of a session or mock in the place of the transport, a 206 without more is the range.
-        if type(status) is not int or (status == STATUS_PARTIAL_CONTENT and content_range is None):
-            return BodyRange(path)
-    elif status == STATUS_PARTIAL_CONTENT and bounds != EVERYTHING and _is_coded(response):
-        raise ErrRangeMismatch(f"{path}: got a part of an encoded form, requested bytes of the object")
-    assert status is not None
-    size = None if bounds == EVERYTHING else body_length(response)
-    return locate_range(path, bounds, status, content_range, size)
+        return None
+    found = locate_range(path, bounds, status, fields.get("content-range"), body_length(fields))
+    return None if found == BodyRange(path) else found
 
 
 def fill(raw: Any, view: memoryview, cancelled: Callable[[], bool] = bool) -> int:

@@ -22,6 +22,7 @@ from aistore.wire.ranges import split_ranges
 
 if TYPE_CHECKING:
     from aistore.sdk.obj.object_client import ObjectClient
+    from aistore.wire.checksums import Buffer
 
 
 # Of ranges whose size nobody has chosen: a range that breaks is read again as a whole.
@@ -86,6 +87,8 @@ class ParallelContentIterProvider(BaseContentIterProvider):
         InvalidArgument: `num_workers` or `chunk_size` is out of range.
     """
 
+    reads_ranges = True
+
     def __init__(self, client: ObjectClient, chunk_size: int | None, num_workers: int) -> None:
         if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 2:
             raise InvalidArgument(f"`num_workers` must be at least 2, and an int: {num_workers!r}")
@@ -121,11 +124,12 @@ class ParallelContentIterProvider(BaseContentIterProvider):
             (a + offset, b + offset) for a, b in split_ranges(max(self._size - offset, 0), self._chunk_size)
         ]
         if not ranges:
+            self._finish(bounds)
             return
         slots = min(self._num_workers, len(ranges))
         with (
             RingBuffer(slots, min(self._chunk_size, self._size)) as ring,
-            self._workers(slots, ring) as submit,
+            self._workers(slots, ring) as (reader, submit),
         ):
 
             def start_reading(index: int) -> Future[None]:
@@ -141,7 +145,9 @@ class ParallelContentIterProvider(BaseContentIterProvider):
                 chunk = ring.read_slot(slot, end - start)
                 if index + slots < len(ranges):
                     pending[index + slots] = start_reading(index + slots)
+                self._sum(bounds, reader, chunk)
                 yield chunk
+        self._finish(bounds)
 
     def read_all(self, bounds: StreamBounds | None = None) -> ParallelBuffer:
         """Return all bytes of the object, in memory that `close` gives back.
@@ -175,25 +181,49 @@ class ParallelContentIterProvider(BaseContentIterProvider):
         self._note(bounds)
         ranges = split_ranges(self._size, self._range_size)
         if ranges:
-            with self._workers(min(self._num_workers, len(ranges)), None) as submit:
-                done = [submit(_read_range, buffer[start:end], start) for start, end in ranges]
-                for future in as_completed(done):
-                    future.result()
+            with self._workers(min(self._num_workers, len(ranges)), None) as (reader, submit):
+                reads = [submit(_read_range, buffer[start:end], start) for start, end in ranges]
+                summed = 0
+                for read in as_completed(reads):
+                    read.result()
+                    # The sum is made in the object's order, while other ranges are on their way.
+                    while summed < len(reads) and reads[summed].done():
+                        reads[summed].result()
+                        start, end = ranges[summed]
+                        self._sum(bounds, reader, buffer[start:end])
+                        summed += 1
+        self._finish(bounds)
         return self._size
 
     def _note(self, bounds: StreamBounds | None, offset: int = 0) -> None:
         if bounds is not None:
             bounds.start, bounds.expected_end, bounds.identity = offset, self._size, self._identity
 
+    @staticmethod
+    def _sum(bounds: StreamBounds | None, reader: RangeReader, data: Buffer) -> None:
+        """Add the object's next bytes to the checksum."""
+        if bounds is None:
+            return
+        bounds.identity = reader.identity
+        if bounds.verifier is not None:
+            bounds.verifier.begin(reader.identity, is_range=True)
+            bounds.verifier.update(data)
+
+    def _finish(self, bounds: StreamBounds | None) -> None:
+        """Compare the checksum."""
+        if bounds is not None and bounds.verifier is not None:
+            bounds.verifier.begin(self._identity)  # of an object without bytes
+            bounds.verifier.finish()
+
     @contextmanager
     def _workers(
         self, count: int, shm: ParallelBuffer | None
-    ) -> Generator[Callable[..., Future[None]], None, None]:
+    ) -> Generator[tuple[RangeReader, Callable[..., Future[None]]], None, None]:
         """Run worker threads; when the block ends, no thread touches the buffer any more."""
         reader = RangeReader(self._client, self._size, self._identity)
         pool = WorkerPool(count, "aistore-range", partial(_start_worker, self._client, shm, reader))
         try:
-            yield pool.submit
+            yield reader, pool.submit
         finally:
             reader.cancel()
             pool.shutdown(wait=True, cancel_futures=True)

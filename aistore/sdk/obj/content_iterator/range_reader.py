@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from aistore.sdk.const import AIS_CHECKSUM_TYPE, AIS_CHECKSUM_VALUE
 from aistore.sdk.errors import AISChunkedEncodingError
 from aistore.sdk.obj.content_iterator.body import ObjectBody
 from aistore.sdk.obj.errors import ErrObjectChanged
@@ -14,8 +13,6 @@ from aistore.sdk.obj.stream_errors import STREAM_ERRORS
 from aistore.wire.checksums import new_hasher
 
 if TYPE_CHECKING:
-    import requests
-
     from aistore.sdk.obj.object_client import ObjectClient
 
 # How often one range may break before the download fails; it goes on at the exact byte each time.
@@ -38,6 +35,11 @@ class RangeReader:
         self._lock = threading.Lock()
         self._pinned = False
         self._cancelled = threading.Event()
+
+    @property
+    def identity(self) -> ObjectIdentity:
+        """What is known of the version that is read."""
+        return self._identity
 
     def cancel(self) -> None:
         """Make all reads end soon; what they have read is not used any more."""
@@ -68,8 +70,8 @@ class RangeReader:
         """Ask once, and return how many bytes came before the connection broke (`is_last`: raise then)."""
         response = self._client.get_chunk(start, start + len(view))
         try:
-            own_checksum = self._check_version(response)
             body = ObjectBody(response, (start, start + len(view) - 1), self._client.path)
+            own_checksum = self._check_version(body)
             try:
                 filled = body.readinto(view, self._cancelled.is_set)
             except STREAM_ERRORS:
@@ -82,14 +84,14 @@ class RangeReader:
         finally:
             response.close()
 
-    def _check_version(self, response: requests.Response) -> tuple[ErrObjectChanged, str, str] | None:
+    def _check_version(self, body: ObjectBody) -> tuple[ErrObjectChanged, str, str] | None:
         """Compare with the other answers.
 
         Returns:
             `None` when the answer is of the same version. When only the checksum differs, that with its type
             and value: it may be the range's own, which its bytes will tell.
         """
-        identity = ObjectIdentity.from_headers(response.headers, response.status_code)
+        identity = body.identity
         with self._lock:
             self._identity.check(identity, self._client.path, checksum=False)
             if not self._pinned:
@@ -98,7 +100,8 @@ class RangeReader:
         try:
             self._identity.check(identity, self._client.path)
         except ErrObjectChanged as err:
-            return err, response.headers[AIS_CHECKSUM_TYPE], response.headers[AIS_CHECKSUM_VALUE]
+            kind, _, value = identity.checksum.partition(":")
+            return err, kind, value
         return None
 
     def _check_own_checksum(self, view: memoryview, changed: ErrObjectChanged, kind: str, value: str) -> None:

@@ -9,7 +9,6 @@ from aistore.sdk.const import STATUS_PARTIAL_CONTENT
 from aistore.sdk.errors import AISChunkedEncodingError
 from aistore.sdk.obj.content_iterator.base import BaseContentIterProvider, StreamBounds
 from aistore.sdk.obj.content_iterator.body import ObjectBody, requested
-from aistore.sdk.obj.identity import ObjectIdentity
 
 if TYPE_CHECKING:
     import requests
@@ -30,7 +29,18 @@ class ContentIterProvider(BaseContentIterProvider):
         """
         response = self._client.get(stream=True, offset=offset)
         try:
-            yield from self._body(response, bounds, offset).pieces(self._chunk_size)
+            body = self._body(response, bounds, offset)
+            if bounds is not None and body.length is not None:
+                bounds.expected_end = bounds.start + body.length
+            pieces = body.pieces(self._chunk_size)
+            verifier = bounds.verifier if bounds is not None else None
+            if verifier is None:
+                yield from pieces
+                return
+            for piece in pieces:
+                verifier.update(piece)
+                yield piece
+            verifier.finish()
         finally:
             response.close()
 
@@ -40,7 +50,9 @@ class ContentIterProvider(BaseContentIterProvider):
         Args:
             bounds: Filled in with what the answer says. Default: `None`.
         """
-        return self._body(self._client.get(stream=False), bounds).content()
+        content = self._body(self._client.get(stream=False), bounds).content()
+        _compare(bounds, content)
+        return content
 
     def readinto(self, buffer: memoryview, bounds: StreamBounds | None = None) -> int:
         """Read the object to the start of `buffer`.
@@ -62,6 +74,7 @@ class ContentIterProvider(BaseContentIterProvider):
             filled = body.readinto(buffer)
             if body.length is not None and filled < body.length:
                 raise AISChunkedEncodingError(f"{self._client.path}: got {filled} bytes of {body.length}")
+            _compare(bounds, buffer[:filled])
             return filled
         finally:
             response.close()
@@ -71,12 +84,17 @@ class ContentIterProvider(BaseContentIterProvider):
 
         A 200 to a request for the rest of the bytes has them from the first on.
         """
-        is_rest = bool(offset) and response.status_code == STATUS_PARTIAL_CONTENT
-        start = offset if is_rest else 0
+        start = offset if offset and response.status_code == STATUS_PARTIAL_CONTENT else 0
         body = ObjectBody(response, requested(self._client, start), self._client.path)
         if bounds is not None:
-            length = body.length
             bounds.start = start
-            bounds.expected_end = None if length is None else start + length
-            bounds.identity = ObjectIdentity.from_headers(response.headers, response.status_code)
+            bounds.identity = body.identity
+            if bounds.verifier is not None:
+                bounds.verifier.begin(bounds.identity)
         return body
+
+
+def _compare(bounds: StreamBounds | None, content: bytes | memoryview) -> None:
+    if bounds is not None and bounds.verifier is not None:
+        bounds.verifier.update(content)
+        bounds.verifier.finish()

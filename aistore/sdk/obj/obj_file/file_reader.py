@@ -12,8 +12,7 @@ from aistore.sdk.pieces import gather
 
 if TYPE_CHECKING:
     from aistore.sdk.obj.content_iterator.base import BaseContentIterProvider
-    from aistore.sdk.obj.identity import ObjectIdentity
-    from aistore.wire.checksums import ChecksumCheck
+    from aistore.sdk.obj.verification import Verifier
 
 _EMPTY = memoryview(b"")
 
@@ -27,19 +26,20 @@ class ObjectFileReader(io.BufferedIOBase):
     Args:
         content_provider: Where the bytes come from.
         max_resume: How many times the stream may break before reading fails.
-        start_check: Makes what compares the bytes with the cluster's checksum, from what the first answer
-            says. Default: `None`, no comparison.
+        new_verifier: Makes what compares the bytes with the cluster's checksum. Default: `None`, no
+            comparison.
     """
 
     def __init__(
         self,
         content_provider: BaseContentIterProvider,
         max_resume: int,
-        start_check: Callable[[ObjectIdentity | None], ChecksumCheck] | None = None,
+        new_verifier: Callable[[], Verifier] | None = None,
     ) -> None:
         super().__init__()
         self._stream = ResumableStream(content_provider, max_resume)
-        self._start_check = start_check
+        self._new_verifier = new_verifier
+        self._reads_ranges = content_provider.reads_ranges
         self._reset(is_closed=False)
 
     def _reset(self, *, is_closed: bool) -> None:
@@ -48,7 +48,7 @@ class ObjectFileReader(io.BufferedIOBase):
         self._at_end = False
         self._position = 0
         self._rest = _EMPTY  # of the last chunk
-        self._check: ChecksumCheck | None = None
+        self._verifier = self._new_verifier() if self._new_verifier is not None else None
 
     @property
     def name(self) -> str:
@@ -78,7 +78,7 @@ class ObjectFileReader(io.BufferedIOBase):
         Raises:
             ObjectFileReaderMaxResumeError: The stream broke too often.
             ErrObjectChanged: It broke, and the object was overwritten meanwhile.
-            ErrChecksumMismatch: The bytes are not those of the cluster's checksum (only when asked for).
+            ErrChecksumMismatch: The bytes are not those of the cluster's checksum (at the end).
             ValueError: The file is closed.
         """
         self._require_open()
@@ -169,11 +169,10 @@ class ObjectFileReader(io.BufferedIOBase):
         self._rest = chunk or _EMPTY
 
     def _compare(self, chunk: memoryview | None) -> None:
-        if self._start_check is None:
+        if self._verifier is None:
             return
-        if self._check is None:
-            self._check = self._start_check(self._stream.identity)
+        self._verifier.begin(self._stream.identity, is_range=self._reads_ranges)
         if chunk is None:
-            self._check.finish()
+            self._verifier.finish()
         else:
-            self._check.update(chunk)
+            self._verifier.update(chunk)

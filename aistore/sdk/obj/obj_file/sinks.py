@@ -18,7 +18,7 @@ from aistore.sdk.parallel import WorkerPool
 if TYPE_CHECKING:
     from requests import Response
 
-    from aistore.sdk.obj.multipart_upload import MultipartUpload
+    from aistore.sdk.obj.multipart_upload import MultipartUpload, PartWriter
     from aistore.sdk.obj.object_writer import ObjectWriter
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,12 @@ class ReplaceSink:
             logger.warning("Cannot abort multipart upload %s", upload.upload_id, exc_info=True)
 
     def _send_part(self, upload: MultipartUpload, number: int, piece: bytes) -> None:
-        upload.add_part(number).put_content(piece)
+        writer = upload.add_part(number)
+        writer.sum(piece)
+        self._put_part(writer, piece)
+
+    def _put_part(self, writer: PartWriter, piece: bytes) -> None:
+        writer.put_content(piece)
 
     def _wait_for_parts(self) -> None:
         """Return when all parts are there."""
@@ -131,12 +136,12 @@ class ParallelReplaceSink(ReplaceSink):
         self._end_workers()
         super().abort()
 
-    def _send_part(self, upload: MultipartUpload, number: int, piece: bytes) -> None:
+    def _put_part(self, writer: PartWriter, piece: bytes) -> None:
         if self._pool is None:
             self._pool = WorkerPool(self._num_workers, "ais-part")
         if len(self._under_way) >= self._num_workers:
             self._under_way.popleft().result()
-        self._under_way.append(self._pool.submit(upload.add_part(number).put_content, piece))
+        self._under_way.append(self._pool.submit(writer.put_content, piece))
 
     def _wait_for_parts(self) -> None:
         while self._under_way:
