@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 import time
 from pathlib import Path
@@ -16,9 +15,6 @@ from aistore.local.errors import LocalClusterError
 
 if TYPE_CHECKING:
     from aistore.local.api.request import Request
-
-# What an ETL's server shows instead of a token is a part of the path.
-_ETL_SECRET = re.compile(r"^(/v1/etl/_object/[^/]*/)[^/]+")
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
@@ -62,7 +58,7 @@ class AccessLog:
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}Z",
             "node": req.node.label,
             "method": req.method,
-            "path": _ETL_SECRET.sub(r"\1***", req.raw_path),
+            "path": req.logged_path,
             "status": status,
             "bytes": sent,
             "ms": round(elapsed_ns / 1e6, 3),

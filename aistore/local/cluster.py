@@ -65,6 +65,8 @@ class LocalCluster:
             None, no limit.
         etl_direct_put (bool): Have ETL classes put results of offline transforms to the targets that they
             belong to, as on a cluster. Default: False: they come back with the answer.
+        allow_open_etl (bool): With `auth=True`, start ETLs that are commands of their own, which may answer
+            every program of this machine. Default: False: they are refused.
         max_connections (int | None): Connections at a time; more are closed at once. Default: None, 4096.
         auth_port (int): AuthN's port, with `auth=True`. Default: 0, any free one.
         access_log (str | Path | None): File to append a line of JSON to for each request. Default: None.
@@ -93,6 +95,7 @@ class LocalCluster:
         s3_keys: tuple[str, str] | None = None,
         etl_memory: int | None = None,
         etl_direct_put: bool = False,
+        allow_open_etl: bool = False,
         max_connections: int | None = None,
         auth_port: int = 0,
         access_log: str | os.PathLike[str] | None = None,
@@ -119,6 +122,7 @@ class LocalCluster:
             "auth": auth,
             "no-auth": auth is False,
             "etl-direct-put": etl_direct_put,
+            "allow-open-etl": allow_open_etl,
         }
         # In one piece, so that a value may begin with a dash.
         self._arguments = [f"--{option}={value}" for option, value in values.items() if value is not None]

@@ -62,6 +62,7 @@ class Options(NamedTuple):
     s3_keys: Keys | None = None
     etl_memory: int | None = None
     etl_direct_put: bool = False
+    allow_open_etl: bool = False
     access_log: str = ""
     child: bool = False
 
@@ -195,6 +196,11 @@ def _parser(program: str, kind: type[argparse.ArgumentParser]) -> argparse.Argum
         "--etl-direct-put",
         action="store_true",
         help="have ETL classes put results to the targets that they belong to, as on a cluster",
+    )
+    add(
+        "--allow-open-etl",
+        action="store_true",
+        help="with --auth, start ETLs that are commands: they may answer every program of this machine",
     )
     add("--version", action="version", version=__version__)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)

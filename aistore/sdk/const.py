@@ -88,6 +88,7 @@ QPARAM_ETL_ARGS = "etl_args"
 QPARAM_ETL_FQN = "etl_fqn"
 QPARAM_ETL_NAME = "etl_name"
 QPARAM_ETL_PIPELINE = "etl_pipeline"
+QPARAM_ETL_SECRET = "etl_secret"  # noqa: S105 - the name of a parameter
 QPARAM_FLT_PRESENCE = "presence"
 QPARAM_FORCE = "frc"
 QPARAM_KEEP_REMOTE = "keep_bck_md"
@@ -129,6 +130,7 @@ HEADER_CONTENT_TYPE = "Content-Type"
 HEADER_DIRECT_PUT_LENGTH = "Ais-Direct-Put-Length"
 HEADER_ETAG = "ETag"
 HEADER_ETL_RETRY_REASON = "Ais-Etl-Retry-Reason"
+HEADER_ETL_SECRET = "Ais-Etl-Secret"  # noqa: S105 - the name of a header
 HEADER_INV_NAME = "Ais-Inv-Name"
 HEADER_LAST_MODIFIED = "Last-Modified"
 HEADER_LOCATION = "Location"
@@ -152,6 +154,7 @@ UTF_ENCODING = "utf-8"
 
 # Environment variables
 AIS_AUTHN_TOKEN = "AIS_AUTHN_TOKEN"  # noqa: S105 - the name of a variable, not a token
+AIS_ETL_SECRET = "AIS_ETL_SECRET"  # noqa: S105 - the name of a variable
 AIS_CLIENT_CA = "AIS_CLIENT_CA"
 AIS_CLIENT_CRT = "AIS_CRT"
 AIS_CLIENT_KEY = "AIS_CRT_KEY"

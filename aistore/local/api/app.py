@@ -70,7 +70,7 @@ class App:
         except Exception:
             # Raising is what makes the HTTP server cut the connection: the receiver must not take a part for
             # the whole.
-            log.exception("sending the answer to %s %s failed", req.method, req.path)
+            log.exception("sending the answer to %s %s failed", req.method, req.logged_path)
             self._log(req, response.status, -1, begin)
             raise
         self._state.stats.record(req, response.status, time.perf_counter_ns() - begin)
@@ -92,7 +92,7 @@ class App:
         except RecursionError:
             return errors.error_response(req, InvalidRequest("what the request says is nested too deeply"))
         except Exception as err:
-            log.exception("%s %s failed", req.method, req.path)
+            log.exception("%s %s failed", req.method, req.logged_path)
             return errors.error_response(req, LocalError(f"internal error: {err!r}", status=500))
 
     async def _route(self, req: Request) -> Response:

@@ -11,6 +11,7 @@ from aistore.local.api.response import OCTETS, Response
 from aistore.local.errors import InvalidRequest, LocalError
 from aistore.local.etl.exchange import EtlError, Result, TransformCall
 from aistore.local.etl.spec import HPULL
+from aistore.sdk.const import QPARAM_ETL_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator
@@ -34,6 +35,7 @@ class _Inline:
         self.name = name
         self.etl: Etl = self._find(req.query["etl_name"])
         self.pod: Pod = self.etl.pods[req.node.id]
+        self.size = 0
         self.stages = [part for part in req.query.get("etl_pipeline", "").split(",") if part]
 
     def _find(self, name: str) -> Etl:
@@ -58,7 +60,7 @@ class _Inline:
             if pod is None:
                 text = f'[{self.req.node.label},etl="{name}"] entry not found in the target'
                 raise LocalError(text, tcode="ErrETL")
-            urls.append(pod.url)
+            urls.append(pod.stage_url)
         return ",".join(urls)
 
     def call(self, reader: ObjectReader) -> TransformCall:
@@ -75,28 +77,28 @@ class _Inline:
             by_path=not self.req.flag("latest-ver"),
         )
 
-    def transform(self) -> tuple[Result, ObjectReader]:
-        """Have it transformed; the reader is open until the result is read.
+    def transform(self) -> tuple[Result, contextlib.ExitStack]:
+        """Have it transformed; to be closed when the result is read: the object, which the ETL may read.
 
         Raises:
             LocalError: It could not be, with the object's name.
         """
-        store = self.req.state.store
+        store, uname = self.req.state.store, self.bucket.bck.uname(self.name)
         for attempt in range(_CHANGED_TRIES):
-            reader = store.open(self.bucket, self.name)
-            try:
-                result = self.req.state.etl.exchange.transform(self.call(reader))
-            except EtlError as err:
-                reader.close()
-                gone = err.status == 404 and store.head(self.bucket, self.name).file != reader.meta.file
-                if gone and attempt + 1 < _CHANGED_TRIES:
-                    continue
-                raise self.failed(err) from err
-            except BaseException:
-                reader.close()
-                raise
-            store.accessed(self.bucket, reader.meta)
-            return result, reader
+            with contextlib.ExitStack() as opened:
+                reader = opened.enter_context(store.open(self.bucket, self.name))
+                self.etl.begin_reading(uname)
+                opened.callback(self.etl.end_reading, uname)
+                try:
+                    result = self.req.state.etl.exchange.transform(self.call(reader))
+                except EtlError as err:
+                    gone = err.status == 404 and store.head(self.bucket, self.name).file != reader.meta.file
+                    if gone and attempt + 1 < _CHANGED_TRIES:
+                        continue
+                    raise self.failed(err) from err
+                store.accessed(self.bucket, reader.meta)
+                self.size = reader.meta.size
+                return result, opened.pop_all()
         raise AssertionError("the last attempt returns or raises")
 
     def failed(self, err: LocalError) -> EtlError:
@@ -107,17 +109,17 @@ class _Inline:
 
     def read_all(self) -> tuple[Result, bytes | None]:
         """Transform and read a small result; None with a larger one, whose pieces are left."""
-        result, reader = self.transform()
+        result, opened = self.transform()
         if result.status == 200 and (result.length is None or result.length > _SMALL):
-            return result._replace(pieces=_closing(result, reader)), None
-        with reader:
+            return result._replace(pieces=_closing(result, opened)), None
+        with opened:
             try:
                 body = b"".join(result.pieces)
             except LocalError as err:
                 raise self.failed(err) from err
         if result.length is not None and len(body) != result.length and result.status == 200:
             raise self.failed(EtlError("ETL error: the answer broke off"))
-        self.etl.count(reader.meta.size, len(body))
+        self.etl.count(self.size, len(body))
         return result, body
 
     async def stream(self, result: Result) -> AsyncIterator[bytes]:
@@ -137,9 +139,17 @@ class _Inline:
         self.etl.count(0, size)
 
 
-def _closing(result: Result, reader: ObjectReader) -> Generator[bytes, None, None]:
-    with reader:
-        yield from result.pieces
+def _closing(result: Result, opened: contextlib.ExitStack) -> Generator[bytes, None, None]:
+    """The pieces of a result; what is opened is closed at their end, or when nobody reads them."""
+
+    def begun() -> Generator[bytes, None, None]:
+        with opened:
+            yield b""
+            yield from result.pieces
+
+    pieces = begun()
+    next(pieces)  # one that has not begun closes nothing
+    return pieces
 
 
 async def transform_inline(req: Request, bucket: Bucket, name: str) -> Response:
@@ -164,7 +174,7 @@ async def transform_inline(req: Request, bucket: Bucket, name: str) -> Response:
 def _may_reach_pods(req: Request) -> bool:
     """Whether clients may be sent to an ETL's processes.
 
-    These listen on loopback, in plain http, and answer whoever asks.
+    These listen on loopback, in plain http, and a client that was sent there could send them anything.
     """
     state = req.state
     return is_loopback(state.options.host) and not req.node.url.startswith("https:") and state.authn is None
@@ -174,8 +184,9 @@ def _redirect_to_pod(inline: _Inline) -> Response:
     with inline.req.state.store.open(inline.bucket, inline.name) as reader:
         call = inline.call(reader)
         query = call.query()
+        query += f"{'&' if query else '?'}{QPARAM_ETL_SECRET}={inline.pod.secret}"
         if inline.req.flag("latest-ver"):
-            query += "&latest-ver=true" if query else "?latest-ver=true"
+            query += "&latest-ver=true"
         location = call._replace(args="", by_path=False).url() + query
     body = f'<a href="{html.escape(location)}">Temporary Redirect</a>.\n\n'.encode()
     return Response(307, body, headers=[("Location", location)], content_type="text/html; charset=utf-8")
@@ -192,8 +203,8 @@ async def copy_transformed(
     inline = _Inline(req, bucket, name)
 
     def copy() -> None:
-        result, reader = inline.transform()
-        with reader, req.state.store.writer(to_bucket, to_name) as writer:
+        result, opened = inline.transform()
+        with opened, req.state.store.writer(to_bucket, to_name) as writer:
             try:
                 for piece in result.pieces:
                     writer.write(piece)
@@ -202,7 +213,7 @@ async def copy_transformed(
             if result.length is not None and writer.size != result.length and result.status == 200:
                 raise inline.failed(EtlError("ETL error: the answer broke off"))
             writer.commit()
-            inline.etl.count(reader.meta.size, writer.size)
+            inline.etl.count(inline.size, writer.size)
 
     await req.run(inline.etl.threads, copy)
     return Response(204, headers=[("X-Content-Type-Options", "nosniff")], content_type="application/json")

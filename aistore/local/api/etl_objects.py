@@ -13,13 +13,17 @@ from aistore.local.names import check_object_name, parse_uname
 if TYPE_CHECKING:
     from aistore.local.api.request import Request
     from aistore.local.catalog import Bucket
+    from aistore.local.etl.instance import Etl
 
 
 async def serve_pod(req: Request) -> Response:
     """Answer an ETL's server, which shows the secret of its present run.
 
+    With AuthN it reads and writes what a caller has had it transform, and nothing else: what it does is not
+    the caller's, but the permissions are.
+
     Raises:
-        LocalError: 401 for another secret.
+        LocalError: 401 for another secret, 403 for an object that is not being transformed.
     """
     if len(req.parts) < 5:
         raise errors.invalid_uri(req)
@@ -29,6 +33,12 @@ async def serve_pod(req: Request) -> Response:
         raise LocalError("unrecognized request source", status=401, with_node=True)
     bck, name = parse_uname("/".join(rest))
     check_object_name(name)
+    if req.state.authn is not None and not _is_under_way(req, etl, bck.uname(name)):
+        raise LocalError(
+            f"ETL {etl.name} may {req.method} objects of transforms under way only (--auth)",
+            status=403,
+            with_node=True,
+        )
     bucket = req.state.catalog.buckets.get(bck)
     if req.method == "GET":
         return await object_get.send_object(req, bucket, name)
@@ -37,6 +47,13 @@ async def serve_pod(req: Request) -> Response:
     if req.method == "PUT":
         return await _store(req, bucket, name)
     raise errors.method_not_allowed("GET, HEAD, PUT")
+
+
+def _is_under_way(req: Request, etl: Etl, uname: str) -> bool:
+    if req.method != "PUT":
+        return etl.may_read(uname)
+    job = req.state.jobs.get(req.query.get("uuid", ""))
+    return job is not None and etl.name in job.etls and req.state.etl.deliveries.is_expected((job.id, uname))
 
 
 async def _store(req: Request, bucket: Bucket, name: str) -> Response:

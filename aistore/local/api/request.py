@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_JSON = 64 << 20
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d*)?")
+_ETL_SECRET = re.compile(r"^(/v1/etl/_object/[^/]*/)[^/]+")
 _NOWHERE: dict[str, Any] = {}
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -117,6 +118,11 @@ class Request:
         if self._query is None:
             self._query = parse_query(self.raw_query)
         return self._query
+
+    @property
+    def logged_path(self) -> str:
+        """The path as sent, without the secret that an ETL's server shows there."""
+        return _ETL_SECRET.sub(r"\1***", self.raw_path)
 
     def set_query(self, raw_query: str) -> None:
         """Replace the query, for a path that stands for another."""

@@ -35,6 +35,10 @@ class Deliveries:
         with self._lock:
             self._shelves.setdefault(key, _Shelf()).waiting += 1
 
+    def is_expected(self, key: Key) -> bool:
+        """Whether a job waits for a result."""
+        return key in self._shelves
+
     def bring(self, key: Key, writer: ObjectWriter) -> bool:
         """Hand over a result; False if nobody waits for it: it stays the caller's."""
         with self._lock:

@@ -7,6 +7,8 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aistore.sdk.const import AIS_ETL_SECRET
+
 if TYPE_CHECKING:
     from aistore.local.etl.spec import EtlSpec
 
@@ -19,6 +21,7 @@ _INHERITED = {
 def make_environment(
     spec: EtlSpec,
     target_url: str,
+    secret: str,
     hosts: list[str],
     roots: list[str],
     tls: dict[str, str],
@@ -31,7 +34,8 @@ def make_environment(
 
     Args:
         spec (EtlSpec): The ETL.
-        target_url (str): `AIS_TARGET_URL`, with the secret.
+        target_url (str): `AIS_TARGET_URL`, with the secret that the process shows to the target.
+        secret (str): What the target shows to the process.
         hosts (list[str]): Where results may be sent.
         roots (list[str]): Folders that objects' files are in.
         tls (dict[str, str]): Variables for talking to the target over https.
@@ -53,6 +57,7 @@ def make_environment(
     env["AIS_ETL_ALLOWED_HOSTS"] = ",".join(dict.fromkeys(hosts))
     env["AIS_ETL_FQN_ROOTS"] = os.pathsep.join(root.replace(os.pathsep, f"\\{os.pathsep}") for root in roots)
     env.update(spec.late_env)
+    env[AIS_ETL_SECRET] = secret
     return env
 
 

@@ -15,7 +15,7 @@ from aistore.local.etl.pump import Pump
 from aistore.local.etl.spec import HPULL, WS
 from aistore.local.etl.websocket import WebSockets
 from aistore.local.store import ObjectReader
-from aistore.sdk.const import HEADER_NODE_URL
+from aistore.sdk.const import HEADER_ETL_SECRET, HEADER_NODE_URL
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -240,7 +240,7 @@ class Exchange:
 
     @staticmethod
     def _method(call: TransformCall) -> tuple[str, dict[str, str]]:
-        headers = {"User-Agent": "aistore.local"}
+        headers = {"User-Agent": "aistore.local", HEADER_ETL_SECRET: call.pod.secret}
         if call.pipeline:
             headers[HEADER_NODE_URL] = call.pipeline
         if call.etl.spec.communication == HPULL:
@@ -293,7 +293,8 @@ class Exchange:
             control["pipeline"] = call.pipeline
         try:
             data = None if call.by_path else call.content.read_all()
-            answer = self._sockets.exchange(call.pod.url, control, data, deadline - time.monotonic())
+            left = deadline - time.monotonic()
+            answer = self._sockets.exchange(call.pod.url, call.pod.secret, control, data, left)
         except TimeoutError as err:
             raise self._too_slow(call) from err
         if isinstance(answer, str):

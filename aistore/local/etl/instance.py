@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import threading
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 from aistore.local.jobs import MAX_THREADS, JobThreads
@@ -38,6 +38,7 @@ class Etl:
         job: The job that it is while it runs.
         pods: Its processes by target ID.
         secret: What its processes show to read and write objects; new at every start.
+        own_secret: What is shown to its processes; new at every start.
         folder: Where its processes work.
         cancelled: Set when it is to stop.
         threads: For inline transforms: one that hangs holds up no other ETL.
@@ -49,7 +50,7 @@ class Etl:
         self.stage = ETL_STAGE_ABORTED
         self.job: Job | None = None
         self.pods: dict[str, Pod] = {}
-        self.secret = ""
+        self.secret = self.own_secret = ""
         self.folder: Path | None = None
         self.cancelled = threading.Event()
         self._is_abandoned: Callable[[], bool] = lambda: False
@@ -58,6 +59,7 @@ class Etl:
         self._lock = threading.Lock()
         self._errors: deque[dict[str, Any]] = deque(maxlen=_MAX_ERRORS * targets)
         self._counts = (0, 0, 0)
+        self._reading: Counter[str] = Counter()
 
     @property
     def name(self) -> str:
@@ -69,7 +71,7 @@ class Etl:
         self.stage = ETL_STAGE_INIT
         self.cancelled = threading.Event()
         self._is_abandoned = is_abandoned
-        self.secret = secrets.token_urlsafe(16)
+        self.secret, self.own_secret = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         self.folder = folder
 
     def is_cancelled(self) -> bool:
@@ -81,6 +83,22 @@ class Etl:
         return bool(self.secret) and hmac.compare_digest(
             self.secret.encode(), text.encode("utf-8", "replace")
         )
+
+    def begin_reading(self, uname: str) -> None:
+        """Let the processes read an object, as its caller may, until `end_reading` is called."""
+        with self._lock:
+            self._reading[uname] += 1
+
+    def end_reading(self, uname: str) -> None:
+        """End the transform of an object."""
+        with self._lock:
+            self._reading[uname] -= 1
+            if not self._reading[uname]:
+                del self._reading[uname]
+
+    def may_read(self, uname: str) -> bool:
+        """Whether an object is being transformed."""
+        return uname in self._reading
 
     def count(self, received: int, sent: int) -> None:
         """Count an object that was transformed inline."""

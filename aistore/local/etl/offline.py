@@ -172,6 +172,8 @@ class _Transform:
             and not options.dry_run
             and (last.command is not None or state.options.etl_direct_put)
         )
+        # Then the ETL's processes read through the target what is begun here, and nothing else.
+        self._is_limited = state.authn is not None
         self._results = Results(state.store, destination.bucket)
         self._failure: LocalError | None = None
 
@@ -284,7 +286,7 @@ class _Transform:
         source, owner = self._nodes.place(uname), self._nodes.place(to_uname)
         key = (self._job.id, to_uname)
         target = self._nodes.targets[source].id
-        pipeline = [etl.pods[target].url for etl in self._chain.rest if target in etl.pods]
+        pipeline = [etl.pods[target].stage_url for etl in self._chain.rest if target in etl.pods]
         delivers = self._may_deliver and owner != source
         if delivers:
             url = f"{self._nodes.targets[owner].url}/{escape_element(key[1])}"
@@ -292,10 +294,14 @@ class _Transform:
         return _Plan(name, uname, source, owner, ",".join(pipeline), delivers, key, to_name)
 
     def _expect(self, plan: _Plan) -> None:
+        if self._is_limited:
+            self._chain.first.begin_reading(plan.uname)
         if plan.delivers:
             self._room.deliveries.expect(plan.key)
 
     def _forget(self, plan: _Plan) -> None:
+        if self._is_limited:
+            self._chain.first.end_reading(plan.uname)
         if plan.delivers:
             self._room.deliveries.forget(plan.key)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from aistore._child import module_command, script_command
 from aistore.local.errors import LocalError
+from aistore.sdk.const import QPARAM_ETL_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,6 +57,7 @@ class Pod:
     Args:
         etl_name (str): The ETL.
         node_id (str): The target.
+        secret (str): What requests to the process show.
         folder (Path): Its working folder, made here and removed when it is stopped.
         on_exit: Called when it ends without having been stopped.
         memory (int | None): Bytes that it, and each process that it starts, may take.
@@ -65,12 +67,14 @@ class Pod:
         self,
         etl_name: str,
         node_id: str,
+        secret: str,
         folder: Path,
         on_exit: Callable[[Pod], None],
         memory: int | None = None,
     ) -> None:
         self.etl_name = etl_name
         self.node_id = node_id
+        self.secret = secret
         self.port = 0
         self._folder = folder
         self._port_file = folder / "port"
@@ -86,6 +90,11 @@ class Pod:
     def url(self) -> str:
         """Where it answers."""
         return f"http://{_HOST}:{self.port}"
+
+    @property
+    def stage_url(self) -> str:
+        """Where it answers, for the process that it is the next stage of."""
+        return f"{self.url}?{QPARAM_ETL_SECRET}={self.secret}"
 
     @property
     def is_alive(self) -> bool:

@@ -29,6 +29,7 @@ from aistore.sdk.etl.etl_const import ETL_STAGE_ABORTED, ETL_STAGE_RUNNING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aistore.local.etl.spec import EtlSpec
     from aistore.local.nodes import Node
     from aistore.local.state import State
 
@@ -216,6 +217,7 @@ class EtlRoom:
 
     def _run(self, etl: Etl, is_abandoned: Callable[[], bool]) -> str:
         spec = etl.spec
+        self._check_open(spec)
         # A client that waits as long as this would give up just before the answer.
         limit = max(spec.init_timeout * _MARGIN, spec.init_timeout - _MARGIN_SECONDS)
         deadline = time.monotonic() + limit
@@ -235,6 +237,22 @@ class EtlRoom:
                 self._end(etl, message, 0.5)
                 raise LocalError(message, tcode="ErrETL")
         return etl.job.id
+
+    def _check_open(self, spec: EtlSpec) -> None:
+        """Refuse a server that may answer everyone where not everyone may read.
+
+        A class is served by a runtime that checks who asks; what a command runs is not known.
+
+        Raises:
+            LocalError: 403, it is a command, and nobody has said that it may run.
+        """
+        options = self._state.options
+        if spec.command is not None and options.auth and not options.allow_open_etl:
+            raise LocalError(
+                f"ETL {spec.name} runs a command, which may answer every program of this machine: with "
+                "--auth, send a class (Etl.init_class), or start the server with --allow-open-etl",
+                status=403,
+            )
 
     @staticmethod
     def _await_pods(etl: Etl, deadline: float) -> None:
@@ -266,7 +284,8 @@ class EtlRoom:
             python = packages.python_with(wanted, etl.folder, deadline, etl.is_cancelled)
         for target in self._state.nodes.targets:
             folder = etl.folder / f"t{target.index}"
-            pod = Pod(spec.name, target.id, folder, self._pod_ended, self._state.options.etl_memory)
+            memory = self._state.options.etl_memory
+            pod = Pod(spec.name, target.id, etl.own_secret, folder, self._pod_ended, memory)
             etl.pods[target.id] = pod
             env = self._environment(etl, target, python)
             if spec.command is None:
@@ -281,7 +300,7 @@ class EtlRoom:
         roots = [self._state.store.files.mountpath(node.index) for node in nodes.targets]
         url = f"{target.url}/v1/etl/_object/{etl.name}/{etl.secret}"
         tls, workers = self._state.tls.etl_environment(), default_workers(len(nodes.targets))
-        return make_environment(etl.spec, url, hosts, roots, tls, python, workers)
+        return make_environment(etl.spec, url, etl.own_secret, hosts, roots, tls, python, workers)
 
     # ---- ending
 

@@ -11,6 +11,7 @@ import msgspec
 
 from aistore.local import work
 from aistore.local.errors import LocalError
+from aistore.sdk.const import HEADER_ETL_SECRET
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -28,11 +29,14 @@ class WebSockets:
         self._idle: dict[str, list[ClientConnection]] = {}
         self._closed = False
 
-    def exchange(self, url: str, control: dict[str, Any], data: bytes | None, timeout: float) -> bytes | str:
+    def exchange(
+        self, url: str, secret: str, control: dict[str, Any], data: bytes | None, timeout: float
+    ) -> bytes | str:
         """Send a question and return the answer: bytes are a result, text says that it was handled.
 
         Args:
             url (str): The server's `http://host:port`.
+            secret (str): What it is shown.
             control (dict[str, Any]): The first message.
             data (bytes | None): The second message.
             timeout (float): Seconds for all of it.
@@ -52,7 +56,7 @@ class WebSockets:
         fresh = connection is None
         try:
             if connection is None:
-                connection = _connect(url, timeout)
+                connection = _connect(url, secret, timeout)
             connection.send(msgspec.json.encode(control))
             if data is not None:
                 connection.send(data)
@@ -121,11 +125,12 @@ def _receive(connection: ClientConnection, deadline: float) -> bytes | str:
             work.check()
 
 
-def _connect(url: str, timeout: float) -> ClientConnection:
+def _connect(url: str, secret: str, timeout: float) -> ClientConnection:
     from websockets.sync.client import connect
 
     return connect(
         f"ws{url.removeprefix('http')}/ws",
+        additional_headers={HEADER_ETL_SECRET: secret},
         open_timeout=min(_CONNECT_SECONDS, max(timeout, 0.01)),
         close_timeout=1.0,
         max_size=_MAX_MESSAGE,

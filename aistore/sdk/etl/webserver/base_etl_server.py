@@ -14,6 +14,7 @@ import requests.exceptions as rex
 
 from aistore.sdk.const import HEADER_DIRECT_PUT_LENGTH
 from aistore.sdk.errors import ETLDirectPutTransientError, InvalidArgumentType
+from aistore.sdk.etl.webserver.caller import CallerCheck
 from aistore.sdk.etl.webserver.destinations import DestinationGuard
 from aistore.sdk.etl.webserver.exchange import interpret_hop
 from aistore.sdk.etl.webserver.files import FileRules
@@ -77,6 +78,7 @@ class ETLServer(ABC):
         token: Bearer token for outgoing requests, or None.
         use_streaming: Whether `transform_stream` is what runs.
         guard: Judges the URLs that results are sent to.
+        caller: Judges who sends requests.
         on_started: Called once a FastAPI server has run its `startup_event`, or None.
         logger: Logger named after the class.
 
@@ -99,6 +101,7 @@ class ETLServer(ABC):
         self.token = settings.token
         self.use_streaming = streams and not transforms
         self.guard = DestinationGuard(settings.host_target, settings.allowed_hosts)
+        self.caller = CallerCheck(settings.secret)
         self.logger = logging.getLogger(own.__name__)
         self.on_started: Callable[[], None] | None = None
         self._session: requests.Session | None = None

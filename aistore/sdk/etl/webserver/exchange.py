@@ -26,6 +26,7 @@ from aistore.sdk.const import (
     STATUS_SERVICE_UNAVAILABLE,
 )
 from aistore.sdk.errors import ETLDirectPutTransientError
+from aistore.sdk.etl.webserver.caller import split_secret
 from aistore.sdk.etl.webserver.utils import parse_etl_pipeline
 from aistore.wire.query import parse_query
 
@@ -58,6 +59,7 @@ class TransformRequest(NamedTuple):
         fqn: The object's file, as the query gave it (still escaped once), or "".
         next_url: Where the result goes, or "" when it goes back to the caller.
         rest: The pipeline after `next_url`.
+        next_secret: What the next stage wants to be shown, or "".
     """
 
     method: str
@@ -67,6 +69,7 @@ class TransformRequest(NamedTuple):
     fqn: str = ""
     next_url: str = ""
     rest: str = ""
+    next_secret: str = ""
 
     @property
     def replayable(self) -> bool:
@@ -93,9 +96,10 @@ def parse_request(method: str, path: str, query: str, pipeline: str) -> Transfor
     """
     uname = path.removeprefix("/")
     next_url, rest = parse_etl_pipeline(pipeline) if pipeline else ("", "")
+    next_url, secret = split_secret(next_url)
     values = parse_query(query) if query else {}
     etl_args, fqn = values.get(QPARAM_ETL_ARGS, "").strip(), values.get(QPARAM_ETL_FQN, "").strip()
-    return TransformRequest(method, plain_path(uname), uname, etl_args, fqn, next_url, rest)
+    return TransformRequest(method, plain_path(uname), uname, etl_args, fqn, next_url, rest, secret)
 
 
 def parse_ws_control(control: Mapping[str, Any]) -> TransformRequest:
@@ -110,6 +114,7 @@ def parse_ws_control(control: Mapping[str, Any]) -> TransformRequest:
     name = str(control.get("path") or "").removeprefix("/")
     fqn = str(control.get("fqn") or "")
     next_url, rest = parse_etl_pipeline(str(control.get("pipeline") or ""))
+    next_url, secret = split_secret(next_url)
     match = _OBJECT_FQN.search(unquote(fqn))
     # The file's own name says nothing: that of a long object name is a digest.
     path = f"{match['bucket']}/{name}" if match else plain_path(name)
@@ -121,6 +126,7 @@ def parse_ws_control(control: Mapping[str, Any]) -> TransformRequest:
         fqn=fqn,
         next_url=next_url,
         rest=rest,
+        next_secret=secret,
     )
 
 

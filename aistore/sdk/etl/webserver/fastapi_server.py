@@ -158,7 +158,7 @@ class FastAPIServer(ETLServer):
         from aistore.sdk.etl.webserver.asgi_protocol import StrictProtocol
 
         return config(
-            self.app,
+            self.caller.around_asgi(self.app),
             http=StrictProtocol,
             log_config=None,
             access_log=False,

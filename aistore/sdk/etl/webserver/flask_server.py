@@ -89,7 +89,8 @@ class FlaskServer(ETLServer):
                 """Do not log requests."""
 
         prepare_process()
-        server = serving.make_server(host, port, self.app, threaded=True, request_handler=Handler, fd=fd)
+        app = self.caller.around_wsgi(self.app)
+        server = serving.make_server(host, port, app, threaded=True, request_handler=Handler, fd=fd)
         server.daemon_threads = True
         self.logger.info("serving on %s:%d", host, port)
         try:

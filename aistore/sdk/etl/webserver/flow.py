@@ -14,6 +14,7 @@ from aistore.sdk.const import (
     ETL_RETRY_REASON_DIRECT_PUT_TRANSIENT,
     HEADER_DIRECT_PUT_LENGTH,
     HEADER_ETL_RETRY_REASON,
+    HEADER_ETL_SECRET,
     HEADER_NODE_URL,
     STATUS_BAD_GATEWAY,
     STATUS_BAD_REQUEST,
@@ -38,6 +39,7 @@ from aistore.sdk.etl.webserver.utils import compose_etl_direct_put_url, is_stage
 
 if TYPE_CHECKING:
     from aistore.sdk.etl.webserver.destinations import DestinationGuard
+    from aistore.sdk.etl.webserver.settings import ServerSettings
 
 STATUS_NOT_FOUND = 404
 
@@ -65,6 +67,7 @@ class FlowHost(Protocol):
     direct_put_retries: int
     use_streaming: bool
     guard: DestinationGuard
+    settings: ServerSettings
     logger: logging.Logger
 
     def transform(self, data: Any, path: str, etl_args: str) -> bytes:
@@ -131,7 +134,15 @@ def invalid_pipeline(exc: InvalidPipelineError) -> Reply:
 
 
 def transform(host: FlowHost, io: FlowIO, request: TransformRequest) -> Reply:
-    """Transform one object and deliver the result; never raises an `Exception`."""
+    """Transform one object and deliver the result; never raises an `Exception`.
+
+    An error goes to whoever asked for the object: it repeats no secret of this server's.
+    """
+    reply = _transform(host, io, request)
+    return reply._replace(error=host.settings.hide(reply.error)) if reply.error else reply
+
+
+def _transform(host: FlowHost, io: FlowIO, request: TransformRequest) -> Reply:
     try:
         return _streamed(host, io, request) if host.use_streaming else _buffered(host, io, request)
     except RequestFailed as exc:
@@ -176,6 +187,8 @@ def _deliver(
 ) -> Reply | None:
     """Put the result to the next hop; after a failure that may pass, wait and return None."""
     headers = {HEADER_NODE_URL: request.rest} if request.rest else {}
+    if request.next_secret:
+        headers[HEADER_ETL_SECRET] = request.next_secret
     try:
         answer, sent = io.put(url, result, headers, stage=is_stage_url(request.next_url))
     except TransformFailed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -17,11 +18,14 @@ POLL_SECONDS = 0.5
 class ETLWorker(ThreadWorker):  # type: ignore[misc]  # the package is optional
     """Gunicorn's worker with threads, whose plain applications are served without WSGI."""
 
+    wsgi: Any
+
     def run(self) -> None:
         """Serve until gunicorn says otherwise."""
         prepare_process()
         server: FlaskServer = self.wsgi.extensions[EXTENSION]
         if not server.is_plain():
+            self.wsgi = server.caller.around_wsgi(self.wsgi)
             super().run()
             return
         http = server.make_http_server(self.sockets[0].sock)

@@ -14,8 +14,10 @@ from urllib.parse import unquote
 from aistore.sdk.const import (
     HEADER_CONTENT_LENGTH,
     HEADER_CONTENT_TYPE,
+    HEADER_ETL_SECRET,
     HEADER_NODE_URL,
     HEADER_TRANSFER_ENCODING,
+    STATUS_FORBIDDEN,
     STATUS_NO_CONTENT,
     STATUS_OK,
 )
@@ -129,8 +131,20 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._send(Reply(501, error=f"Unsupported method ({self.command!r})"))
             return
+        refusal = self._refusal()
+        if refusal:
+            self._send_unread(Reply(STATUS_FORBIDDEN, error=refusal))
+            return
         method()
         self.wfile.flush()
+
+    def _refusal(self) -> str:
+        caller = self._etl.caller
+        if not caller.is_needed:
+            return ""
+        path, _, query = self.path.partition("?")
+        host, shown = self.headers.get("Host", ""), self.headers.get(HEADER_ETL_SECRET, "")
+        return caller.refusal(self.command, path, query, host, shown)
 
     # ---- methods
 
@@ -287,7 +301,7 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
                 self.wfile.write(LAST_CHUNK)
             self.wfile.flush()
         except Exception:
-            self._etl.logger.exception("%s %s cut short", self.command, self.path)
+            self._etl.logger.exception("%s %s cut short", self.command, self.path.partition("?")[0])
             self.close_connection = True
             cast("ThreadedHTTPServer", self.server).abort(self.connection)
             return False

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from aistore._child import module_command
 from aistore.sdk.errors import InvalidArgument, SDKError
+from aistore.sdk.etl.webserver.caller import hide_secrets, known_secret, take_secret
 
 if TYPE_CHECKING:
     from aistore.sdk.etl.webserver.base_etl_server import ETLServer
@@ -92,6 +93,7 @@ def _run(options: argparse.Namespace) -> int:
     supervisor.stop_with_parent(watch_stdin=options.watch_stdin)
     _raise_open_files_limit()
     if options.fd is not None:
+        take_secret()
         return _serve_as_worker(options.fd, options.ready_fd)
     workers = num_workers(os.environ)
     if not options.skip_packages and install_packages(os.environ):
@@ -99,6 +101,7 @@ def _run(options: argparse.Namespace) -> int:
         arguments = [arg for arg in sys.argv[1:] if arg != "--skip-packages"]
         command = module_command(__spec__.name, "--skip-packages", *arguments)
         os.execv(command[0], command)  # noqa: S606
+    take_secret()
     cls = load_class(os.environ)
     listener = _bind(options.host, options.port)
     with listener:
@@ -190,16 +193,34 @@ def num_workers(env: Mapping[str, str]) -> int:
     return int(text)
 
 
+class _Formatter(logging.Formatter):
+    """Writes what is logged, without the server's secrets.
+
+    Args:
+        host_target: URL of the target.
+        secret: The server's own secret.
+    """
+
+    def __init__(self, host_target: str, secret: str) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s [%(process)d]: %(message)s")
+        self._known = host_target, secret
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines of a record, with its traceback."""
+        return hide_secrets(super().format(record), *self._known)
+
+
 def _configure_logging() -> None:
-    from aistore.sdk.etl.webserver.settings import InvalidETLEnvironment
+    from aistore.sdk.etl.webserver.settings import ENV_TARGET_URL, InvalidETLEnvironment
 
     level = os.environ.get(ENV_LOG_LEVEL, "INFO").strip().upper()
     if level not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
         raise InvalidETLEnvironment(
             f"{ENV_LOG_LEVEL}={level!r} is none of DEBUG, INFO, WARNING, ERROR, CRITICAL"
         )
-    form = "%(asctime)s %(levelname)s %(name)s [%(process)d]: %(message)s"
-    logging.basicConfig(level=level, format=form, stream=sys.stdout)
+    shown = logging.StreamHandler(sys.stdout)
+    shown.setFormatter(_Formatter(os.environ.get(ENV_TARGET_URL, ""), known_secret(os.environ)))
+    logging.basicConfig(level=level, handlers=[shown])
     for noisy in ("httpx", "httpcore", "urllib3", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.getLevelName(level), logging.WARNING))
 

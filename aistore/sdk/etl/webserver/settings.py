@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from aistore.sdk.const import AIS_AUTHN_TOKEN, AIS_DIRECT_PUT_CHUNK_SIZE, AIS_DIRECT_PUT_RETRIES, MIB
 from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.etl.webserver.caller import hide_secrets, known_secret
 from aistore.sdk.etl.webserver.destinations import AllowedHosts
 
 ENV_TARGET_URL = "AIS_TARGET_URL"
@@ -51,6 +52,7 @@ class ServerSettings:
         direct_fqn: `ETL_DIRECT_FQN`: hand the file's path, not its bytes, to `transform`. Default False.
         direct_put_retries: `AIS_DIRECT_PUT_RETRIES`: attempts after the first one. Default 3.
         chunk_size: `AIS_DIRECT_PUT_CHUNK_SIZE`: bytes per chunk of a buffered direct put. Default 1 MiB.
+        secret: `AIS_ETL_SECRET`: what requests must show, see `caller`. Default: none, nothing is checked.
         token: `AIS_AUTHN_TOKEN`: bearer token of every outgoing request.
         fqn: `AIS_ETL_FQN`: whether files named by requests are read at all. Default True.
         fqn_roots: `AIS_ETL_FQN_ROOTS`: folders below which they must lie, joined by the system's path
@@ -70,11 +72,12 @@ class ServerSettings:
         keepalive_expiry: `KEEPALIVE_EXPIRY`: seconds an idle one is kept. Default 30.
     """
 
-    host_target: str
+    host_target: str = field(repr=False)
     direct_put: bool = False
     direct_fqn: bool = False
     direct_put_retries: int = 3
     chunk_size: int = MIB
+    secret: str = field(default="", repr=False)
     token: str | None = field(default=None, repr=False)
     fqn: bool = True
     fqn_roots: tuple[str, ...] = ()
@@ -91,6 +94,10 @@ class ServerSettings:
     def timeout(self) -> tuple[float | None, float | None]:
         """Limits of an outgoing request as `requests` takes them: (connect, read), in seconds."""
         return self.connect_timeout, self.read_timeout
+
+    def hide(self, text: str) -> str:
+        """Return a text for others without the secrets that it may repeat, as the URL of the target does."""
+        return hide_secrets(text, self.host_target, self.secret)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> ServerSettings:
@@ -109,6 +116,7 @@ class ServerSettings:
             direct_fqn=_flag(env, ENV_DIRECT_FQN, default=False),
             direct_put_retries=_number(env, AIS_DIRECT_PUT_RETRIES, 3, int, least=0),
             chunk_size=_number(env, AIS_DIRECT_PUT_CHUNK_SIZE, MIB, int, least=1),
+            secret=known_secret(env),
             token=env.get(AIS_AUTHN_TOKEN) or None,
             fqn=_flag(env, ENV_FQN, default=True),
             fqn_roots=_fqn_roots(env),

@@ -17,7 +17,9 @@ from collections.abc import Callable
 from typing import Any
 
 from aistore._child import module_command
+from aistore.sdk.const import AIS_ETL_SECRET
 from aistore.sdk.errors import SDKError
+from aistore.sdk.etl.webserver.caller import take_secret
 from aistore.sdk.etl.webserver.fastapi_server import GRACE_SECONDS, IDLE_SECONDS
 from aistore.sdk.etl.webserver.requirements import require
 
@@ -143,7 +145,10 @@ class _Worker:
         module = "aistore.sdk.etl.webserver.runtime"
         command = module_command(module, "--fd", str(fd), "--ready-fd", str(write_fd))
         try:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(fd, write_fd))
+            env = {**os.environ, **({AIS_ETL_SECRET: secret} if (secret := take_secret()) else {})}
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, pass_fds=(fd, write_fd), env=env
+            )
         except BaseException:
             os.close(self._ready_fd)
             raise

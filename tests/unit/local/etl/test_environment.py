@@ -16,7 +16,7 @@ class Spec:
 
 
 def made(spec, workers=3):
-    return make_environment(spec, "http://t", [], [], {}, "", workers)
+    return make_environment(spec, "http://t", "shown", [], [], {}, "", workers)
 
 
 def test_a_class_has_as_many_workers_as_its_target_has_cores():
@@ -30,6 +30,14 @@ def test_a_class_has_as_many_workers_as_its_target_has_cores():
 
     assert made(Own())["NUM_WORKERS"] == "1"
     assert "NUM_WORKERS" not in made(Command())
+
+
+def test_the_secret_is_the_targets_to_set():
+    class Own(Spec):
+        env = (("AIS_ETL_SECRET", "of the message"),)
+        late_env = (("AIS_ETL_SECRET", ""),)
+
+    assert made(Own())["AIS_ETL_SECRET"] == "shown"
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def make_chain(state: State, server: Server, tmp_path: Path, *, is_class: bool =
     spec = parse_init({**message, "support_direct_put": True})
     etl = Etl(spec._replace(command=None) if is_class else spec, len(state.nodes.targets))
     for target in state.nodes.targets:
-        pod = HerePod("echo-etl", target.id, tmp_path / target.id, lambda _: None)
+        pod = HerePod("echo-etl", target.id, "secret", tmp_path / target.id, lambda _: None)
         pod.port = server.server_port
         etl.pods[target.id] = pod
     return EtlChain(etl)
