@@ -18,6 +18,8 @@ from aistore.local.store.files import last_run
 _COLUMNS = 11
 _Key = tuple[int, str]
 _NO_KEY: _Key = (0, "")
+# A setting in journals of before.
+_OLD_SECRET = "authn-secret"  # noqa: S105 - the name of a setting
 
 
 class Rebuilt(NamedTuple):
@@ -113,7 +115,7 @@ class _State:
             self.last_bucket = max(self.last_bucket, values[0])
         elif kind == "trash":
             self._replaced[str(values[0])] = _NO_KEY
-        elif kind == "meta":
+        elif kind == "meta" and values[0] != _OLD_SECRET:
             self.meta[values[0]] = str(values[1])
 
     def _forget(self, key: _Key) -> None:

@@ -25,6 +25,7 @@ from aistore.local.api import routes
 from aistore.local.api.app import App
 from aistore.local.api.guard import Guard, is_loopback
 from aistore.local.catalog.fault import check_before_start
+from aistore.local.data_folder import make_private
 from aistore.local.disk_errors import explain
 from aistore.local.errors import LocalClusterError, LocalError
 from aistore.local.lockfile import FolderLock
@@ -96,6 +97,7 @@ def _folder(options: Options) -> Iterator[Path]:
     try:
         lock = FolderLock(root)
         try:
+            make_private(root.resolve())
             check_before_start(root.resolve())
             yield root.resolve()
         finally:
@@ -302,6 +304,7 @@ def run(options: Options, on_ready: Callable[[State], None]) -> None:
     Raises:
         LocalClusterError: The port or the folder can't be used.
     """
+    os.umask(0o077)  # of what ETLs make, too
     with (
         _stopped_early(),
         _explained(options),

@@ -174,7 +174,6 @@ def _self_signed(folder: Path, stem: str, usage: str, names: Sequence[str]) -> K
         made = _make(Path(scratch), usage, names)
         expires = int(time.time()) + _DAYS * _DAY
         made.cert.write_text(f"{note}\nexpires: {expires}\n{made.cert.read_text()}")
-        made.cert.chmod(0o644)
         # First the key: a certificate without its key would be taken for usable.
         made.key.replace(pair.key)
         made.cert.replace(pair.cert)

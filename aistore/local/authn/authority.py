@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 import time
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from urllib.parse import unquote
 from aistore.local.authn.accounts import Accounts
 from aistore.local.authn.jwt import InvalidToken
 from aistore.local.authn.tokens import Tokens
+from aistore.local.data_folder import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ class Authn:
 
     Args:
         catalog (Catalog): Where they are kept.
-        root (Path): The data folder; nobody else may read its catalog from now on.
+        root (Path): The data folder.
         admin (Admin): The built-in user.
 
     Attributes:
@@ -46,14 +46,12 @@ class Authn:
     """
 
     def __init__(self, catalog: Catalog, root: Path, admin: Admin) -> None:
-        for path in root.glob("catalog.sqlite*"):
-            path.chmod(0o600)
         self._password_file = root / PASSWORD_FILE
         self.accounts = Accounts(catalog, admin.name, admin.password, self._forget_password)
         self.new_password: Path | None = None
         if self.accounts.users.find(admin.name) is None:
             self._make_password()
-        self.tokens = Tokens(catalog)
+        self.tokens = Tokens(catalog, root)
         self.url = ""
         # Redirects are followed at once: the key need not outlive the process.
         self._redirect_key = secrets.token_bytes(32)
@@ -64,12 +62,7 @@ class Authn:
         Printed once, it would be lost with the output.
         """
         password = secrets.token_urlsafe(18)
-        self._forget_password()
-        file = os.open(self._password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "w") as out:
-            out.write(f"{password}\n")
-            out.flush()
-            os.fsync(out.fileno())
+        write_private(self._password_file, f"{password}\n".encode())
         self.accounts.set_admin(password)
         self.new_password = self._password_file
 

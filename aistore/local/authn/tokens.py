@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import secrets
 import threading
@@ -13,15 +14,21 @@ from typing import TYPE_CHECKING, Any
 from aistore.local.authn import jwt
 from aistore.local.authn.identity import BucketGrant, Identity, grant_of, union
 from aistore.local.authn.jwt import InvalidToken
+from aistore.local.data_folder import write_private
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aistore.local.authn.accounts import Role, User
     from aistore.local.catalog import Catalog
 
 DEFAULT_LIFE = 24 * 3600.0
 MAX_LIFE = 2160 * 3600.0
 
-_SECRET = "authn-secret"  # noqa: S105 - the name of a setting
+SECRET_FILE = "authn-secret"  # noqa: S105 - the name of a file
+"""In the data folder: the secret that tokens are signed with, in no other place."""
+
+_SECRET_BYTES = 32
 _REVOKED = "authn-revoked"
 _REMEMBERED = 1024
 
@@ -30,14 +37,13 @@ class Tokens:
     """The tokens of one folder.
 
     Args:
-        catalog (Catalog): Keeps the secret, and which tokens were revoked until they expire.
+        catalog (Catalog): Keeps which tokens were revoked until they expire.
+        root (Path): The data folder, with the file of the secret.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, root: Path) -> None:
         self._documents = catalog.documents
-        self._secret = base64.b64decode(
-            catalog.meta(_SECRET, base64.b64encode(secrets.token_bytes(32)).decode())
-        )
+        self._secret = _read_secret(root / SECRET_FILE)
         self._lock = threading.Lock()
         self._revoked: dict[str, float] = dict(self._documents.items(_REVOKED))
         # By digest: what is kept is of no use to who reads it.
@@ -121,6 +127,17 @@ class Tokens:
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _read_secret(file: Path) -> bytes:
+    """The secret of an earlier start, or a new one: tokens of before are then worth nothing."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        secret = base64.b64decode(file.read_bytes(), validate=True)
+        if len(secret) == _SECRET_BYTES:
+            return secret
+    secret = secrets.token_bytes(_SECRET_BYTES)
+    write_private(file, base64.b64encode(secret))
+    return secret
 
 
 def _bucket_entries(roles: list[Role]) -> list[dict[str, Any]]:

@@ -51,6 +51,9 @@ class Catalog:
         self.objects = ObjectTable(self.db)
         self.uploads = UploadTable(self.db, self.buckets)
         self.documents = DocumentTable(self.db)
+        if self.db.was_older:
+            # Without what the journal of an older version should not have.
+            self.begin_journal()
 
     def meta(self, key: str, default: str) -> str:
         """A stored setting of the folder; the default is stored if there is none."""

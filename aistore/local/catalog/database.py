@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 import threading
 from contextlib import contextmanager
@@ -34,6 +36,7 @@ class Database:
     Attributes:
         journal: Where changes that were noted go when they are committed.
         changes: Number of transactions so far that noted a change.
+        was_older: The file was of an older version.
     """
 
     def __init__(self, folder: DataFolder, name: str, *, durable: bool = False) -> None:
@@ -49,16 +52,20 @@ class Database:
         self._readers_lock = threading.Lock()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
+        with contextlib.suppress(FileExistsError):
+            # SQLite gives the mode of the file to those that it makes beside it.
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            os.close(os.open(name, flags, 0o600, dir_fd=folder.fd))
         try:
-            self._writer = self._connect("rwc")
+            self._writer = self._connect()
             self._folder.watch(name)
-            schema.prepare(self._writer)
+            self.was_older = schema.prepare(self._writer)
         except sqlite3.OperationalError as err:
             raise catalog_error(err, self._path) from err
 
-    def _connect(self, mode: str) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         conn = sqlite3.connect(
-            f"file:{quote(str(self._path))}?mode={mode}",
+            f"file:{quote(str(self._path))}?mode=rw",
             uri=True,
             timeout=_BUSY_SECONDS,
             isolation_level=None,
@@ -75,7 +82,7 @@ class Database:
     def _connect_again(self) -> sqlite3.Connection:
         # It is opened by its path: checked before, to make nothing there, and after.
         self._folder.check(self._name)
-        conn = self._connect("rw")
+        conn = self._connect()
         try:
             self._folder.check(self._name)
         except FolderReplaced:

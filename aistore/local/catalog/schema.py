@@ -6,7 +6,7 @@ import sqlite3
 
 from aistore.local.errors import LocalClusterError
 
-VERSION = 2
+VERSION = 3
 
 # Names are BLOBs: object names are bytes, and the listing order is byte order.
 # `file` is a content file's path relative to the root folder; a content file never changes.
@@ -50,6 +50,8 @@ ALTER TABLE objects ADD COLUMN etag TEXT NOT NULL DEFAULT '';
 ALTER TABLE uploads ADD COLUMN custom TEXT;
 ALTER TABLE parts ADD COLUMN md5 TEXT NOT NULL DEFAULT '';
 """,
+    # Tokens were signed with it; the journal, which other users could read, has it too.
+    2: "DELETE FROM meta WHERE key = 'authn-secret';",
 }
 
 
@@ -66,8 +68,8 @@ def check_version(version: int) -> None:
         )
 
 
-def prepare(conn: sqlite3.Connection) -> None:
-    """Create the tables in a new file; bring an older one up to date.
+def prepare(conn: sqlite3.Connection) -> bool:
+    """Create the tables in a new file; bring an older one up to date. True if it was older.
 
     Raises:
         LocalClusterError: The file was written by a newer version.
@@ -77,3 +79,4 @@ def prepare(conn: sqlite3.Connection) -> None:
     steps = [_TABLES] if version == 0 else [_UPGRADES[older] for older in range(version, VERSION)]
     if steps:
         conn.executescript(f"BEGIN IMMEDIATE; {''.join(steps)} PRAGMA user_version = {VERSION}; COMMIT;")
+    return bool(0 < version < VERSION)

@@ -216,10 +216,10 @@ class Files:
             for folder in self.root.glob(f"t*/{boot:x}/*"):
                 if stop.is_set():
                     return
-                with os.scandir(folder) as entries:
-                    orphans = [entry.path for entry in entries if _number(entry.name) not in named]
-                for path in orphans:
-                    Path(path).unlink(missing_ok=True)
+                place = folder.relative_to(self.root)
+                for name in os.listdir(folder):
+                    if _number(name) not in named:
+                        self.remove(f"{place}/{name}")
             with catalog.db.write() as conn:
                 conn.execute("DELETE FROM boots WHERE boot = ?", (boot,))
 
