@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 __all__ = ["main"]
 
+_INTERRUPTED = 130
+
 
 def main() -> int:
     """Run the command that the process was started with, and return its exit code."""
+    _leave_on_interrupt(_INTERRUPTED)
     try:
         import click  # noqa: F401 - whether it is there
     except ImportError:
@@ -16,4 +21,11 @@ def main() -> int:
         return 1
     from aistore.cli.app import run
 
-    return run(sys.argv[1:])
+    code = run(sys.argv[1:])
+    _leave_on_interrupt(code)
+    return code
+
+
+def _leave_on_interrupt(code: int) -> None:
+    """Let Ctrl-C end the process without a word: while modules are loaded, and while the interpreter ends."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(code))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from aistore.cli import exits, interrupt
+from aistore.cli import exits, interrupt, standard_streams
 from aistore.cli.command import Group
 from aistore.cli.session import Session
 from aistore.cli.text import neutralise, one_line
@@ -57,7 +57,8 @@ COMMANDS = {
 def cli() -> None:
     """Work with an AIStore cluster from a shell.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not permitted, 5 no answer, 130 Ctrl-C.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not permitted, 5 no answer,
+    124 --max-time, 130 Ctrl-C.
     """
 
 
@@ -67,10 +68,10 @@ def run(arguments: Sequence[str]) -> int:
     Args:
         arguments: What follows the command's name.
     """
-    interrupt.install()
-    _open_streams()
     session = Session()
     try:
+        interrupt.install()
+        standard_streams.replace_closed()
         if "_AISTORE_COMPLETE" in os.environ:
             from aistore.cli import completion
 
@@ -80,7 +81,8 @@ def run(arguments: Sequence[str]) -> int:
         code = result if isinstance(result, int) else 0
     except (click.Abort, KeyboardInterrupt, exits.Interrupted):
         code = interrupt.exit_code()
-        _say("aistore: stopped")
+        limit = f": not done in {session.max_time:g} s (--max-time)" if code == exits.TIME_IS_UP else ""
+        _say(f"aistore: stopped{limit}")
     except SystemExit as stop:  # from the parser of `aistore serve`
         code = stop.code if isinstance(stop.code, int) else exits.FAILURE
     except exits.OutputClosed:
@@ -89,6 +91,8 @@ def run(arguments: Sequence[str]) -> int:
         code = _refuse(error)
     except Exception as error:  # noqa: BLE001 - the one place where errors become words
         code = _fail(error, session)
+    finally:
+        interrupt.end_limit()
     _close_output()
     return code
 
@@ -111,14 +115,6 @@ def _fail(error: Exception, session: Session) -> int:
         sys.stderr.write(neutralise(traceback.format_exc(), keep="\n\t"))
     _say(f"aistore: {neutralise(message)}")
     return code
-
-
-def _open_streams() -> None:
-    """Stand in for streams that the program was started without (`>&-`)."""
-    for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:
-            mode = "r" if name == "stdin" else "w"
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - lives as long as we do
 
 
 def _say(line: str) -> None:

@@ -70,7 +70,10 @@ def read_password(from_stdin: bool, prompt: str = "Password", *, twice: bool = F
         CliError: There is neither (exit code 2).
     """
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        given = sys.stdin.readline().rstrip("\r\n")
+        if not given:
+            raise CliError("standard input has no password: its first line must be one", USAGE)
+        return given
     if not sys.stdin.isatty():
         raise CliError("there is no terminal to ask for the password on: add --password-stdin", USAGE)
     password: str = click.prompt(prompt, hide_input=True, err=True, confirmation_prompt=twice)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from aistore.cli import interrupt
 from aistore.cli.session import Session
 
 _COMMON: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
@@ -21,7 +22,19 @@ _COMMON: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--insecure",), {"is_flag": True, "help": "Do not check TLS certificates."}),
     (
         ("--timeout",),
-        {"type": click.FloatRange(min=0), "metavar": "SECONDS", "help": "Limit for connecting and reading."},
+        {
+            "type": click.FloatRange(min=0),
+            "metavar": "SECONDS",
+            "help": "Limit for connecting, reading and trying again.",
+        },
+    ),
+    (
+        ("--max-time",),
+        {
+            "type": click.FloatRange(min=0, min_open=True),
+            "metavar": "SECONDS",
+            "help": "Limit for the whole command.",
+        },
     ),
     (("--json",), {"is_flag": True, "help": "Write JSON: a document, or a line for each record."}),
     (("--quiet", "-q"), {"is_flag": True, "help": "No progress and no notes."}),
@@ -67,7 +80,10 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, logging what the common options ask for."""
-        ctx.ensure_object(Session).start_logging()
+        session = ctx.ensure_object(Session)
+        session.start_logging()
+        if session.max_time is not None:
+            interrupt.limit(session.max_time)
         return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

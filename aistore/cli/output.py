@@ -103,7 +103,7 @@ class Output:
             OutputClosed: Nobody reads it any more.
         """
         try:
-            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.write(data)  # of no bytes, too: the stream may be closed
         except BrokenPipeError:
             raise OutputClosed from None
 

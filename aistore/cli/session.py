@@ -32,6 +32,7 @@ class Session:
     token_file: str | None = None
     ca_cert: str | None = None
     timeout: float | None = None
+    max_time: float | None = None
     insecure: bool = False
     json: bool = False
     quiet: bool = False
@@ -87,6 +88,8 @@ class Session:
             )
         given = {**self.known_arguments, "token_file": self.token_file}
         client = Client(**client_arguments(self.chosen_profile, given))
+        if self.timeout:
+            client.cluster().client.limit_retries(self.timeout)
         context = click.get_current_context(silent=True)  # there is none while a shell completes a word
         if context is not None:
             context.find_root().call_on_close(client.close)

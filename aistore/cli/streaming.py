@@ -76,6 +76,7 @@ def write_out(
 ) -> None:
     """Write an object to standard output, with progress if only standard error is a terminal."""
     reader = open_reader(session, uri, byte_range, archpath, etl, etl_args)
+    session.out.write(b"")
     with Meter(session.out, f"get {uri.name}", shown=not session.out.is_terminal) as meter:
         copy_out(reader, session.out.write, meter)
     session.out.flush()

@@ -65,14 +65,16 @@ def put_file(obj: Object, path: Path, meter: Meter) -> None:
     meter.add_object()
 
 
-def put_stream(obj: Object, stream: BinaryIO, meter: Meter) -> None:
-    """Upload what a stream of unknown length brings."""
+def put_stream(obj: Object, first: bytes, stream: BinaryIO, meter: Meter) -> None:
+    """Upload a stream of unknown length, of which the first bytes have been read."""
 
     def pieces() -> Any:
-        while data := stream.read(CHUNK):
+        data = first
+        while data:
             interrupt.check()
             meter.add_bytes(len(data))
             yield data
+            data = stream.read(CHUNK)
 
     obj.get_writer().put_stream(pieces())
 

@@ -12,7 +12,7 @@ from aistore.cli.files import regular_files
 from aistore.cli.progress import Meter
 from aistore.cli.selection import Patterns
 from aistore.cli.text import human_size, plural
-from aistore.cli.transfer import WORKERS, put_file, put_stream
+from aistore.cli.transfer import CHUNK, WORKERS, put_file, put_stream
 from aistore.cli.uri import is_uri
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ def put_standard_input(session: Session, where: Uri) -> None:
     if not where.name or where.name.endswith("/"):
         example = where.below(f"{where.folder}NAME")
         raise CliError(f"standard input has no name: give the object one, as {example}", USAGE)
+    first = sys.stdin.buffer.read(CHUNK)  # before any request: a stream that cannot be read changes nothing
     with Meter(session.out, f"put {where.name}", shown=not sys.stdin.isatty()) as meter:
-        put_stream(where.object_of(session.client), sys.stdin.buffer, meter)
+        put_stream(where.object_of(session.client), first, sys.stdin.buffer, meter)
     session.out.note(f"standard input -> {where}")
 
 

@@ -113,6 +113,17 @@ class RequestClient:
         """Retry policy."""
         return self._retry_manager.retry_config
 
+    def limit_retries(self, seconds: float) -> None:
+        """Send no request again later than this after its first failure, under the default policy.
+
+        Args:
+            seconds: The limit; the default policy has 30.
+        """
+        budget = self._retry_manager.budget
+        self._retry_manager.budget = budget._replace(
+            total=min(seconds, budget.total), refused=min(seconds, budget.refused)
+        )
+
     def clone(
         self, base_url: str | None = None, response_handler: ResponseHandler | None = None
     ) -> RequestClient:
@@ -135,6 +146,7 @@ class RequestClient:
         )
         clone.checksum_types = self.checksum_types
         clone._executor.credentials = self._executor.credentials
+        clone._retry_manager.budget = self._retry_manager.budget
         if clone.base_url == self.base_url:
             clone._executor.router = self._executor.router
         return clone

@@ -6,6 +6,8 @@ import signal
 
 import click
 
+from aistore.cli import standard_streams
+
 
 @click.command(
     name="serve",
@@ -17,6 +19,8 @@ def command(arguments: tuple[str, ...]) -> int:
     """Run a single-machine AIStore here."""
     from aistore.local.__main__ import main
 
+    # A server works without the streams that it tells its address on.
+    standard_streams.ignore_closed()
     # The server stops in its own way on these.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -40,8 +40,17 @@ class Shell:
         env = {**self.env, **(env or {})}
         if self.in_process:
             return self._run_here(list(map(str, arguments)), data, env)
+        return self.process(*arguments, data=data, env=env)
+
+    def process(self, *arguments, data=b"", env=None) -> subprocess.CompletedProcess:
+        """Run a command in a process of its own."""
         return subprocess.run(
-            self.command(*arguments), cwd=self.folder, env=env, input=data, capture_output=True, timeout=100
+            self.command(*arguments),
+            cwd=self.folder,
+            env=env or self.env,
+            input=data,
+            capture_output=True,
+            timeout=100,
         )
 
     def _run_here(self, arguments, data, env) -> subprocess.CompletedProcess:
