@@ -32,10 +32,12 @@ SDKError
 │   │   ├── AISProtocolError            [urllib3 ProtocolError]
 │   │   └── AISSSLError                 [requests SSLError]
 │   ├── AISChunkedEncodingError         body cut short [requests ChunkedEncodingError, urllib3 ProtocolError]
-│   │   └── ErrRangeMismatch            another range than the requested one
+│   │   ├── ErrRangeMismatch            another range than the requested one
+│   │   └── ErrArchiveTruncated         an archive cut short
 │   ├── AISTooManyRedirects             [requests TooManyRedirects]
 │   └── AISUnrewindableBodyError        [requests UnrewindableBodyError]
 ├── ErrInvalidResponse                  an answer that cannot be decoded [ValueError]
+│   └── ErrArchiveFormat                an archive that is damaged, encrypted or none [RuntimeError]
 ├── InvalidArgument                     [ValueError]
 │   ├── InvalidEndpoint                 [requests InvalidURL]
 │   ├── InvalidURLException
@@ -314,6 +316,10 @@ class ErrRangeMismatch(AISChunkedEncodingError):
     """The response to a request for a byte range is not that range, nor the whole object."""
 
 
+class ErrArchiveTruncated(AISChunkedEncodingError):
+    """An archive that ends in the middle of a member, or before its end marker."""
+
+
 class AISTooManyRedirects(AISNetworkError, rex.TooManyRedirects):
     """More redirects than the hop cap, or a redirect that leads nowhere."""
 
@@ -339,6 +345,10 @@ class ErrInvalidResponse(SDKError, ValueError):
 
 
 # ---------------------------------------------------------------- bad input
+
+
+class ErrArchiveFormat(ErrInvalidResponse, RuntimeError):
+    """An archive that is damaged, encrypted or not of the format that its name tells."""
 
 
 class InvalidArgument(SDKError, ValueError):

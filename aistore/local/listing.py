@@ -78,19 +78,27 @@ class Entry(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Entries, and the token that continues after them; empty when there are no more."""
+    """Entries of a listing.
+
+    Attributes:
+        entries: They.
+        token: Continues after them; empty when there are no more.
+        unreadable: Names of archives whose members could not be listed, or not all.
+    """
 
     entries: list[Entry]
     token: str
+    unreadable: list[str]
 
 
 def list_page(state: State, bucket: Bucket, query: Query) -> Page:
     """One page. A full page has a token even if nothing remains, as on the cluster."""
     after = _decode_token(query.after)
+    unreadable: list[str] = []
     if query.flags & Flag.ARCH_DIR:
         from aistore.local.listing_archives import with_members
 
-        source = with_members(state, bucket, query, after)
+        source = with_members(state, bucket, query, after, unreadable)
     elif query.flags & Flag.NO_RECURSION:
         source = _directory(state, bucket, query, after)
     else:
@@ -103,8 +111,8 @@ def list_page(state: State, bucket: Bucket, query: Query) -> Page:
         entries.append(entry)
         last = name
         if len(entries) == query.limit:
-            return Page(entries, _encode_token(last))
-    return Page(entries, "")
+            return Page(entries, _encode_token(last), unreadable)
+    return Page(entries, "", unreadable)
 
 
 def _encode_token(name: str) -> str:

@@ -40,6 +40,8 @@ class AISBaseIterDataset(SplitIterable["Object"], ABC):
             (the first process writes it) or the URL of an object (rank 0 does, the others wait). Default:
             none.
         archive_members: Go through the members of archives instead of the objects. Default: `False`.
+        skip_unreadable: Log an archive whose members cannot be listed, and go on without them. Default:
+            `False`, it is an error.
 
     Raises:
         InvalidArgument: There is no source, or `rank` and `world_size` do not fit (also a `ValueError`).
@@ -59,8 +61,11 @@ class AISBaseIterDataset(SplitIterable["Object"], ABC):
         world_size: int | None = None,
         manifest: str | os.PathLike[str] | None = None,
         archive_members: bool = False,
+        skip_unreadable: bool = False,
     ) -> None:
-        self._listing = Listing(ais_source_list, prefix_map, members=archive_members)
+        self._listing = Listing(
+            ais_source_list, prefix_map, members=archive_members, skip_unreadable=skip_unreadable
+        )
         self._partition = partition_sources_by_worker
         super().__init__(
             self._client,

@@ -82,6 +82,7 @@ class AISBatchIterDataset(AISBaseIterDataset):
             prefix_map,
             partition_sources_by_worker,
             archive_members=archive_members,
+            skip_unreadable=cont_on_err,
             **options,
         )
         self.client = client
@@ -100,6 +101,8 @@ class AISBatchIterDataset(AISBaseIterDataset):
 
         Raises:
             ErrSampleUnreadable: An object is gone or cannot be read (also a `RuntimeError`).
+            ErrArchiveFormat: With `archive_members`, an archive is damaged, encrypted or not of its format
+                (also a `RuntimeError`).
         """
         objects, done, _ = self._start()
         samples = prefetch(

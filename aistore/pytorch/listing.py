@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, overload
 
 from aistore.pytorch.manifest import AnyManifest, ManifestRow
 from aistore.sdk.ais_source import AISSource
-from aistore.sdk.errors import InvalidArgument, UnsupportedOperation
+from aistore.sdk.errors import ErrArchiveFormat, InvalidArgument, UnsupportedOperation
 from aistore.sdk.list_object_flag import ListObjectFlag
 from aistore.sdk.models.listing import BucketEntry
 from aistore.sdk.multiobj import ObjectGroup
 from aistore.sdk.obj.object import BucketDetails, Object
+from aistore.sdk.obj.object_iterator import ObjectIterator
+from aistore.wire.archive.formats import by_name
 
 if TYPE_CHECKING:
     from aistore.sdk.bucket import Bucket
     from aistore.sdk.request_client import RequestClient
 
-_ARCHIVES = (".tar", ".tgz", ".tar.gz", ".zip", ".tar.lz4")
+logger = logging.getLogger(__name__)
 
 Sources: TypeAlias = AISSource | Sequence[AISSource]
 PrefixMap: TypeAlias = Mapping[Any, str | list[str] | None]
@@ -88,6 +91,8 @@ class Listing:
         sources: One source or several.
         prefix_map: Which names of which source. Default: all of all.
         members: List the members of archives instead of the objects. Default: `False`.
+        skip_unreadable: Log an archive whose members cannot be listed, or not all, and go on. Default:
+            `False`, it is an error.
 
     Raises:
         InvalidArgument: There is no source (also a `ValueError`).
@@ -95,7 +100,12 @@ class Listing:
     """
 
     def __init__(
-        self, sources: Sources | None, prefix_map: PrefixMap | None = None, *, members: bool = False
+        self,
+        sources: Sources | None,
+        prefix_map: PrefixMap | None = None,
+        *,
+        members: bool = False,
+        skip_unreadable: bool = False,
     ) -> None:
         self.sources: list[AISSource] = (
             list(sources) if isinstance(sources, (list, tuple)) else [sources] if sources else []  # type: ignore[list-item]  # one source
@@ -104,6 +114,7 @@ class Listing:
             raise InvalidArgument("ais_source_list must name at least one source, such as a bucket")
         self.prefix_map = dict(prefix_map or {})
         self._members = members
+        self._skip_unreadable = skip_unreadable
         if members and self._buckets() is None:
             raise UnsupportedOperation("members are listed of buckets and groups of objects, not of others")
         self._kept: dict[int, list[Object]] = {}
@@ -134,9 +145,9 @@ class Listing:
         source = self.sources[index]
         found: list[Object] = []
         for prefix in self.prefixes(source):
-            for obj in (
-                _members(source, prefix) if self._members else source.list_all_objects_iter(prefix=prefix)
-            ):
+            list_source: Callable[[AISSource, str], Iterable[Object]]
+            list_source = self._list_members if self._members else _list_objects
+            for obj in list_source(source, prefix):
                 found.append(obj)
                 yield obj
         self._kept[index] = found
@@ -189,6 +200,19 @@ class Listing:
         self._kept.clear()
         self._all = None
 
+    def _list_members(self, source: AISSource, prefix: str) -> Iterator[Member]:
+        unreadable: list[str] = []
+        yield from _members(source, prefix, unreadable)
+        if not unreadable:
+            return
+        message = (
+            f"archives of {source!r} are damaged, encrypted or not of their format, members of them cannot "
+            f"be listed: {', '.join(unreadable)}"
+        )
+        if not self._skip_unreadable:
+            raise ErrArchiveFormat(message)
+        logger.warning("%s; they are left out", message)
+
     def _rows(self) -> list[ManifestRow]:
         return [
             ManifestRow(
@@ -227,21 +251,56 @@ def _details(bucket: Bucket) -> BucketDetails:
     return BucketDetails(bucket.name, bucket.provider, bucket.qparam, bucket.get_path())
 
 
-def _members(source: AISSource, prefix: str) -> Iterator[Member]:
-    """Yield the members of archives, in the order of the archives and in them of their paths."""
+def silence(pages: Iterable[BucketEntry]) -> None:
+    """Have a listing not warn of archives that cannot be read: the caller acts on `unreadable_in` it.
+
+    Args:
+        pages: The listing, or what stands in for it in a program's tests.
+    """
+    if isinstance(pages, ObjectIterator):
+        pages.warns = False
+
+
+def unreadable_in(pages: Iterable[BucketEntry]) -> list[str]:
+    """Return the names of archives that could not be read in a listing, or not to their end.
+
+    Args:
+        pages: The listing, after its end.
+    """
+    return pages.unreadable if isinstance(pages, ObjectIterator) else []
+
+
+def _list_objects(source: AISSource, prefix: str) -> Iterable[Object]:
+    return source.list_all_objects_iter(prefix=prefix)
+
+
+def _members(source: AISSource, prefix: str, unreadable: list[str]) -> Iterator[Member]:
+    """Yield the members of archives, in the order of the archives and in them of their paths.
+
+    Names of archives that cannot be read, or not to their end, are added to `unreadable`.
+    """
     bucket = _bucket_of(source)
     assert bucket is not None
     client, details = bucket.client, _details(bucket)
     if isinstance(source, ObjectGroup):
         for name in source.list_names():
-            if name.startswith(prefix):
-                for entry in bucket.list_archive(name, props="name,size"):
-                    yield Member(client, details, name, entry.name[len(name) + 1 :], entry.size)
+            if not name.startswith(prefix):
+                continue
+            try:
+                listed = bucket.list_archive(name, props="name,size")
+            except ErrArchiveFormat:
+                unreadable.append(name)
+                continue
+            for entry in listed:
+                yield Member(client, details, name, entry.name[len(name) + 1 :], entry.size)
         return
     archive = ""
-    for entry in bucket.list_objects_iter(prefix, "name,size", flags=[ListObjectFlag.ARCH_DIR]):
+    pages = bucket.list_objects_iter(prefix, "name,size", flags=[ListObjectFlag.ARCH_DIR])
+    silence(pages)
+    for entry in pages:
         # Members come right after their archive.
         if archive and entry.name.startswith(f"{archive}/"):
             yield Member(client, details, archive, entry.name[len(archive) + 1 :], entry.size)
         else:
-            archive = entry.name if entry.name.endswith(_ARCHIVES) else ""
+            archive = entry.name if by_name(entry.name) else ""
+    unreadable += unreadable_in(pages)

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 
 from aistore.pytorch.base_iter_dataset import AISBaseIterDataset
 from aistore.pytorch.errors import ErrNotATar
+from aistore.pytorch.listing import silence, unreadable_in
 from aistore.pytorch.progress import progress_bar
 from aistore.pytorch.split import IterOptions
 from aistore.pytorch.utils import get_basename, get_extension, split_name
-from aistore.sdk.batch.archive.source import as_source
-from aistore.sdk.batch.archive.tar import TarReader
-from aistore.sdk.batch.errors import ErrArchiveTruncated, ErrBatchFormat
 from aistore.sdk.bck.counts import check_count
 from aistore.sdk.bucket import Bucket
-from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.errors import ErrArchiveFormat, ErrArchiveTruncated, InvalidArgument
 from aistore.sdk.etl.etl_config import ETLConfig
 from aistore.sdk.list_object_flag import ListObjectFlag
 from aistore.sdk.obj.object import Object
 from aistore.sdk.parallel import ordered_map
+from aistore.wire.archive.compression import as_source
+from aistore.wire.archive.members import path_text
+from aistore.wire.archive.tar import TarReader, read_files
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -89,6 +90,9 @@ class AISShardReader(AISBaseIterDataset):
         """Return how many samples the shards of this rank have, as they are stored.
 
         The first call has the cluster list the shards' files; the count is kept.
+
+        Raises:
+            ErrNotATar: A shard is no tar, or damaged (also a `tarfile.TarError`).
         """
         rank = self._rank()
         if self._sample_count is None or self._sample_count[0] != rank:
@@ -132,18 +136,18 @@ class AISShardReader(AISBaseIterDataset):
         samples: Samples = {}
         extensions: dict[str, None] = {}
         with self._open(shard) as file:
-            reader = TarReader(as_source(file), _CHUNK)
+            reader = TarReader(as_source(file), _CHUNK, links=True)
             try:
-                while (member := reader.next_member()) is not None:
-                    basename, extension = split_name(member[0].decode("utf-8", "surrogateescape"))
+                for name, content in read_files(reader):
+                    basename, extension = split_name(path_text(name))
                     if not extension:
                         continue
                     sample = samples.get(basename)
                     if sample is None:
                         sample = samples[basename] = {}
-                    sample[extension] = reader.read_member()
+                    sample[extension] = content
                     extensions[extension] = None
-            except (ErrBatchFormat, ErrArchiveTruncated) as err:
+            except (ErrArchiveFormat, ErrArchiveTruncated) as err:
                 raise ErrNotATar(f"{shard.bucket_name}/{shard.name} is not a tar archive: {err}") from err
         return shard.name, samples, extensions
 
@@ -176,10 +180,17 @@ class AISShardReader(AISBaseIterDataset):
         samples: set[tuple[str, str]] = set()
         for prefix in self._listing.prefixes(bucket):
             shard = ""
-            for entry in bucket.list_objects_iter(prefix, "name", flags=[ListObjectFlag.ARCH_DIR]):
+            pages = bucket.list_objects_iter(prefix, "name", flags=[ListObjectFlag.ARCH_DIR])
+            silence(pages)
+            for entry in pages:
                 # Byte order: the files of a shard come right after it.
                 if entry.name in shards:
                     shard = entry.name
                 elif shard and entry.name.startswith(f"{shard}/") and get_extension(entry.name):
                     samples.add((shard, get_basename(entry.name)))
+            damaged = shards.intersection(unreadable_in(pages))
+            if damaged:
+                raise ErrNotATar(
+                    f"{bucket.name} has shards that are damaged or no tar: {', '.join(sorted(damaged))}"
+                )
         return len(samples)

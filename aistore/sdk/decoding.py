@@ -27,6 +27,14 @@ def decode_answer(res_model: type[T], resp: requests.Response) -> T:
     Raises:
         ErrInvalidResponse: It is not that.
     """
+    found = _decode_body(res_model, resp)
+    take_headers = getattr(found, "take_headers", None)
+    if take_headers is not None:
+        take_headers(resp.headers)
+    return found
+
+
+def _decode_body(res_model: type[T], resp: requests.Response) -> T:
     try:
         if resp.headers.get(HEADER_CONTENT_TYPE) == MSGPACK_CONTENT_TYPE:
             return _decode_msgpack(res_model, resp.content)

@@ -250,7 +250,7 @@ def decode_tar(op):
             archive.addfile(info, io.BytesIO(content(size, number)))
     blob = data.getvalue()
     try:
-        from aistore.sdk.batch.archive.tar import TarReader
+        from aistore.wire.archive.tar import TarReader
     except ImportError:  # 2.0.0 decodes with the standard library
 
         def members():

@@ -11,9 +11,9 @@ import pytest
 from calls import Count
 from scripted import Answer, scripted
 
-from aistore.sdk.batch.archive.tar import TarReader
 from aistore.sdk.client import Client
 from aistore.sdk.transport.recorder import Recorder
+from aistore.wire.archive.tar import TarReader
 
 ENTRIES = 1000
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from aistore.local.api.object_get import check_archive_query
 from aistore.local.api.object_put import custom_metadata, receive_into
 from aistore.local.api.response import OCTETS, Response
-from aistore.local.archives import Archive, ArchiveWriter, Format, by_mime, by_name, open_archive
+from aistore.local.archives import by_mime, keep_members, new_archive, open_archive
 from aistore.local.errors import InvalidRequest, LocalError, NotFound, ObjectNotFound, Unsupported
 from aistore.local.patterns import Patterns
 from aistore.local.store import ContentWriter
+from aistore.wire.archive.formats import Format, by_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -106,7 +107,7 @@ def _matching(req: Request, bucket: Bucket, reader: ObjectReader) -> Iterator[by
                 f"{text}, err: error parsing regexp: {err}", tcode="ErrFailedTo", with_node=True
             ) from err
         buffer = _Buffer()
-        writer = ArchiveWriter(Format.TAR, buffer.write)
+        writer = new_archive(Format.TAR, buffer.write)
         found = False
         for member, pieces in archive.files():
             if wanted(member.name):
@@ -187,10 +188,9 @@ def _rewrite(
     member = req.query["archpath"].lstrip("/")
 
     def make(reader: ObjectReader | None, out: ObjectWriter) -> None:
-        writer = ArchiveWriter(kind, out.write)
+        writer = new_archive(kind, out.write)
         if append and reader is not None:
-            for kept, pieces in Archive(reader, kind).files():
-                writer.add(kept.name, kept.size, pieces, mtime=kept.mtime)
+            keep_members(writer, reader, kind)
         with open(state.store.files.path(entry.file), "rb") as file:
             writer.add(member, entry.size, iter(lambda: file.read(_CHUNK), b""), mtime=int(time.time()))
         writer.close()

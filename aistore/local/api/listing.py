@@ -12,6 +12,7 @@ from aistore.local.listing import Entry, Flag, Page, Query, list_page
 from aistore.local.names import check_prefix
 from aistore.local.nodes import new_id
 from aistore.sdk.models.prepare import prepared
+from aistore.wire.archive.unreadable import HEADER_UNREADABLE, unreadable_header
 
 if TYPE_CHECKING:
     from aistore.local.api.request import ActionMsg, Request
@@ -71,9 +72,10 @@ async def list_objects(req: Request, bucket: Bucket, msg: ActionMsg) -> Response
     else:
         page = await req.state.run(listing)
     uuid = lst.uuid or new_id()
+    headers = [(HEADER_UNREADABLE, unreadable_header(page.unreadable))] if page.unreadable else None
     if _MSGPACK in req.headers.get("accept", ""):
-        return Response(200, _pack(uuid, page), content_type=_MSGPACK)
-    return Response(200, _json(uuid, page), content_type=JSON_TYPE)
+        return Response(200, _pack(uuid, page), headers=headers, content_type=_MSGPACK)
+    return Response(200, _json(uuid, page), headers=headers, content_type=JSON_TYPE)
 
 
 def _decode(req: Request, value: Any) -> ListMsg:

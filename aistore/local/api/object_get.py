@@ -8,6 +8,7 @@ from aistore.local.api import object_headers
 from aistore.local.api.ranges import ByteRange, parse_range
 from aistore.local.api.response import OCTETS, Response
 from aistore.local.errors import InvalidRequest, LocalError, ObjectNotFound
+from aistore.wire.archive.members import is_member_path
 from aistore.wire.checksums import any_hasher
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def check_archive_query(req: Request) -> None:
             f"dpq: 'archmode={mode}', err: invalid matching mode \"{mode}\", expecting one of: [{modes}]"
         )
     archpath = req.query.get("archpath", "")
-    if archpath.endswith("/") or ".." in archpath.split("/"):
+    if archpath and not is_member_path(archpath):
         raise InvalidRequest(f"dpq: 'archpath={archpath}', err: invalid archpath \"{archpath}\"")
     if mode and archpath:
         raise InvalidRequest(

@@ -7,7 +7,7 @@ import secrets
 import tempfile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aistore.local.archives import ArchiveWriter
+from aistore.local.archives import new_archive
 from aistore.local.batch.entries import opened
 from aistore.local.batch.request import MISSING
 from aistore.local.errors import LocalError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aistore.local.batch.entries import Opened
     from aistore.local.batch.request import BatchRequest
     from aistore.local.store import Store
+    from aistore.wire.archive.writer import ArchiveWriter
 
 MAX_SOFT_ERRORS = 8
 """Entries that may be missing in a request that goes on: the cluster's `get_batch.max_soft_errs`."""
@@ -65,7 +66,7 @@ class Maker:
         Raises:
             LocalError: An entry can't be had, and the request doesn't go on without it.
         """
-        archive = ArchiveWriter(self._request.kind, sink)
+        archive = new_archive(self._request.kind, sink)
         for entry in opened(self._store, self._request):
             self._check()
             self._add(archive, entry)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from aistore.local.archives import Format, by_mime
+from aistore.local.archives import by_mime
 from aistore.local.errors import InvalidName, InvalidRequest
 from aistore.local.names import check_object_name, make_bck, parse_uname
 from aistore.sdk.models.prepare import prepared
+from aistore.wire.archive.formats import Format
+from aistore.wire.archive.members import is_member_path
 
 if TYPE_CHECKING:
     from aistore.local.catalog import Bucket, Catalog
@@ -126,11 +128,8 @@ def _entry(raw: _Entry, index: int, default: Bck | None, catalog: Catalog, known
     if not name:
         raise InvalidName(f'invalid object name "" (entry {index})', tcode="")
     check_object_name(name)
-    if raw.archpath:
-        try:
-            check_object_name(raw.archpath)
-        except InvalidName as err:
-            raise InvalidRequest(f'invalid archpath "{raw.archpath}" (entry {index})') from err
+    if raw.archpath and not is_member_path(raw.archpath):
+        raise InvalidRequest(f'invalid archpath "{raw.archpath}" (entry {index})')
     if raw.start < 0 or raw.length < -1 or (raw.start > 0 and raw.length == 0):
         raise InvalidRequest(
             f'not satisfiable range [start={raw.start},length={raw.length} (oname: "{name}")]'

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from aistore.local.archives import by_name
 from aistore.local.errors import InvalidRequest
+from aistore.wire.archive.formats import by_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

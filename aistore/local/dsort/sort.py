@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from typing import TYPE_CHECKING
 
-from aistore.local.archives import ArchiveWriter, by_name, open_archive
+from aistore.local.archives import new_archive, open_archive
 from aistore.local.batch.produce import Joined
 from aistore.local.dsort.index import MemberRef, RecordIndex
 from aistore.local.dsort.key_map import read_key_map
@@ -23,6 +23,7 @@ from aistore.local.errors import InvalidRequest, NotFound
 from aistore.local.jobs.selection import Selection
 from aistore.local.names import check_object_name
 from aistore.local.store import ContentWriter, unchanged
+from aistore.wire.archive.formats import by_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -247,7 +248,7 @@ class Sorter:
 
     def _write(self, writer: ContentWriter, number: int) -> None:
         joined = Joined(writer.write)
-        archive = ArchiveWriter(self._spec.output_kind, joined.write)
+        archive = new_archive(self._spec.output_kind, joined.write)
         sources = Sources(self._files)
         try:
             for ref in self._index.members(number):

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from aistore.local.archives import Format, by_name, suffix_of
 from aistore.local.errors import InvalidRequest
 from aistore.local.jobs.template import Template, parse_template
 from aistore.local.names import bck_from_dict, check_object_name
 from aistore.local.options import parse_size
 from aistore.sdk.models.prepare import prepared
+from aistore.wire.archive.formats import Format, by_name, suffix_of
 
 if TYPE_CHECKING:
     from aistore.local.names import Bck

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aistore.local.archives import ArchiveWriter, Format, by_mime, by_name, open_archive
+from aistore.local.archives import by_mime, keep_members, new_archive
 from aistore.local.errors import InvalidRequest, NotFound, ObjectNotFound
 from aistore.local.names import bck_from_dict, check_object_name
 from aistore.local.store import unchanged
+from aistore.wire.archive.formats import Format, by_name
 
 if TYPE_CHECKING:
     from aistore.local.catalog import Bucket, ObjectMeta
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from aistore.local.jobs.selection import Selection
     from aistore.local.names import Bck
     from aistore.local.state import State
+    from aistore.wire.archive.writer import ArchiveWriter
 
 _SECOND = 1_000_000_000
 
@@ -98,10 +100,10 @@ def _archive(
     state: State, job: Job, src: Bucket, dst: Bucket, selection: Selection, options: ArchiveOptions
 ) -> None:
     with state.locks.hold(f"{dst.id}/{options.name}"), state.store.writer(dst, options.name) as writer:
-        archive = ArchiveWriter(options.kind, writer.write)
+        archive = new_archive(options.kind, writer.write)
         condition = None
         if options.append:
-            before = _keep_members(state, job, dst, options, archive)
+            before = _keep_members(state, dst, options, archive)
             condition = unchanged(dst, options.name, before)
         for name in selection.objects(state.store, src):
             job.check()
@@ -112,7 +114,7 @@ def _archive(
 
 
 def _keep_members(
-    state: State, job: Job, dst: Bucket, options: ArchiveOptions, archive: ArchiveWriter
+    state: State, dst: Bucket, options: ArchiveOptions, archive: ArchiveWriter
 ) -> ObjectMeta | None:
     """Copy the members of the archive there is; returns what it was, None if there is none."""
     try:
@@ -120,9 +122,7 @@ def _keep_members(
     except ObjectNotFound:
         return None
     with old:
-        for member, pieces in open_archive(old, options.kind).files():
-            job.check()
-            archive.add(member.name, member.size, pieces, mtime=member.mtime)
+        keep_members(archive, old, options.kind)
         return old.meta
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aistore.local.archives import Format, indexed_members, open_archive
+from aistore.local.archives import indexed_members, open_archive
 from aistore.local.errors import LocalError, NotFound
+from aistore.wire.archive.formats import Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ def _index(state: State, job: Job, bucket: Bucket, prefix: str) -> None:
         job.check()
         try:
             with state.store.open(bucket, meta.name) as reader:
-                open_archive(reader, Format.TAR).index()
+                open_archive(reader, Format.TAR).sound_index()
         except NotFound:
             continue
         except LocalError as err:

@@ -36,6 +36,11 @@ class ObjectReader(ObjectFile):
         super().__init__(meta, path)
         self._fd = fd
 
+    @property
+    def size(self) -> int:
+        """Bytes of the object."""
+        return self.meta.size
+
     def fileno(self) -> int:
         """The descriptor, owned by this reader."""
         return self._fd

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from urllib3 import HTTPResponse
 
-from aistore.sdk.batch.archive.formats import TAR_FORMATS
 from aistore.sdk.batch.entries import BatchEntries
 from aistore.sdk.batch.extractor.extractor_registry import get_extractor
 from aistore.sdk.batch.results import BatchResults
@@ -29,6 +28,7 @@ from aistore.sdk.lazy import lazy_names
 from aistore.sdk.namespace import Namespace
 from aistore.sdk.obj.object import Object
 from aistore.sdk.provider import Provider
+from aistore.wire.archive.formats import TAR_FORMATS
 from aistore.wire.names import check_object_name
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from aistore.errors import ErrArchiveTruncated as ErrArchiveTruncated  # noqa: PLC0414 - imported from here, too
 from aistore.sdk.errors import AISChunkedEncodingError, ErrInvalidResponse, ErrObjNotFound, SDKError
 
 
@@ -17,10 +18,6 @@ class ErrBatchFormat(ErrInvalidResponse, RuntimeError):
 
 class ErrBatchMismatch(ErrBatchFormat):
     """A member of the archive is not the entry that was asked for at its place, or there are too many."""
-
-
-class ErrArchiveTruncated(AISChunkedEncodingError):
-    """The archive ends in the middle of a member."""
 
 
 class ErrBatchIncomplete(AISChunkedEncodingError):

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from aistore.sdk.batch.archive.source import ArchiveReader
-from aistore.sdk.batch.errors import ErrBatchEntryNotFound, ErrBatchIncomplete, ErrBatchMismatch
+from aistore.errors import ErrArchiveFormat
+from aistore.sdk.batch.errors import (
+    ErrBatchEntryNotFound,
+    ErrBatchFormat,
+    ErrBatchIncomplete,
+    ErrBatchMismatch,
+)
 from aistore.sdk.batch.types import MossIn, MossOut, MossReq, MossResp, new_result
 from aistore.sdk.const import GB_MISSING_FILES_DIR
 from aistore.sdk.obj.stream_errors import STREAM_ERRORS
+from aistore.wire.archive.formats import ArchiveReader
 
 _MARKER = GB_MISSING_FILES_DIR.encode() + b"/"
 _FAILED = "Batch entry failed on the server"
@@ -73,6 +79,8 @@ def pair_members(
                 raise ErrBatchEntryNotFound(full_name(entry), result.err_msg)
         except ErrBatchIncomplete:
             raise
+        except ErrArchiveFormat as err:
+            raise ErrBatchFormat(f"Get-Batch answer, at {full_name(entry)!r}: {err}") from err
         except STREAM_ERRORS as err:
             raise _incomplete(entries, index) from err
         yield result, data

@@ -16,9 +16,9 @@ from aistore.sdk.const import (
     HTTP_METHOD_GET,
     MSGPACK_CONTENT_TYPE,
 )
-from aistore.sdk.errors import UnsupportedOperation
+from aistore.sdk.errors import ErrArchiveFormat, UnsupportedOperation
 from aistore.sdk.list_object_flag import ListObjectFlag
-from aistore.sdk.obj.object_iterator import ObjectIterator
+from aistore.sdk.obj.object_iterator import ObjectIterator, warn_unreadable
 from aistore.sdk.types import ActionMsg, BucketEntry, BucketList, ListObjectsMsg
 from aistore.wire.names import check_object_name
 
@@ -66,8 +66,28 @@ class BucketListing(BucketBase):
             ErrInvalidResponse: The answer is not a listing.
 
         Warns:
-            UserWarning: The cluster is in transition, as when it rebalances: the page may not be whole.
+            UserWarning: The cluster is in transition, as when it rebalances: the page may not be whole. Or,
+                with `ListObjectFlag.ARCH_DIR`, archives are damaged or encrypted: their members, or some, are
+                not on the page (`unreadable` names the archives).
         """
+        page = self._fetch_page(
+            prefix, props, page_size, uuid, continuation_token, flags, target, inventory_name, start_after
+        )
+        warn_unreadable(page.unreadable, page.unreadable_count, stacklevel=3)
+        return page
+
+    def _fetch_page(
+        self,
+        prefix: str,
+        props: str,
+        page_size: int,
+        uuid: str,
+        continuation_token: str,
+        flags: Sequence[ListObjectFlag] | None,
+        target: str,
+        inventory_name: str,
+        start_after: str,
+    ) -> BucketList:
         self._check_listing(page_size, start_after)
         flags = list(flags or ())
         headers = {HEADER_ACCEPT: MSGPACK_CONTENT_TYPE}
@@ -98,7 +118,7 @@ class BucketListing(BucketBase):
                 f"{self!r}: the cluster is in transition (flags {page.flags} of the listing): "
                 "objects may be missing from the listing, or be in it twice",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         return page
 
@@ -189,11 +209,17 @@ class BucketListing(BucketBase):
 
         Raises:
             InvalidArgument: The archive has a name that no object can have (also a `ValueError`).
+            ErrArchiveFormat: The archive is damaged, encrypted or not of its format (also a `ValueError`).
         """
         check_object_name(archive_obj_name, "archive_obj_name")
-        listed = self.list_all_objects(
-            prefix=archive_obj_name, props=props, page_size=page_size, flags=[ListObjectFlag.ARCH_DIR]
-        )
+        pages = self.list_objects_iter(archive_obj_name, props, page_size, flags=[ListObjectFlag.ARCH_DIR])
+        pages.warns = False
+        listed = list(pages)
+        if archive_obj_name in pages.unreadable:
+            raise ErrArchiveFormat(
+                f"{self.name}/{archive_obj_name} is damaged, encrypted or not of the format that its name "
+                "tells: its members cannot be listed, or not all"
+            )
         # The prefix `a.tar` also matches `a.tar.gz`, which is another archive.
         members = archive_obj_name + "/"
         return [
@@ -225,16 +251,9 @@ class BucketListing(BucketBase):
         inventory_name: str,
         start_after: str,
     ) -> BucketList:
-        return self.list_objects(
-            prefix,
-            props,
-            page_size,
-            uuid=uuid,
-            continuation_token=token,
-            flags=flags,
-            target=target,
-            inventory_name=inventory_name,
-            start_after="" if token else start_after,
+        start_after = "" if token else start_after
+        return self._fetch_page(
+            prefix, props, page_size, uuid, token, flags, target, inventory_name, start_after
         )
 
     def _check_listing(self, page_size: int, start_after: str) -> None:

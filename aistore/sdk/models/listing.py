@@ -5,7 +5,7 @@ A page holds tens of thousands of entries, hence bare structs that `msgspec` fil
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,6 +22,7 @@ from aistore.sdk.const import (
 )
 from aistore.sdk.list_object_flag import ListObjectFlag
 from aistore.sdk.models.base import Model
+from aistore.wire.archive.unreadable import HEADER_UNREADABLE, parse_unreadable
 
 if TYPE_CHECKING:
     from aistore.sdk.obj.object_props import ObjectProps
@@ -177,12 +178,20 @@ BucketEntry.object = property(  # stands in front of the slot
 
 
 class BucketList(msgspec.Struct):
-    """One page of a listing. The fields have the names that travel."""
+    """One page of a listing. The fields in capitals have the names that travel.
+
+    Attributes:
+        unreadable: Names of archives whose members could not be listed, or not all: damaged or encrypted
+            ones. At most 20.
+        unreadable_count: Number of all of them.
+    """
 
     UUID: str
     ContinuationToken: str
     Flags: int
     Entries: list[BucketEntry] | None = None
+    unreadable: list[str] = []
+    unreadable_count: int = 0
 
     @property
     def uuid(self) -> str:
@@ -203,6 +212,16 @@ class BucketList(msgspec.Struct):
     def entries(self) -> list[BucketEntry]:
         """Entries of this page."""
         return self.Entries or []
+
+    def take_headers(self, headers: Mapping[str, str]) -> None:
+        """Take what the headers of the response contain.
+
+        Args:
+            headers: The headers.
+        """
+        value = headers.get(HEADER_UNREADABLE)
+        if isinstance(value, str):
+            self.unreadable, self.unreadable_count = parse_unreadable(value)
 
     def bind_objects(self, make: Callable[[str], Any]) -> None:
         """Let every entry's `object` be what `make(name)` returns, once it is asked for."""

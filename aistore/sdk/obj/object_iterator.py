@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,10 @@ class ObjectIterator:
         prefetch: Fetch the next page in a thread as soon as one has come. Default: `False`, fetch it when
             the last entry of a page has been used.
 
+    Attributes:
+        unreadable: Names of archives whose members could not be listed, or not all, on the pages so far.
+        warns: Whether the end of the listing warns of such archives.
+
     Raises:
         ErrInvalidResponse: The listing doesn't advance: a page's token leads back to one that was read.
     """
@@ -35,6 +40,9 @@ class ObjectIterator:
         self._tokens: set[str] = set()  # as many as pages
         self._ended = False
         self._ahead: Future[BucketList] | None = None
+        self.unreadable: list[str] = []
+        self._unreadable_count = 0
+        self.warns = True
 
     def __iter__(self) -> ObjectIterator:
         return self
@@ -45,6 +53,9 @@ class ObjectIterator:
                 return entry
             # A page may be empty and yet have successors: only the token says when to stop.
             if self._ended:
+                if self.warns:
+                    self.warns = False
+                    warn_unreadable(self.unreadable, self._unreadable_count, stacklevel=3)
                 raise StopIteration
             self._advance()
 
@@ -60,8 +71,29 @@ class ObjectIterator:
             self._tokens.add(token)
         self._uuid, self._token, self._ended = page.uuid, token, not token
         self._entries = iter(page.entries)
+        if page.unreadable:
+            self.unreadable += page.unreadable
+            self._unreadable_count += page.unreadable_count
         if self._pool is not None and token:
             self._ahead = self._pool.submit(self._fetch)
 
     def _fetch(self) -> BucketList:
         return self._list_objects(uuid=self._uuid, token=self._token)
+
+
+def warn_unreadable(names: list[str], count: int, stacklevel: int) -> None:
+    """Warn of archives whose members could not be listed, or not all.
+
+    Args:
+        names: Names of the archives, or some of them.
+        count: Number of all of them.
+        stacklevel: As `warnings.warn` has it, from here.
+    """
+    if isinstance(names, list) and names:
+        shown = ", ".join(map(repr, names[:5]))
+        warnings.warn(
+            f"members of {count} archives cannot be listed, or not all, as the archives are damaged or "
+            f"encrypted: {shown}{', ...' if count > 5 else ''}",
+            UserWarning,
+            stacklevel=stacklevel,
+        )

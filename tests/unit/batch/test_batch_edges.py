@@ -7,17 +7,18 @@ import pytest
 from archives import Pieces, archive_of, read_all, tar_of
 from recording_client import RecordingClient, answer
 
-from aistore.sdk.batch.archive.compression import DecompressingSource
-from aistore.sdk.batch.archive.tar import TarReader, _parse_pax
-from aistore.sdk.batch.archive.zip import ZipReader
+from aistore.sdk.batch.archives import SpooledZip
 from aistore.sdk.batch.batch import Batch
-from aistore.sdk.batch.errors import ErrBatchFormat, ErrBatchMismatch
+from aistore.sdk.batch.errors import ErrBatchMismatch
 from aistore.sdk.batch.multipart.multipart_decoder import MultipartDecoder
 from aistore.sdk.batch.pairing import pair_members
 from aistore.sdk.batch.results import BatchResults
 from aistore.sdk.batch.types import MossIn, MossOut, MossReq, MossResp
 from aistore.sdk.bucket import Bucket
-from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.errors import ErrArchiveFormat, InvalidArgument
+from aistore.wire.archive.compression import DecompressingSource
+from aistore.wire.archive.tar import TarReader
+from aistore.wire.archive.tar_headers import parse_pax
 
 
 def test_frames_of_lz4_follow_each_other():
@@ -33,18 +34,18 @@ def test_an_extended_header_that_is_none():
     header[124:136] = b"00017777777\0"  # 4 MiB - 1
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
-    with pytest.raises(ErrBatchFormat, match="extended header of"):
+    with pytest.raises(ErrArchiveFormat, match="extended headers of"):
         TarReader(Pieces(bytes(header), [])).next_member()
 
 
 def test_records_of_extended_headers():
-    assert _parse_pax(b"11 path=ab\n\0\0") == {b"path": b"ab"}
-    with pytest.raises(ErrBatchFormat, match="PAX"):
-        _parse_pax(b"11 path=ab\nnoise")
+    assert parse_pax(b"11 path=ab\n\0\0") == {b"path": b"ab"}
+    with pytest.raises(ErrArchiveFormat, match="PAX"):
+        parse_pax(b"11 path=ab\nnoise")
 
 
 def test_a_zip_reader_that_read_nothing_closes():
-    ZipReader(Pieces(archive_of(".zip", []), [])).close()
+    SpooledZip(Pieces(archive_of(".zip", []), [])).close()
 
 
 def test_names_in_buckets_of_their_own():

@@ -6,11 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from aistore.sdk.batch.archive.formats import DEFAULT_BUFFER_SIZE, open_archive
-from aistore.sdk.batch.archive.tar import TarReader
+from aistore.sdk.batch.archives import open_archive
 from aistore.sdk.batch.drain import settle
 from aistore.sdk.batch.pairing import pair_members
 from aistore.sdk.batch.types import MossOut, MossReq, MossResp
+from aistore.wire.archive.formats import DEFAULT_BUFFER_SIZE
+from aistore.wire.archive.tar import TarReader
 
 if TYPE_CHECKING:
     from requests import Response

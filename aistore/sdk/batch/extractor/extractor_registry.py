@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from aistore.sdk.batch.archive.formats import check_format
 from aistore.sdk.batch.extractor.archive_stream_extractor import ArchiveStreamExtractor
 from aistore.sdk.batch.extractor.tar_stream_extractor import TarStreamExtractor
 from aistore.sdk.batch.extractor.zip_stream_extractor import ZipStreamExtractor
 from aistore.sdk.errors import InvalidArgument
+from aistore.wire.archive.formats import check_format
 
 _EXTRACTORS: dict[str, ArchiveStreamExtractor] = {
     name: extractor

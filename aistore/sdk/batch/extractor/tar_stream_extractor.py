@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from aistore.sdk.batch.archive.formats import TAR_FORMATS
 from aistore.sdk.batch.extractor.archive_stream_extractor import ArchiveStreamExtractor
 from aistore.sdk.batch.types import MossOut, MossReq, MossResp
+from aistore.wire.archive.formats import TAR_FORMATS
 
 if TYPE_CHECKING:
     from requests import Response

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from aistore.local.archives import Format
 from aistore.local.batch.request import parse_request
 from aistore.local.errors import BucketNotFound, LocalError
 from aistore.local.names import Bck
+from aistore.wire.archive.formats import Format
 
 DEFAULT = Bck("b")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from aistore.local.archives import Format
 from aistore.local.dsort.spec import MAX_MEMORY, parse_spec
 from aistore.local.errors import InvalidRequest
+from aistore.wire.archive.formats import Format
 
 LEAST: dict[str, Any] = {
     "input_bck": {"name": "b"},

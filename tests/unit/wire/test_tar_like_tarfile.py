@@ -8,8 +8,8 @@ from archives import Pieces, read_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aistore.sdk.batch.archive.tar import TarReader
-from aistore.sdk.batch.errors import ErrBatchFormat
+from aistore.errors import ErrArchiveFormat
+from aistore.wire.archive.tar import TarReader
 
 KINDS = (
     tarfile.REGTYPE,
@@ -74,7 +74,7 @@ def test_a_flipped_bit_in_a_header_like_the_one_before_is_found(first):
         assert reader.next_member() == (b"same", 0)
         try:
             second = reader.next_member()
-        except ErrBatchFormat:
+        except ErrArchiveFormat:
             continue
         # The end of the checksum's field may be zeros or spaces.
         assert second == (b"same", 0)
@@ -99,5 +99,5 @@ def test_an_absurd_size_is_refused_where_the_rest_is_as_before():
     header[148:156] = b"%06o\0 " % sum(header)
     reader = TarReader(io.BytesIO(data + header))
     assert reader.next_member() == (b"f", 0)
-    with pytest.raises(ErrBatchFormat, match="1152921504606846976"):
+    with pytest.raises(ErrArchiveFormat, match="1152921504606846976"):
         reader.next_member()

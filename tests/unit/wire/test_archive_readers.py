@@ -9,12 +9,11 @@ from archives import Pieces, archive_of, read_all, tar_of, zip_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aistore.sdk.batch.archive.compression import DecompressingSource
-from aistore.sdk.batch.archive.formats import TAR_FORMATS, open_archive
-from aistore.sdk.batch.archive.source import as_source
-from aistore.sdk.batch.archive.tar import TarReader
-from aistore.sdk.batch.errors import ErrArchiveTruncated, ErrBatchFormat
-from aistore.sdk.errors import InvalidArgument, SDKError
+from aistore.sdk.batch.archives import open_archive
+from aistore.sdk.errors import ErrArchiveFormat, ErrArchiveTruncated, InvalidArgument, SDKError
+from aistore.wire.archive.compression import DecompressingSource, as_source
+from aistore.wire.archive.formats import TAR_FORMATS
+from aistore.wire.archive.tar import TarReader
 
 FORMATS = (*TAR_FORMATS, ".zip")
 MEMBERS = [
@@ -146,7 +145,7 @@ def test_sizes_in_base_256_and_absurd_sizes():
         (b"f", b"abc")
     ]
     header[124:136] = b"\x80" + (1 << 60).to_bytes(11, "big")
-    with pytest.raises(ErrBatchFormat, match="1152921504606846976"):
+    with pytest.raises(ErrArchiveFormat, match="1152921504606846976"):
         TarReader(io.BytesIO(_summed(header))).next_member()
 
 
@@ -193,10 +192,10 @@ def test_bomb_is_decompressed_only_as_far_as_asked():
 
 
 def test_large_zip_goes_to_a_file(monkeypatch):
-    monkeypatch.setattr("aistore.sdk.batch.archive.zip._IN_MEMORY", 10)
+    monkeypatch.setattr("aistore.sdk.batch.archives._IN_MEMORY", 10)
     reader = open_archive(io.BytesIO(zip_of(MEMBERS)), ".zip")
     assert reader.next_member() == (b"bck/a", 3)
-    assert not isinstance(reader._spool, io.BytesIO)
+    assert not isinstance(reader._file, io.BytesIO)
     reader.close()
 
 
@@ -207,10 +206,10 @@ def test_zip_directories_are_left_out_and_damage_is_ours():
     damaged = data[:spot] + bytes([data[spot] ^ 0xFF]) + data[spot + 1 :]
     reader = open_archive(io.BytesIO(damaged), ".zip")
     reader.next_member()
-    with pytest.raises(ErrBatchFormat):
+    with pytest.raises(ErrArchiveFormat):
         reader.read_member()
     reader.close()
-    with pytest.raises(ErrBatchFormat):
+    with pytest.raises(ErrArchiveFormat):
         open_archive(io.BytesIO(b"nope"), ".zip").next_member()
 
 
@@ -253,11 +252,9 @@ def test_pax_size_goes_before_the_header_s():
     assert read_all(TarReader(io.BytesIO(data))) == [(b"f", b"abc")]
 
 
-@pytest.mark.parametrize(
-    "records", [b"nonsense", b"99 path=x\n", b"7 path=\n", b"9 size=x\n", b"10 path=abc", b"0 a=b\n"]
-)
+@pytest.mark.parametrize("records", [b"nonsense", b"99 path=x\n", b"7 path=\n", b"10 path=abc", b"0 a=b\n"])
 def test_pax_records_that_make_no_sense(records):
-    with pytest.raises(ErrBatchFormat, match="PAX"):
+    with pytest.raises(ErrArchiveFormat, match="PAX"):
         TarReader(io.BytesIO(_entry("pax", records, b"x"))).next_member()
 
 
@@ -265,14 +262,14 @@ def test_pax_records_that_make_no_sense(records):
 def test_endless_extended_header_is_refused(kind):
     header = bytearray(_entry("x", b"", kind)[:512])
     header[124:136] = b"%011o\0" % (1 << 24)
-    with pytest.raises(ErrBatchFormat, match="extended header of 16777216"):
+    with pytest.raises(ErrArchiveFormat, match="extended headers of 16777216"):
         TarReader(io.BytesIO(_summed(header))).next_member()
 
 
 def test_header_with_a_number_that_is_none():
     header = bytearray(_entry("f", b"")[:512])
     header[124:136] = b"rubbish rubb"
-    with pytest.raises(ErrBatchFormat, match="number"):
+    with pytest.raises(ErrArchiveFormat, match="number"):
         TarReader(io.BytesIO(_summed(header))).next_member()
 
 
@@ -290,8 +287,8 @@ def test_large_member_that_is_cut_or_does_not_fit(monkeypatch):
 
     reader = TarReader(io.BytesIO(_summed(header)))
     reader.next_member()
-    monkeypatch.setattr("aistore.sdk.batch.archive.tar.io.BytesIO", no_memory)
-    with pytest.raises(ErrBatchFormat, match="memory"):
+    monkeypatch.setattr("aistore.wire.archive.tar.io.BytesIO", no_memory)
+    with pytest.raises(ErrArchiveFormat, match="memory"):
         reader.read_member()
 
 
@@ -301,7 +298,7 @@ def test_zip_whose_directory_lies_about_a_size():
     data[directory + 24] = 200
     reader = open_archive(io.BytesIO(bytes(data)), ".zip")
     assert reader.next_member() == (b"f", 200)
-    with pytest.raises(ErrBatchFormat):
+    with pytest.raises(ErrArchiveFormat):
         reader.read_member()
     reader.close()
 
