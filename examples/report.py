@@ -1,6 +1,7 @@
 """The main job's command line, a progress bar for each step and a table of what was measured."""
 
 import argparse
+import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,10 @@ def arguments(description: str | None) -> argparse.Namespace:
     """Parse the command line of the main job."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--dir", help="keep the cluster's data in this folder (default: a temporary one)")
+    stdlib = sysconfig.get_path("stdlib")
+    parser.add_argument(
+        "--files", default=stdlib, help="folder of Python files (default: the standard library)"
+    )
     parser.add_argument("--logs", action="store_true", help="print what the ETL's servers logged")
     return parser.parse_args()
 
