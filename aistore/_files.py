@@ -33,6 +33,7 @@ _BELOW_DESCRIPTORS = (
     and {os.open, os.mkdir, os.stat, os.unlink, os.rename, os.rmdir} <= os.supports_dir_fd
 )
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 _REFUSED = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}  # names that a file system does not take
 # Standard output and other open files: what such links lead to has no path, or is not to be replaced.
@@ -163,13 +164,13 @@ class Folder:
                         directory.rmdir(last)
 
     @contextmanager
-    def _open(self, parts: list[str], *, create: bool = True) -> Iterator[_Directory]:
+    def _open(self, parts: list[str], *, create: bool = True) -> Iterator[Directory]:
         """Open the folder with this path below the root."""
         if parts and (why := _fault("/".join(parts))):
             raise _Unfit(why)
         if create:
             os.makedirs(self.root, exist_ok=True)
-        directory = _Directory.open(self.root)
+        directory = Directory.open(self.root)
         try:
             for part in parts:
                 below = self._step(directory, part, create=create)
@@ -179,7 +180,7 @@ class Folder:
         finally:
             directory.close()
 
-    def _step(self, directory: _Directory, part: str, *, create: bool) -> _Directory:
+    def _step(self, directory: Directory, part: str, *, create: bool) -> Directory:
         where = os.path.join(directory.path, part)
         try:
             if create:
@@ -196,7 +197,7 @@ class Folder:
                 raise _Unfit(f"cannot be below {where}: a file is where a folder must be") from None
             raise
 
-    def _finish(self, directory: _Directory, part: str, last: str, name: str) -> None:
+    def _finish(self, directory: Directory, part: str, last: str, name: str) -> None:
         """Give a whole file its name, unless that is the name of another object's file here.
 
         Names that differ only in case, or in how accents are encoded, are one in some file systems.
@@ -231,7 +232,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     above, last = os.path.split(text)
     try:
         with (
-            closing(_Directory.open(above or os.curdir)) as directory,
+            closing(Directory.open(above or os.curdir)) as directory,
             _replacing(directory, last, lambda part: directory.replace(part, last)) as file,
         ):
             yield file
@@ -261,8 +262,8 @@ class Part:
         self._folder, self._last = os.path.split(os.fspath(path))
         self._name = f"{_part_prefix(path)}{_digest(identity)}{PART_SUFFIX}"
 
-    def _opened(self) -> closing[_Directory]:
-        return closing(_Directory.open(self._folder or os.curdir))
+    def _opened(self) -> closing[Directory]:
+        return closing(Directory.open(self._folder or os.curdir))
 
     def open(self) -> BinaryIO:
         """Open it to read and to append to; it is made if need be, and not through a link."""
@@ -321,7 +322,7 @@ class _Unfit(Exception):  # noqa: N818 - its text says what keeps a name from be
     pass
 
 
-class _Directory:
+class Directory:
     """An open folder: what is in it is addressed by name, and no link is followed."""
 
     def __init__(self, path: str, descriptor: int | None) -> None:
@@ -329,7 +330,7 @@ class _Directory:
         self._descriptor = descriptor
 
     @classmethod
-    def open(cls, path: str) -> _Directory:
+    def open(cls, path: str) -> Directory:
         """Open a folder by its path, following links."""
         if not _BELOW_DESCRIPTORS:
             if not os.path.isdir(path):
@@ -347,12 +348,12 @@ class _Directory:
             return os.path.join(self.path, name), {}
         return name, {argument: self._descriptor}
 
-    def child(self, name: str) -> _Directory:
+    def child(self, name: str) -> Directory:
         """Open a folder that is in this one, and no link."""
         path = os.path.join(self.path, name)
         if self._descriptor is not None:
             flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-            return _Directory(path, os.open(name, flags, dir_fd=self._descriptor))
+            return Directory(path, os.open(name, flags, dir_fd=self._descriptor))
         found = self.find(name)
         if found is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
@@ -360,7 +361,7 @@ class _Directory:
             os.path.realpath(self.path), name
         ):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
-        return _Directory(path, None)
+        return Directory(path, None)
 
     def find(self, name: str) -> os.stat_result | None:
         """Return what is under a name, itself if it is a link; `None` for nothing."""
@@ -369,6 +370,23 @@ class _Directory:
             return os.stat(where, follow_symlinks=False, **below)
         except FileNotFoundError:
             return None
+
+    def names(self) -> list[str]:
+        """Return the names of what is in it, sorted."""
+        return sorted(os.listdir(self.path if self._descriptor is None else self._descriptor))
+
+    def open_regular(self, name: str) -> BinaryIO:
+        """Open a file to read; no link, and nothing that would hold up whoever opens it.
+
+        Raises:
+            OSError: It cannot be opened, or is no regular file.
+        """
+        descriptor = self.open_file(name, os.O_RDONLY | _NO_FOLLOW | _BINARY | _NO_WAIT)
+        file = os.fdopen(descriptor, "rb")
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            file.close()
+            raise OSError(errno.EINVAL, "not a regular file", os.path.join(self.path, name))
+        return file
 
     def open_file(self, name: str, flags: int) -> int:
         """Open a file and return its descriptor."""
@@ -399,7 +417,7 @@ class _Directory:
 
 
 @contextmanager
-def _replacing(directory: _Directory, last: str, finish: Callable[[str], None]) -> Iterator[BinaryIO]:
+def _replacing(directory: Directory, last: str, finish: Callable[[str], None]) -> Iterator[BinaryIO]:
     """Open a new file that is whole when `finish` gives it its name; what fails leaves nothing behind."""
     try:
         before = directory.find(last)
