@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from aistore.local.catalog import Bucket, ObjectMeta
     from aistore.local.state import State
 
+MAX_PAGE_BYTES = 16 << 20
+"""Bytes of names and metadata in a page: a page with long ones has fewer entries than asked for."""
+
 _BATCH = 1000
 _RAW_TOKEN = "\x01hex:"  # noqa: S105 - begins a continuation token for a name that isn't UTF-8
 
@@ -105,12 +108,14 @@ def list_page(state: State, bucket: Bucket, query: Query) -> Page:
         source = _recursive(state, bucket, query, after)
     entries: list[Entry] = []
     last = ""
+    size = 0
     for name, entry in source:
         if not len(entries) % _BATCH:
             work.check()
         entries.append(entry)
         last = name
-        if len(entries) == query.limit:
+        size += len(name) + len(entry.custom)
+        if len(entries) == query.limit or size > MAX_PAGE_BYTES:
             return Page(entries, _encode_token(last), unreadable)
     return Page(entries, "", unreadable)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aistore.local.nodes import Node
 
 _KEPT = 10_000
+_MAX_LINE = 4096
 _LEVELS = {"": logging.INFO, "info": logging.INFO, "i": logging.INFO}
 _LEVELS |= {"warning": logging.WARNING, "w": logging.WARNING, "error": logging.ERROR, "e": logging.ERROR}
 
@@ -38,7 +39,7 @@ class NodeLog(logging.Handler):
         )
         if record.exc_info:
             text += "\n" + logging.Formatter().formatException(record.exc_info)
-        self._lines.append((record.levelno, text))
+        self._lines.append((record.levelno, text[:_MAX_LINE]))
 
     def text(self, severity: str) -> str:
         """The lines of a severity and above, the oldest first."""

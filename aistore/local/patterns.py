@@ -27,6 +27,21 @@ _CHOICES = re.compile(r"[*+?{|]")
 _COSTLY = re.compile(r"\)[*+?{]|\\[0-9]|\(\?[^:]")
 
 
+MAX_EXPRESSION = 4096
+"""Characters of an expression: compiling takes time and memory, too."""
+
+
+def check_expression(expression: str) -> re.Pattern[str]:
+    """Compile an expression.
+
+    Raises:
+        re.error: It is malformed, or too long.
+    """
+    if len(expression) > MAX_EXPRESSION:
+        raise re.error(f"{len(expression)} characters: at most {MAX_EXPRESSION} are compiled")
+    return re.compile(expression)
+
+
 def is_plain(expression: str) -> bool:
     """Whether it matches in about no time, whatever the name."""
     return len(_CHOICES.findall(expression.replace("(?:", "("))) <= 1 and not _COSTLY.search(expression)
@@ -44,7 +59,7 @@ class Patterns:
 
     def __init__(self, expressions: Sequence[str]) -> None:
         self._expressions = list(expressions)
-        self._here = [re.compile(text) for text in self._expressions]
+        self._here = [check_expression(text) for text in self._expressions]
         self._are_plain = all(is_plain(text) for text in self._expressions)
         self._process: subprocess.Popen[str] | None = None
 

@@ -65,10 +65,10 @@ class Shares:
         try:
             await waiting.granted
         except asyncio.CancelledError:
-            if waiting.granted.done() and not waiting.granted.cancelled():
-                self._give_back(client, amount)
-            else:
+            if waiting in self._waiting:
                 self._waiting.remove(waiting)
+            elif not waiting.granted.cancelled():
+                self._give_back(client, amount)
             raise
 
     def _give_back(self, client: str, amount: int) -> None:
@@ -78,9 +78,11 @@ class Shares:
         self._sum -= amount
         blocked = set()
         for waiting in list(self._waiting):
-            if waiting.client in blocked:
+            if waiting.granted.cancelled():
+                self._waiting.remove(waiting)
+            elif waiting.client in blocked:
                 continue
-            if self._fits(waiting.client, waiting.amount):
+            elif self._fits(waiting.client, waiting.amount):
                 self._waiting.remove(waiting)
                 self._grant(waiting.client, waiting.amount)
                 waiting.granted.set_result(None)

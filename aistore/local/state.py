@@ -20,7 +20,7 @@ from aistore.local.jobs import Jobs
 from aistore.local.locks import NamedLocks
 from aistore.local.node_log import NodeLog
 from aistore.local.nodes import Nodes
-from aistore.local.shares import Pool, finish
+from aistore.local.shares import Pool, Shares, finish
 from aistore.local.stats import Stats
 from aistore.local.store import Store
 
@@ -39,6 +39,8 @@ _THREADS = 16
 # Work that may take long is done in Python: more threads of one kind would only take turns more often.
 _LONG_THREADS = 8
 _SHARE = 6
+_BODY_BYTES = 64 << 20
+_PAGE_BYTES = 256 << 20
 
 
 class State:
@@ -62,6 +64,9 @@ class State:
         started: When, in Unix nanoseconds.
         stopping: Set when the server stops: work for requests ends.
         archives: Threads for reading and writing archives.
+        bodies: Bytes of larger request bodies that are held.
+        pages: Bytes of larger pages of listings that are held.
+        streams: How many GETs of larger objects are under way.
         copying: Threads for reading and copying objects whole.
         on_stop: Called in reverse order when the server stops, after the last request and before the store
             closes.
@@ -89,6 +94,9 @@ class State:
         self.locks = NamedLocks()
         self.stopping = threading.Event()
         self.archives = Pool("archive", _LONG_THREADS, _SHARE)
+        self.bodies = Shares(_BODY_BYTES, _BODY_BYTES // 2)
+        self.pages = Shares(_PAGE_BYTES, _PAGE_BYTES * 3 // 4)
+        self.streams = 0
         self.copying = Pool("copy", _LONG_THREADS, _SHARE)
         self.stats = Stats()
         self.log = NodeLog()

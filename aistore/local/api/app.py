@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aistore.local.access_log import AccessLog
     from aistore.local.api.guard import Guard
     from aistore.local.nodes import Node
+    from aistore.local.protocol import JoiningTransport
     from aistore.local.state import State
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,19 @@ class App:
         begin = time.perf_counter_ns()
         req = Request(scope, receive, self._state, node)
         try:
+            await self._exchange(req, send, scope["state"]["transport"], begin)
+        finally:
+            if req.held is not None:
+                await req.held.aclose()
+
+    async def _exchange(
+        self,
+        req: Request,
+        send: Callable[[Message], Awaitable[None]],
+        transport: JoiningTransport,
+        begin: int,
+    ) -> None:
+        try:
             response = await self._answer(req)
         except AbandonedError:
             self._log(req, 0, -1, begin)
@@ -62,7 +76,7 @@ class App:
             # It may send its body now or leave it out: what comes next on this connection can't be told.
             response.headers.append(("Connection", "close"))
         try:
-            sent = await send_response(response, req.method, send, scope["state"]["transport"])
+            sent = await send_response(response, req.method, send, transport)
         except AbandonedError:
             # The connection ends with it, so that a part of the response is not taken for the whole.
             self._log(req, response.status, -1, begin)

@@ -19,6 +19,7 @@ from aistore.local.batch.pending import Pending
 from aistore.local.batch.produce import Joined, Maker, Multipart
 from aistore.local.batch.request import parse_request
 from aistore.local.errors import InvalidRequest, LocalError
+from aistore.local.limits import SMALL_BODY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -70,9 +71,14 @@ class _Room:
         coloc = req.query.get("coloc", "") or "0"
         if coloc not in {"0", "1", "2"}:
             raise InvalidRequest(f"invalid 'coloc={coloc}' (expecting 0, 1, or 2)")
-        request = parse_request(await req.body(), bck, self._state.catalog)
+        body = await req.body()
+        catalog = self._state.catalog
+        if len(body) > SMALL_BODY:
+            request = await req.state.run(parse_request, body, bck, catalog)
+        else:
+            request = parse_request(body, bck, catalog)
         node = self._designate(request, by_owner=coloc != "0")
-        job_id, work_id = self._pending.add(request, bck, node.id)
+        job_id, work_id = self._pending.add(request, bck, node.id, req.client)
         targets = len(self._state.nodes.targets)
         tail = f"{job_id}/{work_id}/{targets}"
         query = f"pid={req.node.id}&utm={base36(time.time_ns())}"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DEFAULT_PAGE = 10_000
 MAX_PAGE = 100_000
+_SMALL_PAGE = 1000
+_ENTRY_BYTES = 100
 _MSGPACK = "application/msgpack"
 
 
@@ -66,6 +68,8 @@ async def list_objects(req: Request, bucket: Bucket, msg: ActionMsg) -> Response
     """Answer with one page, as msgpack where the client accepts it."""
     lst = _decode(req, msg.value)
     query = _query(bucket, lst)
+    if query.limit > _SMALL_PAGE:
+        await req.hold(req.state.pages, query.limit * _ENTRY_BYTES)
     listing = req.working(list_page, req.state, bucket, query)
     if query.flags & Flag.ARCH_DIR:
         page = await req.state.archives.run(req.client, listing)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
+import time
+from contextlib import AsyncExitStack
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import unquote
@@ -11,6 +13,7 @@ from urllib.parse import unquote
 import msgspec
 
 from aistore.local.errors import InvalidRequest, LocalError
+from aistore.local.limits import MAX_JSON, SMALL_BODY, check_values
 from aistore.local.names import make_bck
 from aistore.local.work import AbandonedError, until
 from aistore.sdk.models.prepare import prepared
@@ -22,10 +25,12 @@ if TYPE_CHECKING:
     from aistore.local.catalog import Bucket
     from aistore.local.names import Bck
     from aistore.local.nodes import Node
-    from aistore.local.shares import Pool
+    from aistore.local.shares import Pool, Shares
     from aistore.local.state import State
 
-MAX_JSON = 64 << 20
+BODY_SECONDS = 120.0
+"""For a body that is taken whole."""
+
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d*)?")
 _ETL_SECRET = re.compile(r"^(/v1/etl/_object/[^/]*/)[^/]+")
 _NOWHERE: dict[str, Any] = {}
@@ -60,6 +65,7 @@ class Request:
         raw_path: The path as sent.
         raw_query: The query as sent.
         headers: Headers by lower-case name; of repeated ones the first.
+        held: What the client has of what all use, until its response is sent; None if that is nothing.
         client: The client's address, by which its share of what all use is counted.
         parts: The path after `/v1/`, split at slashes.
     """
@@ -73,6 +79,7 @@ class Request:
         "_unread",
         "client",
         "headers",
+        "held",
         "method",
         "node",
         "parts",
@@ -111,6 +118,7 @@ class Request:
         self._receive = receive
         self._unread = True
         self._body: bytes | None = None
+        self.held: AsyncExitStack | None = None
 
     @property
     def query(self) -> dict[str, str]:
@@ -232,18 +240,33 @@ class Request:
         """
         return await pool.run(self.client, self.working(call, *args, **kwargs))
 
+    async def hold(self, shares: Shares, amount: int) -> None:
+        """Wait for a part of what clients share, which is the client's until its response is sent."""
+        if self.held is None:
+            self.held = AsyncExitStack()
+        await self.held.enter_async_context(shares.hold(self.client, amount))
+
     async def body(self, limit: int = MAX_JSON) -> bytes:
-        """The whole body; it can be asked for again.
+        """The whole body; it can be asked for again. Larger ones wait until there is memory for them.
 
         Raises:
-            LocalError: It is longer than `limit` bytes (413).
+            LocalError: It is longer than `limit` bytes (413), or takes too long (408).
         """
+        if self._body is not None:
+            return self._body
         pieces = []
         size = 0
+        deadline = time.monotonic() + BODY_SECONDS
+        is_held = False
         async for chunk in self.stream():
             size += len(chunk)
             if size > limit:
                 raise LocalError(f"request body is too long: the limit is {limit} bytes", status=413)
+            if size > SMALL_BODY and not is_held:
+                is_held = True
+                await self.hold(self.state.bodies, min(self.content_length or limit, limit))
+            elif time.monotonic() > deadline:
+                raise LocalError(f"request body takes longer than {BODY_SECONDS:g} s", status=408)
             pieces.append(chunk)
         self._body = b"".join(pieces)
         return self._body
@@ -270,7 +293,9 @@ class Request:
 
         Raises:
             InvalidRequest: The body is empty or not of this type.
+            LocalError: It has too many values (413).
         """
+        check_values(body)
         try:
             if not body.strip():
                 raise msgspec.DecodeError("EOF")

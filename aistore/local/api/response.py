@@ -19,6 +19,8 @@ JSON_TYPE = "application/json; charset=utf-8"
 TEXT_TYPE = "text/plain; charset=utf-8"
 OCTETS = "application/octet-stream"
 
+_LARGE = 64 << 10
+
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -108,6 +110,9 @@ async def send_response(
         finally:
             transport.release()
         sent = len(body)
+        if sent > _LARGE:
+            # What is held for it is free when the client has it.
+            await transport.drain()
     else:
         await send(start)
         sent = 0
@@ -117,6 +122,8 @@ async def send_response(
                     return -1
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 sent += len(piece)
+                # Before the next piece is made: what a client that has stopped reading holds is one piece.
+                await transport.drain()
         finally:
             # What the stream holds open is released now, not when it is collected.
             if isinstance(response.stream, AsyncGenerator):

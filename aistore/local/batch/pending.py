@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from aistore.local.errors import LocalError, NotFound
+from aistore.local.errors import NotFound
 from aistore.local.nodes import new_id
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from aistore.local.names import Bck
 
 MAX_PENDING = 256
+MAX_ENTRIES = 200_000
+"""Entries of all pending requests; one request may have more when it is alone."""
+
 _UNCLAIMED_SECONDS = 300.0
 _IDLE_SECONDS = 60.0
 
@@ -26,6 +30,7 @@ class Ticket(NamedTuple):
     job: Job
     node: str
     expires: float
+    client: str
 
 
 class Pending:
@@ -43,24 +48,31 @@ class Pending:
         self._active: dict[str, int] = {}
         self._used: dict[str, float] = {}
 
-    def add(self, request: BatchRequest, bck: Bck | None, node: str) -> tuple[str, str]:
+    def add(self, request: BatchRequest, bck: Bck | None, node: str, client: str) -> tuple[str, str]:
         """Take a request; returns the IDs of its job and of the request.
 
-        Raises:
-            LocalError: Too many are waiting (429).
+        A client follows the redirect at once. So when too many wait, the oldest of the client that has the
+        most is forgotten: those who do not follow hold up nobody.
         """
         now = time.monotonic()
         with self._lock:
             self._drop_expired(now)
-            if len(self._tickets) >= MAX_PENDING:
-                raise LocalError(
-                    f"too many pending Get-Batch requests (limit {MAX_PENDING}): retry later", status=429
-                )
+            self._make_room(len(request.entries))
             job = self._job(bck, now)
             work_id = f"{new_id(8)}-{new_id(5)}"
-            self._tickets[work_id] = Ticket(request, job, node, now + _UNCLAIMED_SECONDS)
+            self._tickets[work_id] = Ticket(request, job, node, now + _UNCLAIMED_SECONDS, client)
             self._used[job.id] = now
             return job.id, work_id
+
+    def _make_room(self, entries: int) -> None:
+        """Forget requests until there is room for one with so many entries."""
+        held = Counter[str]()
+        for ticket in self._tickets.values():
+            held[ticket.client] += len(ticket.request.entries)
+        while self._tickets and (len(self._tickets) >= MAX_PENDING or held.total() + entries > MAX_ENTRIES):
+            [(greediest, _)] = held.most_common(1)
+            oldest = next(key for key, ticket in self._tickets.items() if ticket.client == greediest)
+            held[greediest] -= len(self._tickets.pop(oldest).request.entries)
 
     def _drop_expired(self, now: float) -> None:
         for work_id, ticket in list(self._tickets.items()):

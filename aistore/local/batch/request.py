@@ -10,6 +10,7 @@ import msgspec
 
 from aistore.local.archives import by_mime
 from aistore.local.errors import InvalidName, InvalidRequest
+from aistore.local.limits import check_values
 from aistore.local.names import check_object_name, make_bck, parse_uname
 from aistore.sdk.models.prepare import prepared
 from aistore.wire.archive.formats import Format
@@ -89,6 +90,7 @@ def named_buckets(body: bytes, default: Bck | None) -> set[Bck]:
 
 
 def _decode(body: bytes) -> _Message:
+    check_values(body)
     try:
         message: _Message = msgspec.json.decode(body, type=prepared(_Message))
     except (msgspec.DecodeError, UnicodeDecodeError) as err:

@@ -13,11 +13,12 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from aistore.local import work
 from aistore.local.api.guard import is_loopback
 from aistore.local.errors import InvalidRequest, LocalError
 from aistore.local.jobs.template import Template, parse_template
 from aistore.local.names import make_bck
-from aistore.local.patterns import Patterns
+from aistore.local.patterns import Patterns, check_expression
 from aistore.wire.query import parse_query
 
 if TYPE_CHECKING:
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     from aistore.local.names import Bck
     from aistore.local.state import State
 
-MAX_BYTES = 64 << 20
+MAX_BYTES = 4 << 20
 """Largest key map."""
+
+MAX_RULES = 20_000
+"""Rules of a key map: each is a compiled expression, twice."""
 
 _TIMEOUT = 30.0
 _OK = 200
@@ -56,8 +60,11 @@ class KeyMap:
         Raises:
             InvalidRequest: The expression or the template is malformed.
         """
+        work.check()
+        if len(self._expressions) >= MAX_RULES:
+            raise InvalidRequest(f"external key map: more than {MAX_RULES} rules")
         try:
-            re.compile(pattern)
+            check_expression(pattern)
         except re.error as err:
             raise InvalidRequest(
                 f"invalid regular expression {pattern!r} in external key map: {err}"

@@ -87,9 +87,12 @@ class Abreast(Generic[T_contra, F]):
         pump: Pump[F]
         with self._exchange.pump(self._etl) as pump:
             self._fill(pump, items)
-            while self._slow or (len(pump) and not self._job.is_aborting):
+            while self._slow or len(pump):
+                settled = pump.wait()
+                if not settled and not self._slow and self._job.is_aborting:
+                    break
                 whole: list[tuple[F, Result]] = []
-                for flight, answer in pump.wait():
+                for flight, answer in settled:
                     result = self._exchange.take_whole(answer)
                     if result is not None:
                         whole.append((flight, result))

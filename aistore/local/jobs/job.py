@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MAX_OBJECT_ERRORS = 128
 """Failed objects that are remembered, for each target."""
 
+_MAX_MESSAGE = 4096
 _NO_BCK = {"name": "", "provider": "", "namespace": {"uuid": "", "name": ""}}
 _COUNTERS = ("loc-objs", "loc-bytes", "out-objs", "out-bytes", "in-objs", "in-bytes")
 _WORKERS_SHIFT = 10
@@ -129,6 +130,7 @@ class Job:
         with self._lock:
             if not self.error:
                 self.error = message
+            message = message[:_MAX_MESSAGE]
             if full_name and len(self.object_errors) < MAX_OBJECT_ERRORS * len(self.targets):
                 self.object_errors.append({"obj_name": full_name, "msg": message, "ecode": code})
 

@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from aistore.local.protocol import HEAD_SECONDS, IDLE_SECONDS, GuardedProtocol
+from aistore.local.protocol import HEAD_SECONDS, IDLE_SECONDS, PACE_SECONDS, GuardedProtocol
 
 
 class _Loop:
@@ -127,3 +127,28 @@ def test_a_reader_that_stops_reading(connection: _Connection) -> None:
     connection.transport.unsent = 900
     assert not connection.after(IDLE_SECONDS - 1)
     assert connection.after(IDLE_SECONDS + 1)
+
+
+def test_a_body_byte_by_byte(connection: _Connection) -> None:
+    connection.protocol.data_received(_HEAD.replace(b"10", b"100000"))
+    for _ in range(int(PACE_SECONDS)):
+        assert not connection.after(1)
+        connection.protocol.data_received(b"x")
+    assert connection.after(1)
+
+
+def test_a_body_that_is_fast_enough(connection: _Connection) -> None:
+    connection.protocol.data_received(_HEAD.replace(b"10", b"100000"))
+    for _ in range(int(2 * PACE_SECONDS) // 5):
+        assert not connection.after(5)
+        connection.protocol.data_received(b"x" * 1300)
+
+
+def test_a_reader_that_reads_byte_by_byte(connection: _Connection) -> None:
+    connection.protocol.data_received(_HEAD + b"all of it ")
+    connection.protocol.transport.write(bytes(100_000))
+    connection.transport.unsent = 100_000
+    for _ in range(int(PACE_SECONDS)):
+        assert not connection.after(1)
+        connection.transport.unsent -= 1
+    assert connection.after(1)
