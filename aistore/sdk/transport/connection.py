@@ -68,11 +68,13 @@ class Connection:
         buffer: Received bytes that belong to the current answer.
         reused: Whether it carried a request before.
         idle_since: Monotonic time of its last return to the pool.
+        read: Limit of each wait for the peer in seconds, or None.
+        deadline: Monotonic time after which there is no more waiting, or None.
     """
 
     __slots__ = (
-        "__weakref__", "_is_plain", "_poll", "_timeout", "buffer", "idle_since", "key", "origin", "reused",
-        "sock",
+        "__weakref__", "_is_plain", "_poll", "_timeout", "buffer", "deadline", "idle_since", "key", "origin",
+        "read", "reused", "sock",
     )  # fmt: skip
 
     def __init__(self, origin: Origin, sock: socket.socket) -> None:
@@ -84,16 +86,54 @@ class Connection:
         self.idle_since = 0.0
         # TLS goes on by itself after a wait that the operating system has ended.
         self._is_plain = type(sock) is socket.socket
-        self._timeout = sock.gettimeout()
+        self._timeout = self.read = sock.gettimeout()
+        self.deadline: float | None = None
         self._poll = _poller(sock)
         _live.add(self)
 
-    def set_timeout(self, seconds: float | None) -> None:
-        """Limit each following wait for the peer.
+    def limit(self, read: float | None, deadline: float | None = None) -> None:
+        """Limit the following waits for the peer.
 
         Args:
-            seconds: The limit, or None for no limit.
+            read: Limit of each in seconds, or None.
+            deadline: Monotonic time after which there is none, or None.
+
+        Raises:
+            AISReadTimeout: That time is over.
         """
+        self.read = read
+        self.deadline = deadline
+        if deadline is None:
+            self._set_timeout(read)
+        else:
+            self.shorten()
+
+    def shorten(self) -> None:
+        """Let the next wait end at the deadline, which a peer that sends byte by byte would never meet.
+
+        Raises:
+            AISReadTimeout: It is over.
+        """
+        if self.deadline is None:
+            return
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise self.timed_out("")
+        # Never 0: that would be no limit.
+        self._set_timeout(max(0.001, left if self.read is None else min(self.read, left)))
+
+    def timed_out(self, what: str) -> AISReadTimeout:
+        """Make the error of a wait that has ended.
+
+        Args:
+            what: What did not happen within the read timeout.
+        """
+        is_late = self.deadline is not None and self.deadline <= time.monotonic()
+        return AISReadTimeout(
+            "the time limit of the call is over" if is_late else f"{what} within the read timeout"
+        )
+
+    def _set_timeout(self, seconds: float | None) -> None:
         if seconds == self._timeout or self.sock is None:
             return
         if self._is_plain:
@@ -162,9 +202,15 @@ class Connection:
         """Send all of `data`."""
         sock = self.sock or self._socket()
         try:
-            sock.sendall(data)
+            if self.deadline is None:
+                sock.sendall(data)
+                return
+            view = memoryview(data).cast("B")
+            while view:
+                self.shorten()
+                view = view[sock.send(view) :]
         except (TimeoutError, BlockingIOError) as err:
-            raise AISReadTimeout("the server took nothing of the request within the read timeout") from err
+            raise self.timed_out("the server took nothing of the request") from err
         except OSError as err:
             raise self._lost(err, "connection lost while sending: ", answered=False) from err
 
@@ -186,7 +232,7 @@ class Connection:
             finally:
                 limit_waits(sock, self._timeout)
         except TimeoutError as err:
-            raise AISReadTimeout("the server took nothing of the body within the read timeout") from err
+            raise self.timed_out("the server took nothing of the body") from err
         except OSError as err:
             raise self._lost(err, "connection lost while sending: ", answered=False) from err
         if sent != body.size:
@@ -198,11 +244,11 @@ class Connection:
 
     # ------------------------------------------------------------ in
 
-    def read_head(self, *, interim: bool = False) -> ResponseHead:
-        """Read the head of the next answer.
+    def read_head(self, *, until_continue: bool = False) -> ResponseHead:
+        """Read the head of the next answer; interim (1xx) ones are skipped.
 
         Args:
-            interim: Return an interim (1xx) answer too, instead of skipping it.
+            until_continue: Return `100 Continue`, too.
 
         Returns:
             The head; what follows it is in `buffer`.
@@ -214,7 +260,7 @@ class Connection:
         """
         for _ in range(MAX_INTERIM):
             head = self._read_head()
-            if head.status >= 200 or interim:
+            if head.status >= 200 or (until_continue and head.status == 100):
                 return head
             if head.status == 101:
                 raise MalformedMessageError("switch of protocols that nobody asked for")
@@ -232,11 +278,13 @@ class Connection:
                     self.buffer = data[end:]
                     return head
                 searched = len(data)
+            if self.deadline is not None:
+                self.shorten()
             try:
                 more = sock.recv(RECV)
             except (TimeoutError, BlockingIOError) as err:
                 self.buffer = data
-                raise AISReadTimeout("no answer within the read timeout") from err
+                raise self.timed_out("no answer") from err
             except OSError as err:
                 raise self._lost(err, "", answered=bool(data)) from err
             if not more:
@@ -319,7 +367,7 @@ def open_connection(
             sock = context.wrap_socket(sock, server_hostname=origin.host)
         log.debug("connected to %s in %.1f ms", origin.netloc, (time.monotonic() - started) * 1000)
         conn = Connection(origin, sock)
-        conn.set_timeout(read)
+        conn.limit(read)
         return conn
     except TimeoutError as err:
         sock.close()

@@ -81,15 +81,19 @@ def exchange(
 
 
 def _connect(pool: Pool, call: Call, hop: Hop, *, fresh: bool) -> Connection:
-    connect, read = call.connect, call.read
+    connect = call.connect
+    deadline = None
     if call.deadline is not None or call.total is not None:
-        left = min(limit for limit in (call.deadline, call.total) if limit is not None) - time.monotonic()
+        deadline = min(limit for limit in (call.deadline, call.total) if limit is not None)
+        left = deadline - time.monotonic()
         if left <= 0:
             raise AISReadTimeout("the time limit of the call is over")
         connect = left if connect is None else min(connect, left)
-        read = left if read is None else min(read, left)
     try:
-        return pool.take(hop.origin, connect, read, fresh=fresh)
+        conn = pool.take(hop.origin, connect, call.read, fresh=fresh)
+        if deadline is not None:
+            conn.limit(call.read, deadline)
+        return conn
     except AISNetworkError as err:
         err.may_have_run = False
         raise
@@ -106,12 +110,15 @@ def _roundtrip(
         # The redirect of a proxy that signs the length of the body; or "continue", when the body goes
         # here.
         conn.send(hop.head(_body_framing(body) + b"Expect: 100-continue\r\n"))
-        if conn.wait_readable(CONTINUE_WAIT):
-            answer = conn.read_head(interim=True)
-            if answer.status >= 200:
+        wait = CONTINUE_WAIT
+        if conn.deadline is not None:
+            wait = min(wait, max(0.0, conn.deadline - time.monotonic()))
+        if conn.wait_readable(wait):
+            response = conn.read_head(until_continue=True)
+            if response.status >= 200:
                 # The announced body will not follow: nothing else may on this connection.
-                answer.keep_alive = False
-                return answer
+                response.keep_alive = False
+                return response
         return _send_body(conn, body)
     head = hop.head(_body_framing(body), fields)
     if body.view is not None and len(body.view) <= _INLINE:
@@ -142,7 +149,7 @@ def _send_body(conn: Connection, body: Body) -> ResponseHead:
 
 
 def _write(conn: Connection, body: Body) -> None:
-    file = body.sendable_file() if conn.origin.scheme == "http" else None
+    file = body.sendable_file() if conn.origin.scheme == "http" and conn.deadline is None else None
     if file is not None:
         conn.send_file(body, file)
         return

@@ -59,7 +59,7 @@ class Pool:
             if conn.is_stale() or (self._max_idle is not None and _idle_time(conn) > self._max_idle):
                 conn.close()
                 continue
-            conn.set_timeout(read)
+            conn.limit(read)
             return conn
         context = context_for(self.tls) if origin.scheme == "https" else None
         return open_connection(origin, context, connect, read)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aistore.sdk.transport.pool import Pool
 
 _SMALL = 64 * 1024
+_AT_ONCE = 1 << 20  # the most that is received by one call into bytes
 
 
 class Watcher(Protocol):
@@ -71,7 +72,10 @@ class BodyReader(AnswerFace):
         self._head = head
         self._url = url
         self._method = method
-        self._deadline = deadline
+        if conn.deadline is not None or deadline is not None:
+            if deadline is None:
+                conn.limit(conn.read)
+            conn.deadline = deadline
         self._received = received
         self._decoder = ChunkedDecoder() if length == CHUNKED else None
         self._length = length
@@ -150,7 +154,8 @@ class BodyReader(AnswerFace):
         Args:
             seconds: How long.
         """
-        self._deadline = time.monotonic() + seconds
+        if self._conn is not None:
+            self._conn.deadline = time.monotonic() + seconds
 
     # ------------------------------------------------------------ reading
 
@@ -184,7 +189,7 @@ class BodyReader(AnswerFace):
         Returns:
             The bytes; `b""` at the end of the body.
         """
-        limit = self._ready(_SMALL if amt is None or amt < 0 else amt)
+        limit = self._ready(_SMALL if amt is None or amt < 0 else min(amt, _AT_ONCE))
         if not limit:
             return b""
         data: bytes = self._receive(self._open().recv, limit)
@@ -211,14 +216,7 @@ class BodyReader(AnswerFace):
             return self._decoded(data) if decode_content else data
         if self._length >= 0:
             return self._read_exactly(min(amt, self._length - self._pos))
-        pieces = []
-        while amt > 0:
-            piece = self.read1(amt)
-            if not piece:
-                break
-            pieces.append(piece)
-            amt -= len(piece)
-        return b"".join(pieces)
+        return self._read_pieces(amt)
 
     def readall(self) -> bytes:
         """Read the rest."""
@@ -257,7 +255,17 @@ class BodyReader(AnswerFace):
     def _read_rest(self) -> bytes:
         if self._length >= 0:
             return self._read_exactly(self._length - self._pos)
-        return b"".join(iter(lambda: self.read1(1 << 20), b""))
+        return b"".join(iter(lambda: self.read1(_AT_ONCE), b""))
+
+    def _read_pieces(self, size: int) -> bytes:
+        pieces = []
+        while size > 0:
+            piece = self.read1(size)
+            if not piece:
+                break
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
 
     def _read_exactly(self, size: int) -> bytes:
         if size <= 0:
@@ -272,7 +280,10 @@ class BodyReader(AnswerFace):
             return data
         # A BytesIO over a bytes object nobody else holds is filled in place and handed out without a copy,
         # so that a body of known length is allocated once. calloc makes the zeros free.
-        target = io.BytesIO(bytes(size))
+        try:
+            target = io.BytesIO(bytes(size))
+        except MemoryError:  # a length may be announced that never comes
+            return self._read_pieces(size)
         with target.getbuffer() as view:
             done = 0
             while done < size:
@@ -332,19 +343,26 @@ class BodyReader(AnswerFace):
         return self._conn
 
     def _receive(self, call: Callable[[Any], Any], arg: Any) -> Any:
-        if self._deadline is not None:
-            left = self._deadline - time.monotonic()
-            if left <= 0:
-                raise self._failed(AISReadTimeout("the time limit of the call is over"))
-            self._open().set_timeout(left)
         try:
+            if self._conn is not None and self._conn.deadline is not None:
+                self._conn.shorten()
             return call(arg)
+        except AISReadTimeout as err:
+            raise self._failed(err) from None
         except TimeoutError as err:
-            raise self._failed(AISReadTimeout("no more of the body within the read timeout")) from err
+            raise self._failed(self._timed_out()) from err
         except OSError as err:
             raise self._failed(AISChunkedEncodingError(f"{self._so_far()}: {describe(err)}")) from err
         except Exception as err:  # the connection was closed meanwhile, or belongs to the parent process
             raise self._failed(AISChunkedEncodingError(f"{self._so_far()}: {err}")) from err
+
+    def _timed_out(self) -> AISReadTimeout:
+        what = "no more of the body"
+        return (
+            AISReadTimeout(f"{what} within the read timeout")
+            if self._conn is None
+            else self._conn.timed_out(what)
+        )
 
     def _took(self, size: int) -> int:
         if not size:

@@ -1,13 +1,15 @@
 """The one transport: sends a request, follows the proxy's redirect, returns the answer.
 
-How a body travels (never through a proxy): the redirect is learnt with an empty request, then the body goes
-once, to the target. Where `Location` is signed for the length of the body, the redirect is asked for again
-with the real `Content-Length` and `Expect: 100-continue`. A single-node server that does not redirect gets
-the body directly. Which of these a cluster wants is remembered.
+How the body of an object travels (never through a proxy; no request changes an object before its body is
+there): the redirect is asked for with the real `Content-Length` and `Expect: 100-continue`; the body goes
+once, to the target. A server that does not redirect says "continue", or nothing, and gets the body; from then
+on it gets bodies at once. A proxy that has redirected is asked with an empty request, which leaves its
+connection usable, unless it signs redirects: they cover the length of the body.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -40,6 +42,7 @@ log = logging.getLogger("aistore.sdk.transport")
 
 _PROBE, _EXPECT, _DIRECT = range(3)
 _DRAIN = 64 * 1024  # a longer body of a redirect is not worth its connection
+_DRAIN_SECONDS = 1.0  # nor is a slower one
 _CHECKSUM = "ais-checksum-"
 
 
@@ -115,16 +118,14 @@ class Transport:
                 conn, head = exchange(self.pool, call, hop, hop.body, expect=True)
             else:
                 conn, head = exchange(self.pool, call, hop, hop.body)
-            if mode == _PROBE:
-                step = self._mode_after_probe(call, hop, conn, head)
-                if step is not None:
-                    mode = step
+            if call.object_body and call.redirects and not hops:
+                again = self._learn_mode(call, mode, head)
+                if again is not None:
+                    self._drain(conn, head, hop)
+                    mode = again
                     continue
             if not call.redirects or head.status not in REDIRECTS:
                 return conn, head, hops
-            if mode == _DIRECT and not hops and call.object_body:
-                # It does redirect after all: the next body is not sent there.
-                self._modes.pop(call.base.origin.key, None)
             hops.append((head, hop.url))
             self._redirect(call, hop, conn, head, len(hops) - 1)
             mode = _DIRECT
@@ -132,23 +133,19 @@ class Transport:
     def _first_mode(self, call: Call) -> int:
         if not call.object_body or call.body is None or call.body.size == 0 or not call.redirects:
             return _DIRECT
-        return self._modes.get(call.base.origin.key, _PROBE)
+        return self._modes.get(call.base.origin.key, _EXPECT)
 
-    def _mode_after_probe(self, call: Call, hop: Hop, conn: Connection, head: ResponseHead) -> int | None:
-        """Decide whether the same request must be made in another way; None goes on with the answer."""
+    def _learn_mode(self, call: Call, mode: int, head: ResponseHead) -> int | None:
+        """Remember how the endpoint takes bodies; return the mode in which to repeat the request, or None."""
         key = call.base.origin.key
         if head.status in REDIRECTS:
-            if SIGNED.search(head.fields.get("location", "")):
-                self._modes[key] = _EXPECT
-                self._drain(conn, head, hop)
-                return _EXPECT
-            self._modes[key] = _PROBE
-            return None
+            signed = SIGNED.search(head.fields.get("location", "")) is not None
+            self._modes[key] = _EXPECT if signed else _PROBE
+            return _EXPECT if signed and mode == _PROBE else None
         if head.status < 300:
-            # A single-node server took the empty request for the whole one; the body replaces what it made.
+            # A success without the body is none: it is sent now, and at once from now on.
             self._modes[key] = _DIRECT
-            self._drain(conn, head, hop)
-            return _DIRECT
+            return _DIRECT if mode != _DIRECT and not (call.body and call.body.touched) else None
         return None
 
     def _redirect(self, call: Call, hop: Hop, conn: Connection, head: ResponseHead, count: int) -> None:
@@ -200,6 +197,7 @@ class Transport:
             connect=call.connect,
             read=call.read,
             deadline=call.deadline,
+            total=call.total,
             redirects=False,
         )
         return self.send(ask)
@@ -226,7 +224,12 @@ class Transport:
             conn.buffer = b""
             self.pool.give(conn)
         elif head.keep_alive and length <= _DRAIN:
-            with BodyReader(conn, self.pool, head, length, hop.method, hop.url) as rest:
+            limit = time.monotonic() + _DRAIN_SECONDS
+            deadline = limit if conn.deadline is None else min(limit, conn.deadline)
+            with (
+                contextlib.suppress(AISNetworkError),  # then the next request has another connection
+                BodyReader(conn, self.pool, head, length, hop.method, hop.url, deadline) as rest,
+            ):
                 rest.read(_DRAIN)
         else:
             conn.close()

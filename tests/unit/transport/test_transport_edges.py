@@ -241,7 +241,7 @@ def test_error_of_the_source_passes_through(peers, rc):
     client = rc(proxy)
     with pytest.raises(KeyError, match="mine"):
         client.request("put", OBJ, data=source())
-    assert client.session_manager.transport.pool.idle_count() == 1
+    assert client.session_manager.transport.pool.idle_count() == 0
 
 
 def test_server_that_refuses_the_body_is_heard(peers, rc):
@@ -295,8 +295,6 @@ def test_expecting_server_that_says_nothing_gets_the_body(peers, rc, monkeypatch
     monkeypatch.setattr("aistore.sdk.transport.exchange.CONTINUE_WAIT", 0.01)
 
     def script(peer, line):
-        request = line.read()
-        line.send(redirect(peer.url + request.target + "?vpams=1&x=1&u=1"))
         peer.requests.append(line.read())
         peer.requests[0].body = line.file.read(4)
         line.send(answer(200))
@@ -524,7 +522,7 @@ def test_a_call_whose_time_is_over_is_not_begun(peers):
 
 def test_a_body_whose_time_is_over(peers, rc):
     with rc(peers(answer(200, b"x" * 100_000))).request("get", "x", stream=True) as reply:
-        reply.raw._deadline = 0.0
+        reply.raw.limit(-1.0)
         with pytest.raises(AISReadTimeout, match="time limit of the call"):
             reply.raw.read()
 

@@ -372,15 +372,19 @@ def test_connection_that_dies_under_a_body(peers, rc):
             peer.requests.append(request)
             if "utm" not in request.target:
                 line.send(redirect(f"{peer.url}{request.target}?utm=1"))
-            elif peer.connections == 1:
+                if request.header("expect"):
+                    return
+            elif len(peer.requests) == 4:
                 return
             else:
                 line.send(answer(200, b""))
 
     peer = peers(script=script)
-    assert rc(peer).request("put", "objects/b/o", data=io.BytesIO(b"content")).status_code == 200
-    assert [request.body for request in peer.requests] == [b"", b"content", b"content"]
-    assert peer.connections == 2
+    client = rc(peer)
+    for _ in range(2):
+        assert client.request("put", "objects/b/o", data=io.BytesIO(b"content")).status_code == 200
+    assert [request.body for request in peer.requests] == [b"", b"content", b"", b"content", b"content"]
+    assert peer.connections == 3
 
 
 def test_bytes_nobody_asked_for_close_the_connection(peers, rc):
@@ -625,12 +629,15 @@ def test_body_crosses_the_wire_once(peers, rc, tmp_path, kind):  # defect 24
     expected = {"small": data[:10], "str": "h\u00e9llo".encode()}.get(kind, b"" if "empty" in kind else data)
     proxy, target = cluster(peers)
     client = rc(proxy)
-    for _ in range(1 if kind in ("stream", "generator", "file", "bytesio", "empty iterator") else 2):
+    for _ in range(1 if kind in ("stream", "generator", "file", "bytesio", "empty iterator") else 3):
         client.request("put", OBJ, params=AIS, data=source, headers={"Ais-Checksum-Value": "1"})
     assert {r.body for r in proxy.requests} == {b""}
     assert {r.body for r in target.requests} == {expected}
-    assert proxy.requests[0].header("content-length") == "0" or kind == "empty iterator"
-    assert proxy.connections == target.connections == 1
+    length = str(len(expected)) if kind not in ("stream", "generator", "list", "empty iterator") else None
+    assert proxy.requests[0].header("content-length") == length
+    assert {r.header("content-length") for r in proxy.requests[1:]} <= {"0"}
+    # A connection over which an announced body did not come is not used again.
+    assert (proxy.connections, target.connections) == (min(len(proxy.requests), 2 if expected else 1), 1)
     assert target.requests[0].header("Ais-Checksum-Value") == "1"
     made["file"].close()
 
@@ -662,13 +669,14 @@ def test_body_of_the_wrong_kind(rc, peers, tmp_path):
 
 
 def test_server_that_does_not_redirect_gets_the_body(peers, rc):
+    """A success for a request whose body was held back is not taken for one."""
     peer = peers(answer(200, b""), answer(200, b"stored"))
     client = rc(peer)
     for _ in range(2):
         client.request("put", OBJ, data=b"body", headers={"Ais-Checksum-Value": "1"})
     assert [r.body for r in peer.requests] == [b"", b"body", b"body"]
-    assert peer.requests[0].header("Ais-Checksum-Value") is None
-    assert peer.requests[1].header("Ais-Checksum-Value") == "1"
+    assert [r.header("content-length") for r in peer.requests] == ["4"] * 3
+    assert {r.header("Ais-Checksum-Value") for r in peer.requests} == {"1"}
 
 
 def test_error_of_the_proxy_comes_before_the_body(peers, rc):
@@ -696,8 +704,8 @@ def test_signed_redirects_cover_the_length(peers, rc):
     client = rc(proxy)
     for _ in range(2):
         client.request("put", OBJ, data=b"x" * 70_000)
-    assert [r.header("expect") for r in proxy.requests] == [None, "100-continue", "100-continue"]
-    assert [r.header("content-length") for r in proxy.requests] == ["0", "70000", "70000"]
+    assert [r.header("expect") for r in proxy.requests] == ["100-continue", "100-continue"]
+    assert [r.header("content-length") for r in proxy.requests] == ["70000", "70000"]
     assert all("x=70000" in r.target for r in target.requests)
     assert [len(r.body) for r in target.requests] == [70_000] * 2
 
@@ -705,17 +713,14 @@ def test_signed_redirects_cover_the_length(peers, rc):
 def test_continue_sends_the_body(peers, rc):
     def script(peer, line):
         request = line.read()
-        peer.requests.append(request)
-        line.send(redirect(peer.url + request.target + "?vpams=1&x=1&u=1"))
-        request = line.read()
-        line.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        line.send(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n")
         peer.requests.append(request)
         request.body = line.file.read(4)
         line.send(answer(200, b"stored"))
 
     peer = peers(script=script)
     assert rc(peer).request("put", OBJ, data=b"body").content == b"stored"
-    assert peer.requests[1].body == b"body"
+    assert peer.requests[0].body == b"body"
 
 
 def test_early_error_answer_while_the_body_is_sent(peers, rc):

@@ -23,7 +23,7 @@ def pair():
 @pytest.fixture
 def conn(pair):
     made = Connection(parse_origin("http://localhost:1"), pair[0])
-    made.set_timeout(0.02)
+    made.limit(0.02)
     yield made
     made.close()
 
@@ -80,6 +80,6 @@ def test_a_limit_is_set_once(conn, monkeypatch):
         raise AssertionError("asked for again")
 
     monkeypatch.setattr("aistore.sdk.transport.connection.limit_waits", fail)
-    conn.set_timeout(0.02)
+    conn.limit(0.02)
     with pytest.raises(AssertionError):
-        conn.set_timeout(0.03)
+        conn.limit(0.03)
