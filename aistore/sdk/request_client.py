@@ -5,16 +5,28 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aistore.sdk.const import HTTP_METHOD_GET, QPARAM_WHAT, STATUS_UNAUTHORIZED, URL_PATH_DAEMON, WHAT_SMAP
+from aistore.sdk.const import (
+    HTTP_METHOD_GET,
+    QPARAM_BSUMM_REMOTE,
+    QPARAM_ETL_NAME,
+    QPARAM_WHAT,
+    STATUS_OK,
+    STATUS_UNAUTHORIZED,
+    URL_PATH_DAEMON,
+    WHAT_SMAP,
+)
 from aistore.sdk.credentials import Credentials
-from aistore.sdk.errors import AISUnrewindableBodyError
+from aistore.sdk.errors import AISUnrewindableBodyError, UnexpectedHTTPStatusCode
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.request_executor import RequestExecutor
 from aistore.sdk.response_handler import AISResponseHandler, ResponseHandler
 from aistore.sdk.retry_manager import RetryManager
 from aistore.sdk.transport.body import Body
+from aistore.sdk.transport.redirect import REDIRECTS
+from aistore.sdk.transport.response import Response as OwnResponse
 from aistore.sdk.transport.url import encode_params, parse_base
 from aistore.sdk.utils import decode_response
+from aistore.wire.statuses import success_statuses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,10 +188,11 @@ class RequestClient:
                 `allow_redirects`.
 
         Returns:
-            An answer with a status below 400.
+            An answer with a status that is a success of the request.
 
         Raises:
             APIRequestError: The server answered 4xx or 5xx.
+            UnexpectedHTTPStatusCode: It answered with another status below 400 (`aistore.wire.statuses`).
             AISNetworkError: No usable answer came.
         """
         executor = self._executor
@@ -189,6 +202,9 @@ class RequestClient:
             args = (executor.request_absolute, method, f"{parse_base(endpoint).url}/{path.lstrip('/')}")
         call = functools.partial(self._retry_manager.with_retry, *args, headers=headers)
         answer = call(**kwargs) if executor.credentials.refresh is None else self._with_renewal(call, kwargs)
+        # Of a session that a program has put in the place of the transport, as the 2.0.0 package: below 400.
+        if answer.status_code != STATUS_OK and type(answer) is OwnResponse:
+            _check_success(method, path, kwargs, answer)
         return self._response_handler.handle_response(answer)
 
     def _with_renewal(
@@ -261,6 +277,24 @@ class RequestClient:
 
     def __repr__(self) -> str:
         return f"RequestClient(base_url={self.base_url!r})"
+
+
+def _check_success(method: str, path: str, options: dict[str, Any], answer: OwnResponse) -> None:
+    """Raise an error for a status below 400 that is no success of the request."""
+    status = answer.status_code
+    if status >= 400 or (status in REDIRECTS and options.get("allow_redirects") is False):
+        return
+    params, message = options.get("params") or {}, options.get("json")
+    action = str(message.get("action")) if isinstance(message, dict) else ""
+    expected = success_statuses(
+        method,
+        path,
+        transforms=QPARAM_ETL_NAME in params,
+        summarizes=QPARAM_BSUMM_REMOTE in params or action.startswith("summary-"),
+    )
+    if status not in expected:
+        answer.close()
+        raise UnexpectedHTTPStatusCode(sorted(expected), status)
 
 
 # Importable from here, too, since the 2.0.0 package.

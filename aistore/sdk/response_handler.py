@@ -22,6 +22,7 @@ from aistore.sdk.errors import (
 )
 from aistore.sdk.provider import Provider
 from aistore.sdk.utils import extract_and_parse_url
+from aistore.wire.http1.parse import utf8_text
 
 HEADER_ERROR = "Hdr-Error"
 """Where an error answer to HEAD has its text: it has no body."""
@@ -149,7 +150,7 @@ def error_text(r: requests.Response) -> str:
         # The cluster ends its bodies with a line feed, which would break the text of the error in two.
         return text.rstrip("\n") if isinstance(text, str) else text
     header = r.headers.get(HEADER_ERROR)
-    return header if isinstance(header, str) else ""
+    return utf8_text(header) if isinstance(header, str) else ""
 
 
 def describe_error(err: APIRequestError, r: requests.Response) -> APIRequestError:

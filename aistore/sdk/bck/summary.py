@@ -26,6 +26,7 @@ from aistore.sdk.enums import FLTPresence
 from aistore.sdk.errors import ErrInvalidResponse, InvalidArgument, UnexpectedHTTPStatusCode
 from aistore.sdk.polling import check_wait_timeout, poll
 from aistore.sdk.types import BsummCtrlMsg
+from aistore.wire.http1.parse import utf8_text
 from aistore.wire.names import quote_object_name
 
 if TYPE_CHECKING:
@@ -127,14 +128,14 @@ class BucketSummary(BucketBase):
 
         def ask() -> requests.Response:
             answer = client.request(HTTP_METHOD_HEAD, path=path, params=dict(params))
-            text = answer.headers.get(HEADER_BUCKET_SUMM, "")
+            text = utf8_text(answer.headers.get(HEADER_BUCKET_SUMM, ""))
             if text:
                 summary.clear()
                 summary.update(_parse_summary(text))
             return answer
 
         _wait(ask, f"the summary of bucket '{self.name}'", timeout)
-        return first.headers.get(HEADER_BUCKET_PROPS, "{}"), summary
+        return utf8_text(first.headers.get(HEADER_BUCKET_PROPS, "{}")), summary
 
 
 def _wait(ask: Callable[[], requests.Response], action: str, timeout: float) -> requests.Response:

@@ -29,7 +29,7 @@ from aistore.sdk.const import (
 )
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.obj.multipart_upload import MultipartUpload
-from aistore.sdk.obj.object_client import DEFAULT_PROPS, ObjectClient
+from aistore.sdk.obj.object_client import DEFAULT_PROPS, ObjectClient, check_length
 from aistore.sdk.obj.object_props import ObjectProps
 from aistore.sdk.obj.object_reader import ObjectReader
 from aistore.sdk.obj.object_writer import ObjectWriter
@@ -181,6 +181,8 @@ class Object:
 
     def _head(self, params: dict[str, str]) -> CaseInsensitiveDict[str]:
         response = self._client.request(HTTP_METHOD_HEAD, path=self._path(), params=params)
+        if QPARAM_PROPS in params:
+            check_length(response)
         answered: MutableMapping[str, str] = response.headers
         # Of an answer that is ours alone: no copy. A replaced client may have a plain dictionary.
         headers = answered if isinstance(answered, CaseInsensitiveDict) else CaseInsensitiveDict(answered)

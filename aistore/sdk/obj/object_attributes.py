@@ -29,6 +29,8 @@ from aistore.sdk.const import (
     HEADER_ETAG,
     HEADER_LAST_MODIFIED,
 )
+from aistore.sdk.transport.response import ResponseHeaders
+from aistore.wire.http1.parse import utf8_text
 
 
 @dataclass
@@ -100,8 +102,13 @@ class ObjectAttributes(Mapping[str, str]):
     @property
     def custom_metadata(self) -> dict[str, str]:
         """Custom metadata; items that are not `key=value` are left out."""
-        items = (item.strip().partition("=") for item in self._text(AIS_CUSTOM_MD).split(","))
-        return {key: value for key, separator, value in items if separator}
+        headers = self._response_headers
+        if isinstance(headers, ResponseHeaders):
+            # Each pair has a line of its own, so that values may have commas.
+            lines = [utf8_text(line) for line in headers.lines(AIS_CUSTOM_MD)]
+        else:
+            lines = [item.strip() for item in self._text(AIS_CUSTOM_MD).split(",")]
+        return {key: value for key, separator, value in (line.partition("=") for line in lines) if separator}
 
     @property
     def present(self) -> bool:
@@ -151,7 +158,7 @@ class ObjectAttributes(Mapping[str, str]):
         return self._text(HEADER_ETAG).strip('"')
 
     def _text(self, name: str) -> str:
-        return self._response_headers.get(name) or ""
+        return utf8_text(self._response_headers.get(name) or "")
 
     def _number(self, name: str) -> int:
         try:
@@ -173,8 +180,8 @@ class ObjectAttributes(Mapping[str, str]):
         # Programs that look headers up expect all of them, which a HEAD for some properties does not bring.
         if self._fetch_all is not None:
             fetch, self._fetch_all = self._fetch_all, None
-            merged = CaseInsensitiveDict(fetch())
-            merged.update(self._response_headers)
+            merged = fetch()
+            merged.update(self._response_headers.items())
             self._response_headers = merged
         return self._response_headers
 

@@ -24,6 +24,7 @@ from aistore.sdk.const import (
 from aistore.sdk.errors import ErrInvalidResponse, ErrObjNotFound
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.obj.object_attributes import ObjectAttributes
+from aistore.sdk.transport.response import Response
 from aistore.wire.ranges import EVERYTHING, Bounds, format_byte_range, rest_of
 
 if TYPE_CHECKING:
@@ -46,6 +47,21 @@ _MADE_ON_THE_WAY = {
 }
 
 _BLOB_HEADERS = (HEADER_OBJECT_BLOB_DOWNLOAD, HEADER_OBJECT_BLOB_CHUNK_SIZE, HEADER_OBJECT_BLOB_WORKERS)
+
+
+def check_length(response: requests.Response) -> None:
+    """Refuse the response to a HEAD that does not tell the size: it must not be taken for 0.
+
+    Args:
+        response: The response; of a replaced session or a mock, it counts as it is.
+
+    Raises:
+        ErrInvalidResponse: It has no `Content-Length`.
+    """
+    if type(response) is Response and response.header("content-length") is None:
+        raise ErrInvalidResponse(
+            "no Content-Length: expected the size of the object", method="HEAD", url=response.url
+        )
 
 
 class ObjectClient:
@@ -138,6 +154,7 @@ class ObjectClient:
         """
         params = {**self._params, QPARAM_PROPS: props or DEFAULT_PROPS}
         response = self._send(lambda client: client.request(HTTP_METHOD_HEAD, path=self._path, params=params))
+        check_length(response)
         return ObjectAttributes(response.headers)
 
     def head_v2(self, props: str = "") -> ObjectAttributes:

@@ -46,6 +46,34 @@ class Sent:
         return req
 
 
+class ResponseHeaders(CaseInsensitiveDict[str]):
+    """Headers of a response; values of repeated ones are joined by ", ".
+
+    Args:
+        head: Head of the response.
+    """
+
+    def __init__(self, head: ResponseHead) -> None:
+        names = {name.lower(): name for name, _ in head.pairs}
+        super().__init__({names[key]: value for key, value in head.fields.items()})
+        self._pairs = head.pairs
+
+    def lines(self, name: str) -> list[str]:
+        """Return the values of a header, one a line; of one that was set since, its value.
+
+        Args:
+            name: Name of the header, in any case.
+        """
+        key = name.lower()
+        values = [value for one, value in self._pairs if one.lower() == key]
+        present: str = self.get(name, "")
+        return values if ", ".join(values) == present else [present]
+
+    def copy(self) -> CaseInsensitiveDict[str]:
+        """Return the joined values as a mapping of their own."""
+        return CaseInsensitiveDict(self.items())
+
+
 class Response(requests.Response):
     """A `requests.Response` whose costly parts are made when they are asked for.
 
@@ -100,9 +128,7 @@ class Response(requests.Response):
         """Header fields; values of repeated ones are joined by ", "."""
         made = self.__dict__.get("_headers")
         if made is None:
-            names = {name.lower(): name for name, _ in self._head.pairs}
-            made = CaseInsensitiveDict({names[key]: value for key, value in self._head.fields.items()})
-            self.__dict__["_headers"] = made
+            made = self.__dict__["_headers"] = ResponseHeaders(self._head)
         return made
 
     @headers.setter
@@ -241,7 +267,7 @@ class Response(requests.Response):
         state = requests.Response()
         state._content = self.content  # noqa: SLF001 - the fields that a pickled response consists of
         state.status_code, state.reason, state.url = self.status_code, self.reason, self.url
-        state.headers, state.encoding, state.elapsed = self.headers, self.encoding, self.elapsed
+        state.headers, state.encoding, state.elapsed = self.headers.copy(), self.encoding, self.elapsed
         return {name: getattr(state, name) for name in requests.Response.__attrs__}
 
     def __reduce__(self) -> tuple[Any, ...]:

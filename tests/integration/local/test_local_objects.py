@@ -377,3 +377,13 @@ def test_a_stream_is_not_read_on_for_a_client_that_went_away(wire: Wire, cluster
     while content_files():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_custom_metadata_reads_as_it_was_set(cluster: LocalCluster) -> None:
+    pairs = {"boxes": "[1, 2, 3]", "note": "a, owner=eve", "speaker": "Jörg 中", "formula": "a=b"}
+    with cluster.client() as client:
+        o = client.bucket(BUCKET).object("o")
+        o.get_writer().put_content(b"x")
+        o.get_writer().set_custom_props(pairs, replace_existing=True)
+        assert o.head("custom").custom_metadata == pairs
+        assert o.get_reader().attributes.custom_metadata == pairs
