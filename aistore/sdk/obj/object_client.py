@@ -58,7 +58,7 @@ def check_length(response: requests.Response) -> None:
     Raises:
         ErrInvalidResponse: It has no `Content-Length`.
     """
-    if type(response) is Response and response.header("content-length") is None:
+    if type(response) is Response and "content-length" not in response.fields:
         raise ErrInvalidResponse(
             "no Content-Length: expected the size of the object", method="HEAD", url=response.url
         )
