@@ -119,3 +119,6 @@ def _letter_range(first: str, last: str, step: str | None) -> Iterator[str]:
 def _steps(low: int, high: int, step: str | None) -> range:
     width = abs(int(step or 1)) or 1
     return range(low, high + 1, width) if low <= high else range(low, high - 1, -width)
+
+
+expand_braces.__module__ = "aistore.sdk.utils"  # where pickles for the 2.0.0 package find it

@@ -59,3 +59,6 @@ def convert_to_seconds(time_val: str | int) -> int:
             "expected numbers with units d, h, m, s, ms, us or ns, such as '1m30s'"
         )
     return math.ceil(round(total, 9))
+
+
+convert_to_seconds.__module__ = "aistore.sdk.utils"  # where pickles for the 2.0.0 package find it

@@ -55,3 +55,8 @@ def owner_index(uname: str, node_digests: Sequence[int]) -> int:
         if weight >= best_weight:
             best, best_weight = index, weight
     return best
+
+
+# Pickles name functions by module, also those for programs that have the 2.0.0 package.
+for _function in (get_digest, xoshiro256_hash):
+    _function.__module__ = "aistore.sdk.utils"

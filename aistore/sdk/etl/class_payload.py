@@ -241,3 +241,6 @@ def _explain(cls: type, error: Exception) -> str:
             kind = type(value).__name__
             return f"class {cls.__name__} cannot be sent: {label} ({kind}) cannot be pickled: {exc}"
     return f"class {cls.__name__} cannot be sent: {error}"
+
+
+serialize_class.__module__ = "aistore.sdk.etl.webserver.utils"  # where pickles for the 2.0.0 package find it

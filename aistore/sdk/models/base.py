@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_HERE = __name__.rpartition(".")[0]
+_PUBLIC_MODULES = {
+    f"{_HERE}.{name}": "aistore.sdk.types"
+    for name in ("base", "bucket", "cluster", "etl", "job", "listing", "transfer")
+} | {f"{_HERE}.failure": "aistore.sdk.utils"}
 _PLAIN = frozenset({str, bytes, int, float, bool, type(None)})
 
 
@@ -143,7 +148,11 @@ else:
             }
 
     class _Struct(msgspec.Struct, metaclass=_ModelMeta):
-        pass
+        def __init_subclass__(cls, **kwargs: Any) -> None:
+            super().__init_subclass__(**kwargs)
+            # Pickles name classes by module, also those for programs that have the 2.0.0 package. `msgspec`
+            # looks names of annotations up there: the modules of models have none that are strings.
+            cls.__module__ = _PUBLIC_MODULES.get(cls.__module__, cls.__module__)
 
 
 class Model(_Struct):

@@ -1,7 +1,5 @@
 """Buckets on the wire: the control message, a bucket's address, summaries, inventories."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from aistore.sdk.models.base import Model, to_plain

@@ -1,7 +1,5 @@
 """The cluster map: nodes, their networks, and which target owns an object."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from aistore.sdk.errors import NoTargetError

@@ -1,7 +1,5 @@
 """ETLs on the wire: how one is started, what the cluster says about it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from aistore.sdk.models.base import Model

@@ -1,7 +1,5 @@
 """What error answers have in them."""
 
-from __future__ import annotations
-
 from aistore.sdk.models.base import Model
 
 

@@ -1,7 +1,5 @@
 """Jobs on the wire: what to ask or start, status, and the snapshots that each target keeps."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from aistore.sdk.const import (
@@ -125,6 +123,8 @@ class JobSnap(
 
 class AggregatedJobSnap(RootModel[dict[str, list[JobSnap]]]):
     """Snapshots of a job, or of many, by target."""
+
+    __module__ = "aistore.sdk.types"  # where pickles for the 2.0.0 package find it
 
     root_type = dict[str, list[JobSnap] | None]
 

@@ -3,8 +3,6 @@
 A page holds tens of thousands of entries, hence bare structs that `msgspec` fills straight from the bytes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -75,12 +73,14 @@ class ObjectFactory:
     def __repr__(self) -> str:
         return "<Object>"
 
-    def __reduce__(self) -> tuple[type[ObjectFactory], tuple[Callable[[str], Any]]]:
+    def __reduce__(self) -> "tuple[type[ObjectFactory], tuple[Callable[[str], Any]]]":
         return ObjectFactory, (self._make,)
 
 
 class BucketEntry(msgspec.Struct):
     """One listed object. What the request didn't ask for is empty or 0."""
+
+    __module__ = "aistore.sdk.types"  # where pickles for the 2.0.0 package find it
 
     n: str
     cs: str = ""
@@ -140,7 +140,7 @@ class BucketEntry(msgspec.Struct):
         """Return whether the object is where it belongs and whole."""
         return not self.f & _STATUS_MASK
 
-    def generate_object_props(self) -> ObjectProps:
+    def generate_object_props(self) -> "ObjectProps":
         """Return the entry's values as object properties."""
         from aistore.sdk.obj.object_props import ObjectProps
 
@@ -185,6 +185,8 @@ class BucketList(msgspec.Struct):
             ones. At most 20.
         unreadable_count: Number of all of them.
     """
+
+    __module__ = "aistore.sdk.types"  # where pickles for the 2.0.0 package find it
 
     UUID: str
     ContinuationToken: str

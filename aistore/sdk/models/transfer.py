@@ -1,7 +1,5 @@
 """Requests about many objects: copy, transform, archive, prefetch, promote, blob download."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from aistore.sdk.models.base import Model

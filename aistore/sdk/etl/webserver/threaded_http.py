@@ -121,6 +121,7 @@ class ThreadedHTTPServer(ThreadingMixIn, HTTPServer):  # threads are its own: th
     """
 
     request_queue_size = 1024
+    etl_server: ETLServer
 
     def __init__(
         self,
@@ -266,3 +267,7 @@ def _on_stop_signals(server: ThreadedHTTPServer) -> Callable[[], None]:
             signal.signal(sig, handler)
 
     return restore
+
+
+# Where pickles for the 2.0.0 package find it.
+ThreadedHTTPServer.__module__ = "aistore.sdk.etl.webserver.http_multi_threaded_server"

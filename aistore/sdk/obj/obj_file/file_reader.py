@@ -176,3 +176,8 @@ class ObjectFileReader(io.BufferedIOBase):
             self._verifier.finish()
         else:
             self._verifier.update(chunk)
+
+
+ObjectFileReader.__module__ = (
+    "aistore.sdk.obj.obj_file.object_file"  # where pickles for the 2.0.0 package find it
+)

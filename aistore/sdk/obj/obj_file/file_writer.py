@@ -233,3 +233,8 @@ class _Failing:
     def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
         if exc_type is not None:
             self._file._fail()  # noqa: SLF001 - part of it
+
+
+ObjectFileWriter.__module__ = (
+    "aistore.sdk.obj.obj_file.object_file"  # where pickles for the 2.0.0 package find it
+)
