@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -25,7 +26,7 @@ from aistore.local.stats import Stats
 from aistore.local.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from aistore.local.authn import Authn
     from aistore.local.options import Options
@@ -39,6 +40,9 @@ _THREADS = 16
 # Work that may take long is done in Python: more threads of one kind would only take turns more often.
 _LONG_THREADS = 8
 _SHARE = 6
+_LARGEST_PIECE = 512 << 10
+_SMALLEST_PIECE = 64 << 10
+_AHEAD_BYTES = 32 << 20
 _BODY_BYTES = 64 << 20
 _PAGE_BYTES = 256 << 20
 
@@ -66,7 +70,7 @@ class State:
         archives: Threads for reading and writing archives.
         bodies: Bytes of larger request bodies that are held.
         pages: Bytes of larger pages of listings that are held.
-        streams: How many GETs of larger objects are under way.
+        batches: Threads for Get-Batch.
         copying: Threads for reading and copying objects whole.
         on_stop: Called in reverse order when the server stops, after the last request and before the store
             closes.
@@ -96,7 +100,8 @@ class State:
         self.archives = Pool("archive", _LONG_THREADS, _SHARE)
         self.bodies = Shares(_BODY_BYTES, _BODY_BYTES // 2)
         self.pages = Shares(_PAGE_BYTES, _PAGE_BYTES * 3 // 4)
-        self.streams = 0
+        self._streams = 0
+        self.batches = Pool("batch", _LONG_THREADS, _SHARE)
         self.copying = Pool("copy", _LONG_THREADS, _SHARE)
         self.stats = Stats()
         self.log = NodeLog()
@@ -108,12 +113,28 @@ class State:
         """Run a short call that blocks on a thread."""
         return await finish(self._threads, lambda: call(*args, **kwargs))
 
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Send a response piece by piece, of which `piece_size` then knows."""
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
+
+    def piece_size(self) -> int:
+        """How long the next piece of a response may be: the less, the more responses are under way.
+
+        What clients that stop reading hold is then bounded, up to a thousand of them by 32 MiB altogether.
+        """
+        return max(_SMALLEST_PIECE, min(_LARGEST_PIECE, _AHEAD_BYTES // max(self._streams, 1)))
+
     def close(self) -> None:
         """Stop everything in order."""
         self.stopping.set()
         for stop in reversed(self.on_stop):
             stop()
-        for pool in (self.archives, self.copying):
+        for pool in (self.archives, self.batches, self.copying):
             pool.close()
         self._threads.shutdown(wait=True)
         self.store.close()

@@ -11,6 +11,7 @@ from aistore.local.api.object_get import check_archive_query
 from aistore.local.api.object_put import custom_metadata, receive_into
 from aistore.local.api.response import OCTETS, Response
 from aistore.local.archives import by_mime, keep_members, new_archive, open_archive
+from aistore.local.batch.produce import PIECE, Joined
 from aistore.local.errors import InvalidRequest, LocalError, NotFound, ObjectNotFound, Unsupported
 from aistore.local.patterns import Patterns
 from aistore.local.store import ContentWriter
@@ -27,24 +28,6 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 _APPEND = 1
 _APPEND_IF_EXISTS = 2
-
-
-class _Buffer:
-    """Collects what an archive writer produces until it is sent."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self.size = 0
-
-    def write(self, data: bytes) -> None:
-        self._pieces.append(data)
-        self.size += len(data)
-
-    def take(self) -> bytes:
-        data = b"".join(self._pieces)
-        self._pieces.clear()
-        self.size = 0
-        return data
 
 
 def _asked_format(req: Request) -> Format | None:
@@ -106,14 +89,16 @@ def _matching(req: Request, bucket: Bucket, reader: ObjectReader) -> Iterator[by
             raise LocalError(
                 f"{text}, err: error parsing regexp: {err}", tcode="ErrFailedTo", with_node=True
             ) from err
-        buffer = _Buffer()
+        buffer = Joined()
         writer = new_archive(Format.TAR, buffer.write)
         found = False
         for member, pieces in archive.files():
             if wanted(member.name):
                 found = True
-                writer.add(member.name, member.size, pieces, mtime=member.mtime)
-            if buffer.size >= _CHUNK:
+                for _ in writer.adding(member.name, member.size, pieces, mtime=member.mtime):
+                    if buffer.size >= PIECE:
+                        yield buffer.take()
+            if buffer.size >= PIECE:
                 yield buffer.take()
         if not found:
             raise NotFound(f"{asked} in {where} does not exist", with_node=True)

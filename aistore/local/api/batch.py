@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import html
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from aistore.local.api import errors
 from aistore.local.api.redirect import base36, was_redirected
 from aistore.local.api.registry import Noun
-from aistore.local.api.request import ClientGoneError
 from aistore.local.api.response import Response
 from aistore.local.batch.pending import Pending
-from aistore.local.batch.produce import Joined, Maker, Multipart
+from aistore.local.batch.produce import Maker, Multipart
 from aistore.local.batch.request import parse_request
 from aistore.local.errors import InvalidRequest, LocalError
 from aistore.local.limits import SMALL_BODY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
     from aistore.local.api.request import Request
     from aistore.local.batch.pending import Ticket
     from aistore.local.batch.request import BatchRequest
     from aistore.local.nodes import Node
     from aistore.local.state import State
-
-_THREADS = 64
-_PIECES_AHEAD = 8
-
-
-class _Abandoned(Exception):  # noqa: N818 - ends the producer, is never reported
-    """The client is gone."""
 
 
 class _Room:
@@ -44,15 +33,8 @@ class _Room:
     def __init__(self, state: State) -> None:
         self._state = state
         self._pending = Pending(state.jobs)
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="batch")
-        self._stopping = threading.Event()
         self._spread = 0
         state.jobs.before_query.append(self._pending.end_idle)
-        state.on_stop.append(self.stop)
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._threads.shutdown(wait=True, cancel_futures=True)
 
     async def handle(self, req: Request) -> Response:
         parts = req.parts
@@ -116,124 +98,58 @@ class _Room:
             self._pending.done(ticket)
             raise
 
-    def _maker(self, req: Request, ticket: Ticket, ended: threading.Event) -> Maker:
+    def _maker(self, req: Request, ticket: Ticket) -> Maker:
         place = req.node.index
-
-        def check() -> None:
-            if ended.is_set() or self._stopping.is_set() or req.is_abandoned():
-                raise _Abandoned
-
         return Maker(
             self._state.store,
             ticket.request,
             req.node.label,
             lambda size: ticket.job.moved(place, place, size),
-            check,
+            self._state.piece_size,
         )
 
     async def _multipart(self, req: Request, ticket: Ticket) -> Response:
-        loop = asyncio.get_running_loop()
-        gone = threading.Event()
-        maker = self._maker(req, ticket, gone)
-        try:
-            form = await loop.run_in_executor(
-                self._threads, lambda: Multipart(maker, ticket.job.id, str(self._state.root))
-            )
-        except _Abandoned as err:
-            raise ClientGoneError from err
-        stream = self._send_form(form, ticket)
+        folder = str(self._state.root)
+        maker = self._maker(req, ticket)
+        form = await req.run(self._state.batches, Multipart, maker, ticket.job.id, folder)
+        stream = self._send(req, ticket, form.pieces(), b"", lambda: False)
         return Response(content_type=f"multipart/mixed; boundary={form.boundary}", stream=stream)
 
-    async def _send_form(self, form: Multipart, ticket: Ticket) -> AsyncIterator[bytes]:
-        loop = asyncio.get_running_loop()
-        pieces: Iterator[bytes] = form.pieces()
+    async def _stream(self, req: Request, ticket: Ticket) -> Response:
+        maker = self._maker(req, ticket)
+        pieces = maker.pieces()
+        # Until the first piece is there an error is a response of its own; later it cuts the connection.
+        first = await req.run(self._state.batches, next, pieces)
+        stream = self._send(req, ticket, pieces, first, lambda: maker.is_done)
+        return Response(content_type=ticket.request.kind.content_type, stream=stream)
+
+    async def _send(
+        self,
+        req: Request,
+        ticket: Ticket,
+        pieces: Generator[bytes, None, None],
+        first: bytes,
+        is_done: Callable[[], bool],
+    ) -> AsyncIterator[bytes]:
+        """Send the pieces: while one is on its way the next is made, and no thread waits for the client."""
+        piece: bytes | None = first
+        ahead: asyncio.Future[bytes | None] | None = None
         try:
-            while (piece := await loop.run_in_executor(self._threads, next, pieces, None)) is not None:
-                yield piece
+            with self._state.streaming():
+                while piece is not None:
+                    ahead = None if is_done() else asyncio.ensure_future(self._next(req, pieces))
+                    yield piece
+                    piece = None if ahead is None else await ahead
         finally:
-            form.close()
+            if ahead is not None:
+                await asyncio.wait([ahead])
+                if not ahead.cancelled():
+                    ahead.exception()  # raised where it was waited for
+            pieces.close()
             self._pending.done(ticket)
 
-    async def _stream(self, req: Request, ticket: Ticket) -> Response:
-        ended = threading.Event()
-        maker = self._maker(req, ticket, ended)
-        producer = _Producer(maker, ended, req.is_abandoned, lambda: self._pending.done(ticket))
-        # Until the first piece is there an error is an answer of its own; afterwards it cuts the connection.
-        first = await producer.begin(self._threads)
-        return Response(content_type=ticket.request.kind.content_type, stream=producer.pieces(first))
-
-
-class _Producer:
-    """Makes the archive on a thread, a few pieces ahead of the client, never more."""
-
-    def __init__(
-        self,
-        maker: Maker,
-        ended: threading.Event,
-        is_abandoned: Callable[[], bool],
-        on_end: Callable[[], None],
-    ) -> None:
-        self._maker = maker
-        self._abandoned = ended
-        self._is_abandoned = is_abandoned
-        self._on_end = on_end
-        self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue()
-        self._room = threading.Semaphore(_PIECES_AHEAD)
-
-    def abandon(self) -> None:
-        """End: nobody reads any more; called on the event loop, as often as one likes."""
-        self._abandoned.set()
-        self._room.release()
-        self._queue.put_nowait(None)
-
-    async def begin(self, threads: ThreadPoolExecutor) -> bytes | None:
-        """Start, and return the first piece; None if there is none."""
-        threads.submit(self._run)
-        try:
-            return await self._next()
-        except BaseException:
-            self._abandoned.set()
-            raise
-
-    async def pieces(self, first: bytes | None) -> AsyncIterator[bytes]:
-        """Every piece."""
-        piece = first
-        try:
-            while piece is not None:
-                yield piece
-                piece = await self._next()
-        finally:
-            self.abandon()
-            self._on_end()
-
-    async def _next(self) -> bytes | None:
-        piece = await self._queue.get()
-        self._room.release()
-        if isinstance(piece, BaseException):
-            raise piece
-        return piece
-
-    def _put(self, piece: bytes | BaseException | None) -> None:
-        while not self._room.acquire(timeout=1.0):
-            if self._is_abandoned():
-                raise _Abandoned
-        if self._abandoned.is_set():
-            raise _Abandoned
-        self._loop.call_soon_threadsafe(self._queue.put_nowait, piece)
-
-    def _run(self) -> None:
-        try:
-            joined = Joined(self._put)
-            self._maker.write(joined.write)
-            joined.flush()
-            self._put(None)
-        except _Abandoned:
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._queue.put_nowait, ClientGoneError())
-        except Exception as err:  # noqa: BLE001 - raised where the answer is made
-            with contextlib.suppress(_Abandoned):
-                self._put(err)
+    async def _next(self, req: Request, pieces: Iterator[bytes]) -> bytes | None:
+        return await req.run(self._state.batches, next, pieces, None)
 
 
 def register(state: State) -> None:

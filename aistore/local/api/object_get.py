@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 # Up to here a read from the page cache costs less than a change of thread.
 _INLINE = 256 << 10
-_CHUNK = 512 << 10
-_LEAST_CHUNK = 64 << 10
-_READ_AHEAD = 32 << 20
-"""Bytes that are held for all GETs together, as long as there are not more than a thousand."""
 
 MATCH_MODES = ("regexp", "prefix", "suffix", "substr", "wdskey")
 
@@ -108,22 +104,17 @@ def bytes_response(
 
 async def _stream(req: Request, reader: ObjectReader, part: ByteRange) -> AsyncIterator[bytes]:
     state = req.state
-    state.streams += 1
-    try:
-        with reader:
-            offset, left = part
-            size = _INLINE  # more when the client is seen to read
-            while left:
-                size = max(min(size, _READ_AHEAD // state.streams), _LEAST_CHUNK)
-                data = await state.run(reader.read_at, offset, min(size, left))
-                if not data:
-                    raise LocalError(f"{reader.path}: {left} bytes are missing", status=500)
-                offset += len(data)
-                left -= len(data)
-                yield data
-                size = _CHUNK
-    finally:
-        state.streams -= 1
+    with reader, state.streaming():
+        offset, left = part
+        size = _INLINE  # more when the client is seen to read
+        while left:
+            data = await state.run(reader.read_at, offset, min(size, state.piece_size(), left))
+            if not data:
+                raise LocalError(f"{reader.path}: {left} bytes are missing", status=500)
+            offset += len(data)
+            left -= len(data)
+            size = left
+            yield data
 
 
 def _replace_checksum(headers: Headers, reader: ObjectReader, part: ByteRange) -> None:

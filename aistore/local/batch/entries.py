@@ -11,7 +11,7 @@ from aistore.local.archives import open_archive
 from aistore.local.errors import LocalError, NotFound, RangeNotSatisfiable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from aistore.local.batch.request import BatchRequest, Entry
     from aistore.local.store import ObjectReader, Store
@@ -111,7 +111,7 @@ def _slice(pieces: Iterator[bytes], start: int, size: int) -> Iterator[bytes]:
             return
 
 
-def opened(store: Store, request: BatchRequest) -> Iterator[Opened]:
+def opened(store: Store, request: BatchRequest) -> Generator[Opened, None, None]:
     """Every entry in order, those to come already open; each is closed when the next is asked for."""
     waiting: deque[Opened] = deque()
     entries = iter(request.entries)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import secrets
 import tempfile
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aistore.local import work
 from aistore.local.archives import new_archive
 from aistore.local.batch.entries import opened
 from aistore.local.batch.request import MISSING
 from aistore.local.errors import LocalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from aistore.local.batch.entries import Opened
     from aistore.local.batch.request import BatchRequest
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 MAX_SOFT_ERRORS = 8
 """Entries that may be missing in a request that goes on: the cluster's `get_batch.max_soft_errs`."""
 
-_PIECE = 256 << 10
+PIECE = 256 << 10
+"""Bytes of a piece worth sending."""
+
 _IN_MEMORY = 8 << 20
 
 
@@ -42,7 +46,11 @@ class Maker:
         request (BatchRequest): What is wanted.
         label (str): The node, for messages.
         on_entry: Called with each entry's size.
-        check: Called before each entry and each piece of one; what it raises ends the making.
+        piece_size: Bytes of each piece after the first.
+
+    Attributes:
+        sent: What became of each entry so far.
+        is_done: Whether the last piece was made.
     """
 
     def __init__(
@@ -51,28 +59,40 @@ class Maker:
         request: BatchRequest,
         label: str,
         on_entry: Callable[[int], None] = lambda _: None,
-        check: Callable[[], None] = lambda: None,
+        piece_size: Callable[[], int] = lambda: PIECE,
     ) -> None:
         self._store = store
         self._request = request
         self._label = label
         self._on_entry = on_entry
-        self._check = check
+        self._piece_size = piece_size
         self.sent: list[Sent] = []
+        self.is_done = False
 
-    def write(self, sink: Callable[[bytes], object]) -> None:
-        """Write the whole archive.
+    def pieces(self) -> Generator[bytes, None, None]:
+        """The whole archive, in pieces worth sending.
 
         Raises:
             LocalError: An entry can't be had, and the request doesn't go on without it.
         """
-        archive = new_archive(self._request.kind, sink)
-        for entry in opened(self._store, self._request):
-            self._check()
-            self._add(archive, entry)
+        joined = Joined()
+        size = PIECE
+        archive = new_archive(self._request.kind, joined.write)
+        with closing(opened(self._store, self._request)) as entries:
+            for entry in entries:
+                work.check()
+                for _ in self._add(archive, entry):
+                    if joined.size >= size:
+                        yield joined.take()
+                        size = self._piece_size()
+                if joined.size >= size:
+                    yield joined.take()
+                    size = self._piece_size()
         archive.close()
+        self.is_done = True
+        yield joined.take()
 
-    def _add(self, archive: ArchiveWriter, opened_entry: Opened) -> None:
+    def _add(self, archive: ArchiveWriter, opened_entry: Opened) -> Iterator[None]:
         name = opened_entry.entry.member_name(only_object=self._request.only_object)
         try:
             content = opened_entry.content()
@@ -84,14 +104,9 @@ class Maker:
             archive.add(f"{MISSING}/{name}", 0, ())
             self.sent.append(Sent(0, message))
             return
-        archive.add(name, content.size, self._checked(content.pieces), mtime=content.mtime)
+        yield from archive.adding(name, content.size, content.pieces, mtime=content.mtime)
         self.sent.append(Sent(content.size))
         self._on_entry(content.size)
-
-    def _checked(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        for piece in pieces:
-            self._check()
-            yield piece
 
     def _check_soft_errors(self) -> None:
         errors = 1 + sum(1 for sent in self.sent if sent.error)
@@ -115,30 +130,27 @@ class Maker:
 
 
 class Joined:
-    """Joins small writes to pieces worth sending.
+    """Small writes, held until they are worth sending.
 
-    Args:
-        sink: Takes the pieces.
+    Attributes:
+        size: Bytes held.
     """
 
-    def __init__(self, sink: Callable[[bytes], object]) -> None:
-        self._sink = sink
+    def __init__(self) -> None:
         self._held: list[bytes] = []
-        self._size = 0
+        self.size = 0
 
     def write(self, data: bytes) -> None:
         """Add bytes."""
         self._held.append(data)
-        self._size += len(data)
-        if self._size >= _PIECE:
-            self.flush()
+        self.size += len(data)
 
-    def flush(self) -> None:
-        """Send what is held."""
-        if self._size:
-            self._sink(b"".join(self._held))
-            self._held.clear()
-            self._size = 0
+    def take(self) -> bytes:
+        """The bytes held, which are the caller's from now on."""
+        data = b"".join(self._held)
+        self._held.clear()
+        self.size = 0
+        return data
 
 
 class Multipart:
@@ -157,14 +169,13 @@ class Multipart:
         # Closed by `pieces` or `close`.
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=folder)  # noqa: SIM115
         try:
-            joined = Joined(self._file.write)
-            maker.write(joined.write)
-            joined.flush()
+            for piece in maker.pieces():
+                self._file.write(piece)
         except BaseException:
             self._file.close()
             raise
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Generator[bytes, None, None]:
         """The body; the temporary file is gone when it ends."""
         with self._file as file:
             meta = json.dumps(self._maker.metadata(self._job_id), separators=(",", ":"))
@@ -174,10 +185,6 @@ class Multipart:
                 f'filename="get-batch[{self._job_id}]"\r\nContent-Type: application/octet-stream\r\n\r\n'
             ).encode("utf-8", "surrogateescape")
             file.seek(0)
-            while piece := file.read(_PIECE):
+            while piece := file.read(PIECE):
                 yield piece
             yield f"\r\n--{self.boundary}--\r\n".encode()
-
-    def close(self) -> None:
-        """Drop what is left."""
-        self._file.close()

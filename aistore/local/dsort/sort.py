@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from aistore.local.archives import new_archive, open_archive
-from aistore.local.batch.produce import Joined
+from aistore.local.batch.produce import PIECE, Joined
 from aistore.local.dsort.index import MemberRef, RecordIndex
 from aistore.local.dsort.key_map import read_key_map
 from aistore.local.dsort.keys import MAX_CONTENT_KEY, Grouper, KeyMaker, content_key
@@ -247,7 +247,7 @@ class Sorter:
                 writer.abort()
 
     def _write(self, writer: ContentWriter, number: int) -> None:
-        joined = Joined(writer.write)
+        joined = Joined()
         archive = new_archive(self._spec.output_kind, joined.write)
         sources = Sources(self._files)
         try:
@@ -256,11 +256,13 @@ class Sorter:
                     pieces = self._payload.read(ref.offset, ref.size)
                 else:
                     pieces = sources.read(ref.source, ref.offset, ref.size)
-                archive.add(ref.name, ref.size, self._checked(pieces), mtime=ref.mtime)
+                for _ in archive.adding(ref.name, ref.size, self._checked(pieces), mtime=ref.mtime):
+                    if joined.size >= PIECE:
+                        writer.write(joined.take())
         finally:
             sources.close()
         archive.close()
-        joined.flush()
+        writer.write(joined.take())
         writer.finish()
 
     def _publish(self, output: Bucket, name: str, writer: ContentWriter) -> None:

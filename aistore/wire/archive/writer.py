@@ -6,7 +6,7 @@ import struct
 import tarfile
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from aistore.errors import ErrArchiveTruncated
 from aistore.wire.archive.compression import Content, ContentSource
@@ -71,7 +71,22 @@ class ArchiveWriter:
         Raises:
             ValueError: The pieces are not `size` bytes; the archive is then unusable.
         """
-        self._writer.add(name, size, pieces, mtime)
+        for _ in self.adding(name, size, pieces, mtime=mtime):
+            pass
+
+    def adding(self, name: str, size: int, pieces: Iterable[bytes], *, mtime: int = 0) -> Iterator[None]:
+        """Add a member as `add` does, in steps: after each, what was written can be taken away.
+
+        Args:
+            name: Its name in the archive; surrogates stand for bytes that are not UTF-8.
+            size: Its exact length.
+            pieces: Its bytes.
+            mtime: When it was modified, in seconds of Unix time. Default: 0.
+
+        Raises:
+            ValueError: The pieces are not `size` bytes; the archive is then unusable.
+        """
+        return self._writer.adding(name, size, pieces, mtime)
 
     def close(self) -> None:
         """Write the archive's end."""
@@ -113,7 +128,7 @@ class _TarWriter:
             self._write(bytes(buffer[:count]))
             left -= count
 
-    def add(self, name: str, size: int, pieces: Iterable[bytes], mtime: int) -> None:
+    def adding(self, name: str, size: int, pieces: Iterable[bytes], mtime: int) -> Iterator[None]:
         info = tarfile.TarInfo(name)
         info.size, info.mtime, info.mode = size, mtime, _MODE
         if self._is_explicit:
@@ -121,6 +136,7 @@ class _TarWriter:
         self._write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
         for piece in _counted(name, size, pieces):
             self._write(piece)
+            yield
         if size % _BLOCK:
             self._write(bytes(_BLOCK - size % _BLOCK))
 
@@ -153,7 +169,7 @@ class _ZipWriter:
         self._base, self._count, self._comment = kept.base, kept.count, kept.comment
         self._directory.append(kept.directory)
 
-    def add(self, name: str, size: int, pieces: Iterable[bytes], mtime: int) -> None:
+    def adding(self, name: str, size: int, pieces: Iterable[bytes], mtime: int) -> Iterator[None]:
         raw = path_bytes(name)
         offset = self._position
         flags = _SIZES_FOLLOW | (_UTF8 if not raw.isascii() and _is_utf8(raw) else 0)
@@ -172,6 +188,7 @@ class _ZipWriter:
         for piece in _counted(name, size, pieces):
             crc = zlib.crc32(piece, crc)
             self._write(compressor.compress(piece))
+            yield
         self._write(compressor.flush())
         stored = self._position - start
         self._write(b"PK\7\10" + struct.pack("<L2Q" if is_large else "<3L", crc, stored, size))

@@ -123,6 +123,19 @@ def test_a_batch_holds_up_nobody_else(wire: Wire, streaming: bool) -> None:
     assert b"bytes" in wire.ok("GET", "/v1/ml/moss/b", batch).body
 
 
+def test_readers_of_batches_that_stall_hold_no_thread(wire: Wire) -> None:
+    wire.ok("PUT", "/v1/objects/b/wide", bytes(32 << 20))
+    request = json.dumps({"in": [{"objname": "wide"}], "mime": ".tar", "strm": True}).encode()
+    with ExitStack() as stack:
+        for _ in range(MANY):
+            moved = urlsplit(wire("GET", "/v1/ml/moss/b", request, follow=False).headers["location"])
+            sent = asking(f"http://{moved.netloc}", f"{moved.path}?{moved.query}", count=1)
+            [sock] = stack.enter_context(sent)
+            assert sock.recv(100).startswith(b"HTTP/1.1 200")
+        batch = {"in": [{"objname": "small.tgz", "archpath": "member"}], "mime": ".tar", "strm": True}
+        assert b"bytes" in wire.ok("GET", "/v1/ml/moss/b", batch).body
+
+
 def test_a_client_that_has_closed_its_half_gets_its_response(wire: Wire) -> None:
     with asking(target_of(wire), "/v1/objects/b/small.tgz?archpath=member", count=1) as [sock]:
         sock.shutdown(socket.SHUT_WR)
