@@ -84,7 +84,12 @@ def _wrap(original: Callable[..., Any]) -> Callable[..., Any]:
                 return 0  # send again at once
             if _ends_here(request_dict, operation):
                 return None
-        except Exception:  # whatever this does not understand is botocore's
+        except (
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ):  # what this does not understand is botocore's
             logger.debug("not a redirect of a cluster", exc_info=True)
         return original(self, request_dict, response, operation, **kwargs)
 

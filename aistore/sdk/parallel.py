@@ -40,7 +40,7 @@ class WorkerPool(Executor):
         self._threads: list[threading.Thread] = []
         self._is_closed = False
         # Threads end with a pool that was not shut down: they have no reference to it.
-        weakref.finalize(self, _end_threads, self._queue, self._threads).atexit = False
+        weakref.finalize(self, self._queue.put, None).atexit = False
 
     def submit(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
         """Run a call in a thread as soon as one is free, or here if no thread can be started.
@@ -74,11 +74,11 @@ class WorkerPool(Executor):
             name=f"{self._name}_{len(self._threads)}",
             daemon=True,
         )
+        self._threads.append(thread)
         try:
             thread.start()
         except RuntimeError:  # the interpreter is ending, or the system is at its limit
-            return
-        self._threads.append(thread)
+            self._threads.remove(thread)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no further calls, and end the threads after those that were submitted.
@@ -96,15 +96,11 @@ class WorkerPool(Executor):
                     break
                 if call is not None:
                     call[0].cancel()
-            _end_threads(self._queue, self._threads)
+            self._queue.put(None)
         for thread in self._threads if wait else ():
-            if thread is not threading.current_thread():  # the garbage collector runs in any thread
+            # The garbage collector runs in any thread; a signal may have come before a thread's start.
+            if thread is not threading.current_thread() and thread.is_alive():
                 thread.join()
-
-
-def _end_threads(queue: SimpleQueue[_Call | None], threads: list[threading.Thread]) -> None:
-    for _ in threads:
-        queue.put(None)
 
 
 def _work(
@@ -119,6 +115,7 @@ def _work(
             idle.release()
             call = queue.get()
         if call is None:
+            queue.put(None)  # for the next thread
             return
         _run(call)
         del call  # keeps nothing alive while this thread waits

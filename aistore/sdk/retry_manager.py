@@ -215,7 +215,8 @@ class RetryManager:
         started = time.monotonic()
         try:
             LockPoller(self._executor, self._retry_config.cold_get_conf).wait_for_unlock(request)
-        except Exception as err:  # noqa: BLE001 - looking at the lock is an aid; the GET itself tells what is wrong
+        except (SDKError, requests.exceptions.RequestException, ValueError) as err:
+            # Looking at the lock is an aid; the GET itself tells what is wrong.
             log.debug("waiting for the lock of %s failed: %s", str(request.url).partition("?")[0], err)
         return time.monotonic() - started
 

@@ -88,13 +88,10 @@ def pickle_by_value(cls: type) -> bytes:
     Raises:
         UnpicklableClass: Naming what cannot be pickled.
     """
-    import cloudpickle
-
     with _own_modules_by_value(cls):
-        try:
-            data: bytes = cloudpickle.dumps(cls)
-        except Exception as exc:
-            raise UnpicklableClass(_explain(cls, exc)) from exc
+        data, error = _dumps(cls)
+        if error is not None:
+            raise UnpicklableClass(_explain(cls, error)) from error
     return data
 
 
@@ -107,7 +104,7 @@ def check_payload_size(cls: type, payload: str) -> None:
     if len(payload) <= PAYLOAD_LIMIT:
         return
     with _own_modules_by_value(cls):
-        sizes = sorted(((_size(value), label) for label, value in _parts(cls)), reverse=True)
+        sizes = sorted(((len(_dumps(value)[0]), label) for label, value in _parts(cls)), reverse=True)
     largest = ", ".join(f"{label} ({size:,} bytes)" for size, label in sizes[:3])
     raise InvalidArgument(
         f"class {cls.__name__} is {len(payload):,} bytes long as text, and an environment variable holds "
@@ -221,23 +218,21 @@ def _free_names(value: Any) -> Iterator[tuple[str, Any]]:
             yield f"variable {name} of the enclosing function", cell.cell_contents
 
 
-def _size(value: Any) -> int:
+def _dumps(value: Any) -> tuple[bytes, Exception | None]:
+    """Pickle a value; what its own code raises is returned."""
     import cloudpickle
 
     try:
-        return len(cloudpickle.dumps(value))
-    except Exception:  # noqa: BLE001 - what cannot be pickled has no size
-        return 0
+        return cloudpickle.dumps(value), None
+    except Exception as exc:  # noqa: BLE001 - pickling runs the user's code
+        return b"", exc
 
 
 def _explain(cls: type, error: Exception) -> str:
-    import cloudpickle
-
     # Attributes are tried first when nothing that they use is at fault, so global names come before them.
     for label, value in sorted(_parts(cls), key=lambda part: part[0].startswith("attribute")):
-        try:
-            cloudpickle.dumps(value)
-        except Exception as exc:  # noqa: BLE001 - any failure is the answer
+        _, exc = _dumps(value)
+        if exc is not None:
             kind = type(value).__name__
             return f"class {cls.__name__} cannot be sent: {label} ({kind}) cannot be pickled: {exc}"
     return f"class {cls.__name__} cannot be sent: {error}"

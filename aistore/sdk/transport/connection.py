@@ -378,6 +378,9 @@ def open_connection(
     except OSError as err:
         sock.close()
         raise AISConnectionError(f"connection to {origin.netloc} lost: {describe(err)}") from err
+    except BaseException:
+        sock.close()
+        raise
 
 
 def _left(deadline: float | None) -> float | None:
@@ -418,6 +421,9 @@ def _connect_any(origin: Origin, connect: float | None, deadline: float | None) 
         except OSError as err:
             sock.close()
             last = err
+        except BaseException:
+            sock.close()
+            raise
         else:
             return sock
     where = origin.netloc

@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from aistore.sdk.errors import InvalidEndpoint
+from aistore.sdk.errors import InvalidEndpoint, SDKError
 from aistore.sdk.transport.url import Origin, parse_origin
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class Members:
             return False
         try:
             self._known |= map_origins(load())
-        except Exception as err:  # noqa: BLE001 - without a map nobody else is trusted; the call itself goes on
+        except (SDKError, ValueError, TypeError, AttributeError, RecursionError) as err:
+            # Without a map no other host is trusted; the call itself goes on.
             log.debug("no cluster map to tell whether %s is a member: %s", origin.netloc, err)
             return False
         if origin.key in self._known:

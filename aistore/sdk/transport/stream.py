@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aistore.sdk.errors import AISChunkedEncodingError, AISNetworkError, AISProtocolError, AISReadTimeout
 from aistore.sdk.transport.answer_face import AnswerFace
-from aistore.sdk.transport.connection import RECV, describe
+from aistore.sdk.transport.connection import RECV, DeadConnectionError, describe
 from aistore.wire.http1.chunked import ChunkedDecoder
 from aistore.wire.http1.content_encoding import decode, is_coded
 from aistore.wire.http1.parse import CHUNKED, UNTIL_CLOSE, MalformedMessageError, ResponseHead
@@ -67,7 +67,6 @@ class BodyReader(AnswerFace):
         deadline: float | None = None,
         received: Callable[[int], None] | None = None,
     ) -> None:
-        self._conn: Connection | None = conn
         self._pool = pool
         self._head = head
         self._url = url
@@ -82,6 +81,7 @@ class BodyReader(AnswerFace):
         self._pos = 0
         self._ended = False
         self._watcher: Watcher | None = None
+        self._conn: Connection | None = conn  # last: with it, there is something to close
         if length == 0:
             self._finish()
 
@@ -353,8 +353,12 @@ class BodyReader(AnswerFace):
             raise self._failed(self._timed_out()) from err
         except OSError as err:
             raise self._failed(AISChunkedEncodingError(f"{self._so_far()}: {describe(err)}")) from err
-        except Exception as err:  # the connection was closed meanwhile, or belongs to the parent process
+        except (DeadConnectionError, ValueError) as err:  # closed meanwhile, or the parent process's
             raise self._failed(AISChunkedEncodingError(f"{self._so_far()}: {err}")) from err
+        except BaseException:
+            # A signal handler raised it: what was received may be lost, so nothing more can be read.
+            self._failed(AISChunkedEncodingError(self._so_far()))
+            raise
 
     def _timed_out(self) -> AISReadTimeout:
         what = "no more of the body"

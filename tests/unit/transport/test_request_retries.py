@@ -21,6 +21,7 @@ from aistore.sdk.errors import (
     ErrObjNotFound,
     ErrServerFailure,
     ErrTooManyRequests,
+    Timeout,
 )
 from aistore.sdk.retry_config import NETWORK_RETRY_EXCEPTIONS, ColdGetConf, RetryConfig
 from aistore.sdk.retry_manager import _as_urllib3, _Attempt, _cold_get
@@ -415,7 +416,6 @@ def test_warm_get_asks_for_no_lock(peers, rc, monkeypatch):
 
 
 def test_lock_that_is_never_freed(peers, rc, monkeypatch):
-    from aistore.sdk.errors import Timeout
     from aistore.sdk.lock_poller import LockPoller
 
     clock = Clock()
@@ -435,7 +435,7 @@ def test_looking_at_the_lock_is_only_an_aid(peers, rc, monkeypatch):
     monkeypatch.setattr("aistore.sdk.retry_manager.next_pause", lambda *_, **__: 0.0)
 
     def fail(*args):
-        raise RuntimeError
+        raise Timeout("the lock")
 
     monkeypatch.setattr("aistore.sdk.lock_poller.LockPoller.wait_for_unlock", fail)
     gate = threading.Event()

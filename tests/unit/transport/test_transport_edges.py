@@ -539,7 +539,7 @@ def test_a_cluster_map_that_cannot_be_had_trusts_nobody():
     members = Members(parse_origin("http://a:1"))
 
     def load():
-        raise OSError
+        raise AISConnectionError("refused")
 
     assert members.trusts(parse_origin("http://a:1"), load)
     assert not members.trusts(parse_origin("http://b:1"), load)
