@@ -9,9 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from aistore.local.errors import LocalClusterError
+from aistore.wire.serialization import encode_json
 
 if TYPE_CHECKING:
     from aistore.local.api.request import Request
@@ -68,7 +67,7 @@ class AccessLog:
             line["cut"] = True
         # A full disk, or a reader that went away, must not fail requests.
         with contextlib.suppress(OSError):
-            os.write(self._fd, msgspec.json.encode(line) + b"\n")
+            os.write(self._fd, encode_json(line) + b"\n")
 
     def close(self) -> None:
         """Close the file."""

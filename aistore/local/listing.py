@@ -19,7 +19,6 @@ MAX_PAGE_BYTES = 16 << 20
 """Bytes of names and metadata in a page: a page with long ones has fewer entries than asked for."""
 
 _BATCH = 1000
-_RAW_TOKEN = "\x01hex:"  # noqa: S105 - begins a continuation token for a name that isn't UTF-8
 
 
 class Flag(IntFlag):
@@ -96,7 +95,7 @@ class Page(NamedTuple):
 
 def list_page(state: State, bucket: Bucket, query: Query) -> Page:
     """One page. A full page has a token even if nothing remains, as on the cluster."""
-    after = _decode_token(query.after)
+    after = query.after
     unreadable: list[str] = []
     if query.flags & Flag.ARCH_DIR:
         from aistore.local.listing_archives import with_members
@@ -116,32 +115,8 @@ def list_page(state: State, bucket: Bucket, query: Query) -> Page:
         last = name
         size += len(name) + len(entry.custom)
         if len(entries) == query.limit or size > MAX_PAGE_BYTES:
-            return Page(entries, _encode_token(last), unreadable)
+            return Page(entries, last, unreadable)
     return Page(entries, "", unreadable)
-
-
-def _encode_token(name: str) -> str:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return _RAW_TOKEN + encode_name(name).hex()
-    return name
-
-
-def _decode_token(token: str) -> str:
-    if token.startswith(_RAW_TOKEN):
-        try:
-            return decode_name(bytes.fromhex(token[len(_RAW_TOKEN) :]))
-        except ValueError:
-            return token
-    return token
-
-
-def text(name: str) -> str:
-    """A name that can be encoded: what isn't UTF-8 is replaced."""
-    if name.isascii():
-        return name
-    return encode_name(name).decode("utf-8", "replace")
 
 
 class Formatter:
@@ -166,10 +141,10 @@ class Formatter:
             flags |= EntryFlag.CHUNKED.value
         size = meta.size if self._size else 0
         if self._minimal:
-            return Entry(text(meta.name), size=size, flags=flags)
+            return Entry(meta.name, size=size, flags=flags)
         props = self._query.props
         return Entry(
-            text(meta.name),
+            meta.name,
             checksum=meta.cksum if "checksum" in props else "",
             atime=format_go(meta.atime, self._query.time_format) if "atime" in props else "",
             version=str(meta.version) if meta.version and "version" in props else "",
@@ -221,7 +196,7 @@ def _directory(state: State, bucket: Bucket, query: Query, after: str) -> Iterat
             folder = raw[: slash + 1]
             name = decode_name(folder)
             if not query.flags & Flag.NO_DIRS:
-                yield name, Entry(text(name), flags=EntryFlag.DIRECTORY.value)
+                yield name, Entry(name, flags=EntryFlag.DIRECTORY.value)
             start = prefix_end(folder)
             break
         else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aistore.local.archives import open_archive
 from aistore.local.catalog.objects import encode_name
 from aistore.local.errors import LocalError, NotFound
-from aistore.local.listing import Entry, EntryFlag, Formatter, Query, text
+from aistore.local.listing import Entry, EntryFlag, Formatter, Query
 from aistore.wire.archive.formats import by_name
 
 if TYPE_CHECKING:
@@ -67,6 +67,6 @@ def _members(
     for member, size in index.listed:
         name = f"{meta.name}/{member}"
         if name.startswith(prefix) and encode_name(name) > last:
-            yield name, Entry(text(name), size=size, flags=_MEMBER)
+            yield name, Entry(name, size=size, flags=_MEMBER)
     if index.fault:
         unreadable.append(meta.name)

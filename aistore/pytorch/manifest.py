@@ -16,6 +16,7 @@ from aistore.sdk.bck.urls import object_at
 from aistore.sdk.errors import ErrObjNotFound, InvalidArgument
 from aistore.sdk.models.prepare import prepared
 from aistore.sdk.polling import poll
+from aistore.wire.serialization import decode_json, encode_json
 
 if TYPE_CHECKING:
     from aistore.sdk.obj.object import Object
@@ -69,7 +70,7 @@ class AnyManifest(ABC):
             InvalidArgument: The listing is of something else (also a `ValueError`).
             Timeout: Another process has been listing for ten minutes.
         """
-        content = self._read(lambda: msgspec.json.encode(_Content(sources, make())), is_first)
+        content = self._read(lambda: encode_json(_Content(sources, make())), is_first)
         if content.sources != sources:
             raise InvalidArgument(
                 f"manifest {self.path!r} is of {', '.join(content.sources)}, not of {', '.join(sources)}: "
@@ -84,7 +85,7 @@ class AnyManifest(ABC):
             sources: What it is of.
             rows: The listing.
         """
-        self._write(msgspec.json.encode(_Content(sources, rows)))
+        self._write(encode_json(_Content(sources, rows)))
 
     @abstractmethod
     def clear(self) -> None:
@@ -122,7 +123,7 @@ class FileManifest(AnyManifest):
             if content is None:
                 data = make()
                 _replace(file, data)
-                content = msgspec.json.decode(data, type=prepared(_Content))
+                content = decode_json(data, prepared(_Content))
         return content
 
     def _write(self, data: bytes) -> None:
@@ -213,9 +214,10 @@ def _remove(path: str, pid: int) -> None:
 
 def _decode(data: bytes) -> _Content | None:
     try:
-        return msgspec.json.decode(data, type=prepared(_Content))
+        content: _Content = decode_json(data, prepared(_Content))
     except msgspec.MsgspecError:
         return None
+    return content
 
 
 def _replace(file: BinaryIO, data: bytes) -> None:

@@ -10,6 +10,7 @@ from aistore.sdk.const import HEADER_CONTENT_TYPE, MSGPACK_CONTENT_TYPE
 from aistore.sdk.errors import ErrInvalidResponse
 from aistore.sdk.models.base import decode_hook
 from aistore.sdk.models.prepare import prepared
+from aistore.wire.serialization import decode_json, decode_msgpack
 
 if TYPE_CHECKING:
     import requests
@@ -37,12 +38,13 @@ def decode_answer(res_model: type[T], resp: requests.Response) -> T:
 def _decode_body(res_model: type[T], resp: requests.Response) -> T:
     try:
         if resp.headers.get(HEADER_CONTENT_TYPE) == MSGPACK_CONTENT_TYPE:
-            return _decode_msgpack(res_model, resp.content)
+            packed = decode_msgpack(resp.content, prepared(res_model), dec_hook=decode_hook, strict=False)
+            return cast("T", packed)
         if not isinstance(res_model, type(msgspec.Struct)) and hasattr(res_model, "model_validate_json"):
             foreign: Any = res_model
             return cast("T", foreign.model_validate_json(resp.text))
         text = resp.content if isinstance(resp.content, bytes) else resp.text
-        return msgspec.json.decode(text, type=prepared(res_model), dec_hook=decode_hook, strict=False)
+        return cast("T", decode_json(text, prepared(res_model), dec_hook=decode_hook, strict=False))
     except (msgspec.MsgspecError, ValueError, RecursionError) as err:
         request = getattr(resp, "request", None)
         name = getattr(res_model, "__name__", str(res_model))
@@ -51,15 +53,3 @@ def _decode_body(res_model: type[T], resp: requests.Response) -> T:
             method=str(getattr(request, "method", None) or ""),
             url=str(getattr(resp, "url", None) or ""),
         ) from err
-
-
-def _decode_msgpack(res_model: type[T], data: bytes) -> T:
-    try:
-        return msgspec.msgpack.decode(data, type=prepared(res_model), dec_hook=decode_hook, strict=False)
-    except (
-        UnicodeDecodeError,
-        msgspec.DecodeError,
-    ):  # msgspec 0.20 to 0.22, 0.23: an object's name is not UTF-8
-        from aistore.sdk.msgpack import decode_lenient
-
-        return msgspec.convert(decode_lenient(data), prepared(res_model), dec_hook=decode_hook, strict=False)

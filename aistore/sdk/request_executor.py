@@ -259,12 +259,13 @@ def encode_json(value: Any) -> bytes:
         value: Plain data, or models.
 
     Raises:
+        InvalidArgument: A text has a surrogate that stands for no byte.
         InvalidArgumentType: It has something that JSON has not.
     """
-    import msgspec  # slow to import: a program that only moves bytes needs none
+    from aistore.wire import serialization  # slow to import: a program that only moves bytes needs none
 
     try:
-        return msgspec.json.encode(value)
+        return serialization.encode_json(value)
     except TypeError as err:
         raise InvalidArgumentType(f"cannot be sent as JSON: {err}") from err
 

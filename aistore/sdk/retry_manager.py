@@ -61,7 +61,16 @@ class RetryManager:
 
             retry_config = RetryConfig.default()
         self._retry_config = retry_config
-        self.budget = Budget()
+        self._budget = Budget()
+
+    @property
+    def budget(self) -> Budget:
+        """How long and how often the default policy tries a request."""
+        return self._budget
+
+    @budget.setter
+    def budget(self, budget: Budget) -> None:
+        self._budget = budget
 
     @property
     def retry_config(self) -> RetryConfig:
@@ -140,7 +149,7 @@ class RetryManager:
             )
             time.sleep(pause)
             # What waiting for a lock took does not count: the server was busy with this very object.
-            attempt.kwargs["deadline"] = first_failure + waited + self.budget.total
+            attempt.kwargs["deadline"] = first_failure + waited + self._budget.total
 
     def _pause(
         self, attempt: _Attempt, cause: Cause | None, answer: requests.Response | None, elapsed: float
@@ -152,7 +161,7 @@ class RetryManager:
             elapsed,
             idempotent=attempt.idempotent,
             retry_after=parse_retry_after(answer.headers.get("Retry-After")) if answer is not None else None,
-            budget=self.budget,
+            budget=self._budget,
             random=random.random,
         )
         total = attempt.kwargs.get("total")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scripted import Answer, scripted
 
 from aistore.sdk.bucket import Bucket
-from aistore.sdk.msgpack import decode_lenient
+from aistore.wire.msgpack import decode_lenient
 
 NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.integers(-200, 70_000) | st.floats(allow_nan=False)
 VALUES = st.recursive(

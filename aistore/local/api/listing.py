@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from aistore.local.api.response import JSON_TYPE, Response
+from aistore.local.catalog.objects import encode_name
 from aistore.local.errors import InvalidRequest
 from aistore.local.listing import Entry, Flag, Page, Query, list_page
 from aistore.local.names import check_prefix
 from aistore.local.nodes import new_id
 from aistore.sdk.models.prepare import prepared
 from aistore.wire.archive.unreadable import HEADER_UNREADABLE, unreadable_header
+from aistore.wire.serialization import encode_json, encode_msgpack
 
 if TYPE_CHECKING:
     from aistore.local.api.request import ActionMsg, Request
@@ -112,7 +114,7 @@ def _query(bucket: Bucket, lst: ListMsg) -> Query:
     props = {prop.strip() for prop in (lst.props or "").split(",") if prop.strip()}
     return Query(
         prefix=prefix,
-        after=max(lst.start_after or "", lst.continuation_token or ""),
+        after=max(lst.start_after or "", lst.continuation_token or "", key=encode_name),
         limit=min(size, MAX_PAGE),
         flags=bits,
         props=_effective_props(props, bits),
@@ -141,7 +143,7 @@ def _json(uuid: str, page: Page) -> bytes:
 
     entries = [convert(entry) for entry in page.entries] or None
     answer = {"uuid": uuid, "continuation_token": page.token, "entries": entries, "flags": 0}
-    return msgspec.json.encode(answer) + b"\n"
+    return encode_json(answer) + b"\n"
 
 
 def _pack(uuid: str, page: Page) -> bytes:
@@ -151,6 +153,4 @@ def _pack(uuid: str, page: Page) -> bytes:
         )
 
     entries = [convert(entry) for entry in page.entries]
-    return msgspec.msgpack.encode(
-        {"UUID": uuid, "ContinuationToken": page.token, "Entries": entries, "Flags": 0}
-    )
+    return encode_msgpack({"UUID": uuid, "ContinuationToken": page.token, "Entries": entries, "Flags": 0})

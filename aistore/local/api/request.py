@@ -18,6 +18,7 @@ from aistore.local.names import make_bck
 from aistore.local.work import AbandonedError, until
 from aistore.sdk.models.prepare import prepared
 from aistore.wire.query import parse_query
+from aistore.wire.serialization import decode_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -299,7 +300,7 @@ class Request:
         try:
             if not body.strip():
                 raise msgspec.DecodeError("EOF")
-            return msgspec.json.decode(body, type=prepared(type))
-        except (msgspec.DecodeError, UnicodeDecodeError) as err:
+            return decode_json(body, prepared(type))
+        except msgspec.DecodeError as err:
             message = f"{self.node.label}: failed to unmarshal [*{kind}] ({self.method}), err: {err}"
             raise InvalidRequest(message) from err

@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+from aistore.wire.serialization import encode_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -65,9 +65,7 @@ def json_response(
     value: Any, *, status: int = 200, content_type: str = JSON_TYPE, newline: bool = True
 ) -> Response:
     """A value as JSON, with the line feed that the cluster ends its JSON with."""
-    return Response(
-        status, msgspec.json.encode(value) + (b"\n" if newline else b""), content_type=content_type
-    )
+    return Response(status, encode_json(value) + (b"\n" if newline else b""), content_type=content_type)
 
 
 def text_response(text: str, *, status: int = 200) -> Response:

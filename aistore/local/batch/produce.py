@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import tempfile
 from contextlib import closing
@@ -13,6 +12,7 @@ from aistore.local.archives import new_archive
 from aistore.local.batch.entries import opened
 from aistore.local.batch.request import MISSING
 from aistore.local.errors import LocalError
+from aistore.wire.serialization import encode_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -178,7 +178,7 @@ class Multipart:
     def pieces(self) -> Generator[bytes, None, None]:
         """The body; the temporary file is gone when it ends."""
         with self._file as file:
-            meta = json.dumps(self._maker.metadata(self._job_id), separators=(",", ":"))
+            meta = encode_json(self._maker.metadata(self._job_id)).decode("utf-8", "surrogateescape")
             yield (
                 f'--{self.boundary}\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n{meta}\n'
                 f'\r\n--{self.boundary}\r\nContent-Disposition: form-data; name="archive"; '

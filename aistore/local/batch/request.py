@@ -15,6 +15,7 @@ from aistore.local.names import check_object_name, make_bck, parse_uname
 from aistore.sdk.models.prepare import prepared
 from aistore.wire.archive.formats import Format
 from aistore.wire.archive.members import is_member_path
+from aistore.wire.serialization import decode_json
 
 if TYPE_CHECKING:
     from aistore.local.catalog import Bucket, Catalog
@@ -92,8 +93,8 @@ def named_buckets(body: bytes, default: Bck | None) -> set[Bck]:
 def _decode(body: bytes) -> _Message:
     check_values(body)
     try:
-        message: _Message = msgspec.json.decode(body, type=prepared(_Message))
-    except (msgspec.DecodeError, UnicodeDecodeError) as err:
+        message: _Message = decode_json(body, prepared(_Message))
+    except msgspec.DecodeError as err:
         raise InvalidRequest(f"moss: invalid request: {err}") from err
     return message
 

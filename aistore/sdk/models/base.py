@@ -12,6 +12,7 @@ import msgspec
 
 from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.models.prepare import prepared
+from aistore.wire.serialization import decode_json, encode_json
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -89,8 +90,9 @@ def _defaults(cls: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _to_json(value: Any, indent: int | None) -> str:
-    text = msgspec.json.encode(value)
-    return (text if indent is None else msgspec.json.format(text, indent=indent)).decode()
+    text = encode_json(value)
+    found = text if indent is None else msgspec.json.format(text, indent=indent)
+    return found.decode("utf-8", "surrogateescape")
 
 
 class ModelField(NamedTuple):
@@ -260,7 +262,7 @@ class Model(_Struct):
 
 def _from_json(data: str | bytes) -> Any:
     try:
-        return msgspec.json.decode(data)
+        return decode_json(data)
     except msgspec.DecodeError as err:
         raise InvalidArgument(f"not JSON: {err}") from err
 

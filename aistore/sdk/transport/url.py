@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, quote_plus, urlsplit
 
-from aistore.sdk.errors import InvalidArgumentType, InvalidEndpoint
+from aistore.sdk.errors import InvalidArgument, InvalidArgumentType, InvalidEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -182,12 +182,19 @@ def encode_params(params: Mapping[str, Any]) -> str:
         if value is None:
             continue
         values = value if isinstance(value, (list, tuple, set)) else (value,)
-        key = quote_plus(name)
+        key = _quote(name)
         texts = (one if isinstance(one, (str, bytes)) else str(one) for one in values if one is not None)
-        out.extend(f"{key}={quote_plus(text)}" for text in texts)
+        out.extend(f"{key}={_quote(text)}" for text in texts)
     return "&".join(out)
 
 
 @lru_cache(maxsize=1024)
 def _encode_texts(items: tuple[tuple[str, str], ...]) -> str:
-    return "&".join([f"{quote_plus(name)}={quote_plus(value)}" for name, value in items])
+    return "&".join([f"{_quote(name)}={_quote(value)}" for name, value in items])
+
+
+def _quote(text: str | bytes) -> str:
+    try:
+        return quote_plus(text, errors="surrogateescape") if isinstance(text, str) else quote_plus(text)
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"text cannot be encoded as UTF-8: {text[:128]!r}") from None

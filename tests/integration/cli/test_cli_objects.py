@@ -9,6 +9,7 @@ from archives import tar_of
 from aistore._files import Part, is_part
 
 ODD_NAMES = ["with space", "-dash", "new\nline", "q?x#y%25", "esc\x1b[31mred", "dir/é 猫", "a&b;c"]
+ODD_NAMES += ["raw\udcff/x\udc80"]
 
 
 def names(bucket, prefix=""):
@@ -38,7 +39,7 @@ def test_names_of_every_kind_come_and_go(aistore, bucket, uri):
     """What `ls` prints can be given to every other command."""
     for name in ODD_NAMES:
         path = aistore.folder / os.path.basename(name)
-        path.write_bytes(name.encode())
+        path.write_bytes(os.fsencode(name))
         aistore("put", "--", path.name, f"{uri}/{name}")
         path.unlink()
     assert names(bucket) == sorted(ODD_NAMES)
@@ -47,7 +48,7 @@ def test_names_of_every_kind_come_and_go(aistore, bucket, uri):
     assert aistore("cat", *(f"{uri}/{name}" for name in ODD_NAMES)) == "".join(ODD_NAMES)
     aistore("get", "-r", uri, "back")
     for name in ODD_NAMES:
-        assert (aistore.folder / "back" / name).read_bytes() == name.encode()
+        assert (aistore.folder / "back" / name).read_bytes() == os.fsencode(name)
     aistore("rm", *(f"{uri}/{name}" for name in ODD_NAMES))
     assert names(bucket) == []
 

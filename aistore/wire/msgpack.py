@@ -1,13 +1,17 @@
 """MessagePack whose texts are not all UTF-8: object names are bytes, and listings have them as they are.
 
-`msgspec` refuses such texts. This decoder is for the few answers that have one: every text becomes a `str`
-with a lone surrogate for each byte that is not UTF-8, as `os.fsdecode` makes them.
+`msgspec` refuses such texts. This is for the few messages that have one: in memory every text is a `str` with
+a lone surrogate for each byte that is not UTF-8, as `os.fsdecode` makes them.
 """
 
 from __future__ import annotations
 
 import struct
 from typing import Any
+
+import msgspec
+
+from aistore.errors import InvalidArgument
 
 _NUMBERS = {0xCA: ">f", 0xCB: ">d", 0xCC: ">B", 0xCD: ">H", 0xCE: ">I", 0xCF: ">Q"}
 _NUMBERS |= {0xD0: ">b", 0xD1: ">h", 0xD2: ">i", 0xD3: ">q"}
@@ -32,6 +36,48 @@ def decode_lenient(data: bytes) -> Any:
     if reader.position != len(data):
         raise ValueError(f"{len(data) - reader.position} bytes follow the value")
     return value
+
+
+def encode_lenient(value: Any) -> bytes:
+    """Encode plain data.
+
+    Args:
+        value: Lists, maps with texts as keys, texts, numbers, truth values and `None`.
+
+    Raises:
+        InvalidArgument: A text has a surrogate that stands for no byte (also a `ValueError`).
+    """
+    pieces: list[bytes] = []
+    _write(value, pieces)
+    return b"".join(pieces)
+
+
+def _write(value: Any, pieces: list[bytes]) -> None:
+    if isinstance(value, str):
+        try:
+            text = value.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            raise InvalidArgument(f"text cannot be encoded as UTF-8: {value[:128]!r}") from None
+        pieces += [_head(len(text), 0xA0, 32, _TEXTS), text]
+    elif isinstance(value, dict):
+        pieces.append(_head(len(value), 0x80, 16, _MAPS))
+        for key, item in value.items():
+            _write(key, pieces)
+            _write(item, pieces)
+    elif isinstance(value, (list, tuple)):
+        pieces.append(_head(len(value), 0x90, 16, _LISTS))
+        for item in value:
+            _write(item, pieces)
+    else:
+        pieces.append(msgspec.msgpack.encode(value))
+
+
+def _head(size: int, fixed: int, fixed_end: int, forms: dict[int, str]) -> bytes:
+    """Return what begins a text, list or map of a size, in its shortest form."""
+    if size < fixed_end:
+        return bytes([fixed | size])
+    kind = next(kind for kind, form in forms.items() if size < 1 << 8 * struct.calcsize(form))
+    return bytes([kind]) + struct.pack(forms[kind], size)
 
 
 class _Reader:
