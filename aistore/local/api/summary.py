@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -30,34 +30,43 @@ class _SummaryMsg(msgspec.Struct):
     dont_add_remote: bool = False
 
 
+class _Made(NamedTuple):
+    """A summary, of one bucket unless `bucket_id` is None."""
+
+    bucket_id: int | None
+    summaries: list[dict[str, Any]]
+
+
 class Summaries:
     """Summaries that were made and not yet forgotten."""
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._made: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
+        self._made: OrderedDict[str, _Made] = OrderedDict()
 
-    async def begin(self, buckets: list[Bucket], prefix: str) -> str:
-        """Make a summary; returns its ID."""
-        made = await self._state.run(lambda: [self._summary(bucket, prefix) for bucket in buckets])
+    async def begin(self, bucket: Bucket | None, prefix: str) -> str:
+        """Make a summary of a bucket, or of all; returns its ID."""
+        buckets = [bucket] if bucket is not None else self._state.catalog.buckets.all()
+        made = await self._state.run(lambda: [self._summary(one, prefix) for one in buckets])
         summary_id = new_id()
-        self._made[summary_id] = made
+        self._made[summary_id] = _Made(bucket.id if bucket is not None else None, made)
         while len(self._made) > _KEPT:
             self._made.popitem(last=False)
         return summary_id
 
-    def get(self, summary_id: str) -> list[dict[str, Any]]:
-        """A summary by its ID.
+    def get(self, summary_id: str, bucket: Bucket | None) -> list[dict[str, Any]]:
+        """A summary by its ID, of the bucket that it is asked of: the permission is for that one.
 
         Raises:
             InvalidRequest: Not an ID.
-            LocalError: 404, an unknown one.
+            LocalError: 404, an unknown one, or another bucket's.
         """
         if len(summary_id) < _MIN_ID:
             raise InvalidRequest(f'summary-bck: invalid UUID "{summary_id}"')
-        if summary_id not in self._made:
+        made = self._made.get(summary_id)
+        if made is None or made.bucket_id != (bucket.id if bucket is not None else None):
             raise LocalError(f"x-summary-bck[{summary_id}] does not exist", status=404, tcode="ErrNotFound")
-        return self._made[summary_id]
+        return made.summaries
 
     def _summary(self, bucket: Bucket, prefix: str) -> dict[str, Any]:
         count, least, most, total = self._state.catalog.objects.totals(bucket.id, prefix)
@@ -87,18 +96,17 @@ class Summaries:
         except msgspec.ValidationError as err:
             raise InvalidRequest(f"{req.node.label}: failed to unmarshal summary-bck, err: {err}") from err
         if asked.uuid:
-            return json_response(self.get(asked.uuid), content_type=TEXT_TYPE)
-        buckets = [bucket] if bucket is not None else self._state.catalog.buckets.all()
-        return text_response(await self.begin(buckets, asked.prefix), status=202)
+            return json_response(self.get(asked.uuid, bucket), content_type=TEXT_TYPE)
+        return text_response(await self.begin(bucket, asked.prefix), status=202)
 
     async def head(self, req: Request, bucket: Bucket, prefix: str) -> Response:
         """Answer `HEAD /v1/buckets/B[/PREFIX]?bsumm_remote=`."""
         props = ("Ais-Bucket-Props", msgspec.json.encode(bucket.props).decode())
         summary_id = req.query.get("uuid", "")
         if not summary_id:
-            summary_id = await self.begin([bucket], prefix)
+            summary_id = await self.begin(bucket, prefix)
             return Response(202, headers=[props, ("Ais-Xaction-Id", summary_id)])
-        summary = {**self.get(summary_id)[0], "is_present": True}
+        summary = {**self.get(summary_id, bucket)[0], "is_present": True}
         job = ("Ais-Xaction-Id", summary_id)
         return Response(headers=[props, job, ("Ais-Bucket-Summ", msgspec.json.encode(summary).decode())])
 

@@ -81,7 +81,8 @@ class _ShardSummaries:
         if not job_id:
             return text_response(await req.state.run(self._begin, req.state, bucket, value), status=202)
         job = req.state.jobs.get(str(job_id))
-        if job is None or job.kind != msg.action:
+        # The permission is for this bucket, not for that of any job.
+        if job is None or job.kind != msg.action or job.bck != bucket.bck:
             raise NotFound(f"{msg.action} job {job_id} does not exist")
         if job.is_running:
             return Response(202)

@@ -211,6 +211,83 @@ def test_without_a_token_there_is_nothing(stage: Site, name: str) -> None:
     assert stage.ask("HEAD", "/v1/objects/b/victim").status == 200
 
 
+@pytest.fixture(scope="module")
+def spoiled(site: Site) -> dict[str, str]:
+    """Tokens of admins that are worth nothing, each for a reason of its own."""
+    role = [{"name": "Admin"}]
+
+    def made(name: str, expires_in: int | None = None) -> str:
+        assert site.manage("POST", "/v1/users", {"id": name, "pass": "pw", "roles": role}).status == 200
+        return site.login(name, "pw", expires_in)
+
+    tokens = {
+        "expired": made("expired", 1),
+        "revoked": made("revoked"),
+        "removed": made("removed"),
+        "password": made("password"),
+    }
+    assert site.authn("DELETE", "/v1/tokens", {"token": tokens["revoked"]}).status == 200
+    assert site.manage("DELETE", "/v1/users/removed").status == 200
+    assert site.manage("PUT", "/v1/users/password", {"pass": "another"}).status == 200
+    head, claims, signature = site.admin_token.split(".")
+    tokens["changed"] = f"{head}.{claims[:-2]}AA.{signature}"
+    none = base64.urlsafe_b64encode(json.dumps({"alg": "none"}).encode()).rstrip(b"=").decode()
+    tokens["unsigned"] = f"{none}.{claims}."
+    with LocalCluster(auth=True) as other:
+        tokens["of another cluster"] = Site(other).admin_token
+    deadline = time.monotonic() + 20
+    while site.ask("GET", "/v1/buckets", token=tokens["expired"]).status == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return tokens
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_spoiled_tokens_are_worth_nothing(stage: Site, spoiled: dict[str, str], name: str) -> None:
+    for why, token in spoiled.items():
+        answer = _ask(stage, OPS[name], token)
+        assert answer.status == 401, (why, answer)
+        assert token.encode() not in answer.body
+    assert stage.ask("HEAD", "/v1/objects/b/victim").status == 200
+
+
+SERVICE = [
+    ("GET", "/v1/users", None),
+    ("POST", "/v1/users", {"id": "planted", "pass": "pw", "roles": [{"name": "Admin"}]}),
+    ("GET", "/v1/users/admin", None),
+    ("PUT", "/v1/users/admin", {"pass": "mine"}),
+    ("PUT", "/v1/users/{self}", {"roles": [{"name": "Admin"}]}),
+    ("DELETE", "/v1/users/admin", None),
+    ("DELETE", "/v1/users/{self}", None),
+    ("GET", "/v1/roles/Admin", None),
+    ("POST", "/v1/roles", {"name": "planted", "admin": True}),
+    ("PUT", "/v1/roles/{self}", {"name": "{self}", "admin": True}),
+    ("DELETE", "/v1/roles/{self}", None),
+    ("POST", "/v1/clusters", {"id": "planted", "alias": "planted"}),
+    ("PUT", "/v1/clusters/planted", {"id": "planted", "alias": "planted"}),
+    ("DELETE", "/v1/clusters/planted", None),
+    ("GET", "/v1/daemon", None),
+    ("PUT", "/v1/daemon", {"auth": {"expiration_time": "1h"}}),
+    ("POST", "/v1/rotate-key", None),
+]
+
+
+@pytest.mark.parametrize(("method", "target", "body"), SERVICE, ids=[f"{m} {t}" for m, t, _ in SERVICE])
+def test_accounts_are_for_admins(
+    stage: Site, spoiled: dict[str, str], method: str, target: str, body: Any
+) -> None:
+    token = stage.user((1 << 17) - 1)  # everything but ADMIN
+    own = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))["sub"]
+    sent = json.loads(json.dumps(body).replace("{self}", own))
+    target = target.replace("{self}", own)
+    assert stage.authn(method, target, sent).status == 401
+    for used in (token, *spoiled.values()):
+        answer = stage.manage(method, target, sent, used)
+        assert answer.status == 401, answer
+    assert stage.manage("GET", "/v1/users/planted").status == 404
+    assert stage.login(*stage.admin)
+
+
 def test_errors_of_s3_are_of_its_form(stage: Site) -> None:
     answer = stage.wire("GET", "/s3/b/o")
     assert answer.headers["content-type"] == "application/xml"
@@ -226,7 +303,8 @@ def test_only_health_is_open(stage: Site) -> None:
         assert stage.wire("GET", "/v1/health", base=base).status == 200
     for target in stage.targets:
         assert stage.wire("GET", "/v1/daemon?what=smap", base=target).status == 401
-        assert stage.wire("GET", "/metrics", base=target).status == 401
+        for path in ("/metrics", "/metrics/etl/_object", "/metrics/etl/_object/e/s/ais/@%23/b/o"):
+            assert stage.wire("GET", path, base=target).status == 401
     # A token in the query counts for S3 only.
     assert stage.wire("GET", f"/v1/buckets?X-Amz-Security-Token={stage.admin_token}").status == 401
 
@@ -238,6 +316,25 @@ def test_names_of_buckets_cannot_be_probed(stage: Site) -> None:
             assert stage.wire(method, target).status == 401
             assert stage.ask(method, target, token=nobody).status == 403
     assert stage.ask("GET", "/v1/objects/no-such-bucket/o").status == 404
+
+
+@pytest.mark.parametrize("action", ["summary-bck", "summary-shard"])
+def test_results_are_told_to_those_who_may_read_their_bucket(stage: Site, action: str) -> None:
+    """Who knows the ID of a job on another bucket does not get its result by way of the own one."""
+    reader = stage.user(b=int(A.OBJ_LIST | A.BCK_HEAD))
+    made = stage.ok("GET", "/v1/buckets/dst", post(action, {})).body.decode()
+    again = post(action, {"uuid": made})
+    for bucket, token, statuses in (
+        ("dst", None, {200, 202}),
+        ("dst", reader, {403}),
+        ("b", reader, {404}),
+        ("b", None, {404}),
+    ):
+        answer = stage.ask("GET", f"/v1/buckets/{bucket}", again, token)
+        assert answer.status in statuses, (bucket, answer)
+    if action == "summary-bck":
+        target = f"/v1/buckets/b?bsumm_remote=true&uuid={made}"
+        assert stage.ask("HEAD", target, token=reader).status == 404
 
 
 # Requests in which the bucket NAME is named by the way, by a user who may use `b` only.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -18,6 +20,7 @@ from wire import Wire
 
 from aistore.local import LocalCluster
 from aistore.local.errors import LocalClusterError
+from aistore.local.s3 import signature
 
 PASSWORD_FILE = "authn-password"
 
@@ -78,6 +81,67 @@ def test_names_and_metadata_add_no_header(wire: Wire) -> None:
                 break
             location = head.partition(b"\r\nLocation: ")[2].partition(b"\r\n")[0].decode()
             url, target = location, location.partition(urlsplit(location).netloc)[2]
+
+
+# ---- bodies of signed requests
+
+KEYS = ("access", "secret")
+
+
+@pytest.fixture(scope="module")
+def signed() -> Iterator[Wire]:
+    with LocalCluster(s3_keys=KEYS) as cluster:
+        wire = Wire(cluster.endpoint)
+        wire.create("b")
+        yield wire
+
+
+def signed_put(wire: Wire, announced: str, body: bytes, headers: dict[str, str] | None = None) -> int:
+    """PUT with a signature that covers `announced` as what the body is."""
+    host = urlsplit(wire.endpoint).netloc
+    date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    scope = f"{date[:8]}/us-east-1/s3/aws4_request"
+    covered = [("host", [host]), ("x-amz-content-sha256", [announced]), ("x-amz-date", [date])]
+    canonical = signature.canonical_request("PUT", "/s3/b/o", "", covered, announced)
+    key = signature.signing_key(KEYS[1], scope)
+    claim = (
+        f"{signature.ALGORITHM} Credential={KEYS[0]}/{scope},"
+        f"SignedHeaders={';'.join(name for name, _ in covered)},"
+        f"Signature={signature.sign(key, date, scope, canonical)}"
+    )
+    own = {"Authorization": claim, "x-amz-content-sha256": announced, "x-amz-date": date}
+    return wire("PUT", "/s3/b/o", body, {**own, **(headers or {})}).status
+
+
+def test_a_body_is_what_its_signature_says(signed: Wire) -> None:
+    """Nothing that is announced leaves the body open to whoever is on the way."""
+    whole = hashlib.sha256(b"content").hexdigest()
+    assert signed_put(signed, whole, b"content") == 200
+    for announced in ("", whole.upper(), whole[:-1], "x", "STREAMING-OTHER", f"{whole},{whole}"):
+        assert signed_put(signed, announced, b"content") == 400, announced
+    assert signed_put(signed, whole, b"changed") == 400
+    chunked = b"7\r\nchanged\r\n0\r\n\r\n"
+    assert signed_put(signed, whole, chunked, {"Content-Encoding": "aws-chunked"}) == 400
+    assert signed_put(signed, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", chunked) == 403
+    assert signed.ok("GET", "/v1/objects/b/o").body == b"content"
+
+
+def test_a_presigned_url_binds_the_body_that_it_names(signed: Wire) -> None:
+    host = urlsplit(signed.endpoint).netloc
+    date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    scope = f"{date[:8]}/us-east-1/s3/aws4_request"
+    announced = hashlib.sha256(b"content").hexdigest()
+    query = (
+        f"X-Amz-Algorithm={signature.ALGORITHM}&X-Amz-Content-Sha256={announced}"
+        f"&X-Amz-Credential={quote(f'{KEYS[0]}/{scope}', safe='')}&X-Amz-Date={date}&X-Amz-Expires=60"
+        "&X-Amz-SignedHeaders=host"
+    )
+    canonical = signature.canonical_request("PUT", "/s3/b/p", query, [("host", [host])], announced)
+    made = signature.sign(signature.signing_key(KEYS[1], scope), date, scope, canonical)
+    target = f"/s3/b/p?{query}&X-Amz-Signature={made}"
+    assert signed("PUT", target, b"changed").status == 400
+    assert signed("PUT", target, b"content").status == 200
+    assert signed("PUT", f"{target};x", b"content").status == 403
 
 
 # ---- a folder of accounts
