@@ -7,7 +7,7 @@ import html
 from typing import TYPE_CHECKING
 
 from aistore.local.api.guard import is_loopback
-from aistore.local.api.response import OCTETS, Response
+from aistore.local.api.response import OCTETS, Response, content_headers
 from aistore.local.errors import InvalidRequest, LocalError
 from aistore.local.etl.exchange import EtlError, Result, TransformCall
 from aistore.local.etl.spec import HPULL
@@ -166,9 +166,11 @@ async def transform_inline(req: Request, bucket: Bucket, name: str) -> Response:
             return _redirect_to_pod(inline)
     result, body = await req.run(inline.etl.threads, inline.read_all)
     content_type = result.content_type or OCTETS
+    headers = content_headers(content_type)
     if body is not None:
-        return Response(200, body, content_type=content_type)
-    return Response(200, content_type=content_type, stream=inline.stream(result), length=result.length)
+        return Response(200, body, headers=headers, content_type=content_type)
+    stream = inline.stream(result)
+    return Response(200, headers=headers, content_type=content_type, stream=stream, length=result.length)
 
 
 def _may_reach_pods(req: Request) -> bool:

@@ -73,6 +73,13 @@ def text_response(text: str, *, status: int = 200) -> Response:
     return Response(status, text.encode(), content_type=TEXT_TYPE)
 
 
+def content_headers(content_type: str) -> Headers:
+    """What keeps a browser from running an object's content as a page of this server."""
+    if content_type == OCTETS:
+        return []
+    return [("Content-Security-Policy", "sandbox"), ("X-Content-Type-Options", "nosniff")]
+
+
 def encode_header(name: str, value: str) -> tuple[bytes, bytes]:
     """A header as bytes; control characters (a line feed in an object's name) become spaces."""
     if value.isascii() and value.isprintable():

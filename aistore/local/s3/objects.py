@@ -9,7 +9,7 @@ from aistore.local.api import access
 from aistore.local.api.object_get import bytes_response
 from aistore.local.api.object_headers import checksum_headers
 from aistore.local.api.ranges import ByteRange, parse_range
-from aistore.local.api.response import OCTETS, Response
+from aistore.local.api.response import OCTETS, Response, content_headers
 from aistore.local.errors import ObjectNotFound, RangeNotSatisfiable
 from aistore.local.s3 import digests, metadata
 from aistore.local.s3.conditions import check_read, write_condition
@@ -114,7 +114,8 @@ def _describe(call: Call, bucket: Bucket, meta: ObjectMeta) -> tuple[Headers, st
     part = find_range(req.headers.get("range", ""), bucket, meta)
     if part is not None:
         headers += [("Accept-Ranges", "bytes"), ("Content-Range", part.content_range(meta.size))]
-    return headers, content_type or OCTETS, part
+    content_type = content_type or OCTETS
+    return headers + content_headers(content_type), content_type, part
 
 
 def find_range(header: str, bucket: Bucket, meta: ObjectMeta) -> ByteRange | None:

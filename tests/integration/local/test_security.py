@@ -59,6 +59,23 @@ def test_a_query_adds_no_header(wire: Wire, method: str, name: str, ends: str) -
     assert any(line.startswith(f"{name}: text/html ".encode()) for line in lines)
 
 
+def test_content_does_not_run_as_a_page_of_the_server(wire: Wire) -> None:
+    """A page of the server's own origin could do everything; content comes from whoever may write."""
+    wire.create("reflected")
+    wire.ok("PUT", "/s3/reflected/page.html", b"<script></script>", {"Content-Type": "text/html"})
+    for target in (
+        "/s3/reflected/page.html",
+        "/s3/reflected/page.html?response-content-type=image/svg%2Bxml",
+    ):
+        headers = wire.ok("GET", target).headers
+        assert headers["content-security-policy"] == "sandbox"
+        assert headers["x-content-type-options"] == "nosniff"
+    headers = wire.ok("GET", "/v1/objects/reflected/page.html").headers
+    assert headers["content-type"] == "application/octet-stream"
+    # What such a page sends has no origin.
+    assert wire("POST", "/v1/buckets/planted", {"action": "create-bck"}, {"Origin": "null"}).status == 403
+
+
 def test_names_and_metadata_add_no_header(wire: Wire) -> None:
     wire.create("reflected")
     name = quote("n\r\nX-Injected: yes\r\n\r\n", safe="")
