@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from collections.abc import Iterator
@@ -60,6 +61,16 @@ class Prying(HTTPMultiThreadedServer):
 class Failing(FastAPIServer):
     def transform(self, data, path, etl_args):
         raise ValueError(f"failed with {self.host_target} and {self.settings.secret}")
+
+
+class Tells(FastAPIServer):
+    """Gives the user that it runs as, and its environment."""
+
+    def transform(self, data, path, etl_args):
+        import json
+        import os
+
+        return json.dumps([os.getuid(), dict(os.environ)]).encode()
 
 
 SERVERS = {"fastapi": Fast, "flask": Flask, "threaded": Threaded, "stream": Stream}
@@ -266,6 +277,24 @@ def test_without_tokens_a_process_reads_and_writes_as_on_a_cluster(cluster: Loca
         assert client.bucket("src").object("a").get_reader(etl=config).read_all() == b"200 text of b"
     finally:
         etl.delete()
+
+
+def test_a_process_runs_as_the_servers_user_and_is_told_nothing_of_it(tmp_path: Path) -> None:
+    """Its code can do what that user can: who may start ETLs is trusted. But secrets are not handed to it."""
+    secrets = {"admin": ("boss", "hush-password"), "s3_keys": ("hush-access", "hush-secret")}
+    with LocalCluster(auth=True, dir=tmp_path, **secrets) as cluster:
+        client = cluster.client()
+        fill(client)
+        client.etl("tells-etl").init_class(NUM_WORKERS=1)(Tells)
+        told = client.bucket("src").object("a").get_reader(etl=ETLConfig("tells-etl")).read_all()
+        user, environment = json.loads(told)
+        assert user == Path(f"/proc/{cluster.pid}").stat().st_uid
+        assert "AIS_ETL_SECRET" not in environment
+        text = json.dumps(environment) + Path(f"/proc/{cluster.pid}/cmdline").read_text()
+        assert "hush" not in text
+        # Who is no admin starts none.
+        with pytest.raises(AISError, match="token required"):
+            Client(cluster.endpoint).etl("other-etl").init_class(NUM_WORKERS=1)(Tells)
 
 
 def test_commands_are_refused_with_tokens(guarded: LocalCluster) -> None:

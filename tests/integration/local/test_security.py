@@ -161,6 +161,21 @@ def test_a_presigned_url_binds_the_body_that_it_names(signed: Wire) -> None:
     assert signed("PUT", f"{target};x", b"content").status == 403
 
 
+def test_keys_of_s3_protect_s3_only(signed: Wire) -> None:
+    assert signed("GET", "/s3/b/o").status == 403
+    assert signed("GET", "/v1/objects/b").status == 400
+    assert signed("HEAD", "/v1/buckets/b").status == 200
+
+
+def test_without_tokens_every_program_of_the_machine_may_do_everything(wire: Wire) -> None:
+    wire.create("open")
+    wire.ok("PUT", "/v1/objects/open/o", b"x")
+    assert wire.ok("GET", "/v1/objects/open/o").body == b"x"
+    # Starting code included: only the message is wrong here.
+    assert wire("PUT", "/v1/etl", {"name": "some-etl"}).status == 400
+    wire.destroy("open")
+
+
 # ---- a folder of accounts
 
 
