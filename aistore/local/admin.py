@@ -13,6 +13,9 @@ PASSWORD_VARIABLE = "AIS_AUTHN_SU_PASS"  # noqa: S105 - the name of a variable
 ACCOUNTS = "authn-user"
 """The kind of the documents that users are kept as: a folder that has some was used with AuthN."""
 
+SECRET_FILE = "authn-secret"  # noqa: S105 - the name of a file
+"""In the data folder: the secret that tokens are signed with, in no other place."""
+
 DEFAULT_NAME = "admin"
 DEFAULT_PORT = 52001
 

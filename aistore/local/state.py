@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from aistore.local import tls
-from aistore.local.admin import ACCOUNTS
+from aistore.local.admin import ACCOUNTS, SECRET_FILE
 from aistore.local.api.registry import Registry
 from aistore.local.catalog import Catalog
 from aistore.local.cluster_config import ClusterConfig
@@ -154,7 +154,8 @@ def _authn(state: State) -> Authn | None:
         from aistore.local.authn import Authn
 
         return Authn(state.catalog, state.root, state.options.admin)
-    if state.catalog.documents.items(ACCOUNTS):
+    # The secret outlives the accounts of a catalog that was made again.
+    if state.catalog.documents.items(ACCOUNTS) or (state.root / SECRET_FILE).exists():
         if not state.options.no_auth:
             state.catalog.close()
             raise LocalClusterError(

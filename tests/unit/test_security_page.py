@@ -13,14 +13,14 @@ PAGE = (ROOT / "docs" / "security.md").read_text()
 NAMED = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", PAGE)
 
 
-def tests_of(path: str) -> set[str]:
+def named_in(path: str) -> set[str]:
     tree = ast.parse((ROOT / path).read_text())
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
 @pytest.mark.parametrize(("path", "name"), NAMED, ids=[name for _, name in NAMED])
 def test_the_named_test_exists(path: str, name: str) -> None:
-    assert name in tests_of(path)
+    assert name in named_in(path)
 
 
 def test_every_row_names_its_test() -> None:

@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from aistore.local.admin import SECRET_FILE
 from aistore.local.authn import jwt
 from aistore.local.authn.identity import BucketGrant, Identity, grant_of, union
 from aistore.local.authn.jwt import InvalidToken
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 DEFAULT_LIFE = 24 * 3600.0
 MAX_LIFE = 2160 * 3600.0
-
-SECRET_FILE = "authn-secret"  # noqa: S105 - the name of a file
-"""In the data folder: the secret that tokens are signed with, in no other place."""
 
 _SECRET_BYTES = 32
 _REVOKED = "authn-revoked"

@@ -212,6 +212,18 @@ def test_a_folder_of_accounts_is_not_opened_without_them(tmp_path: Path) -> None
         assert Wire(cluster.endpoint).ok("GET", "/v1/objects/b/o").body == b"mine"
 
 
+def test_a_folder_that_lost_its_accounts_is_not_open(tmp_path: Path) -> None:
+    """A catalog that is made again has objects, but no users."""
+    with LocalCluster(dir=tmp_path, auth=True) as cluster:
+        cluster.client().bucket("b").create().object("o").get_writer().put_content(b"mine")
+    for file in tmp_path.glob("catalog.sqlite*"):
+        file.unlink()
+    rebuild = [sys.executable, "-m", "aistore.local", "fsck", "--dir", str(tmp_path), "--rebuild"]
+    subprocess.run(rebuild, capture_output=True, check=False, timeout=60)
+    with pytest.raises(LocalClusterError, match="was used with --auth"):
+        LocalCluster(dir=tmp_path).start()
+
+
 def test_a_made_up_password_is_in_a_file_of_its_owner(tmp_path: Path) -> None:
     with served("--dir", str(tmp_path), "--auth", "--auth-port", "0") as process:
         assert process.stdout is not None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from types import SimpleNamespace
+
+import pytest
 
 from aistore.local.api.guard import Guard, is_loopback
 from aistore.local.errors import LocalError
