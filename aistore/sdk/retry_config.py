@@ -61,9 +61,9 @@ class ColdGetConf:
 class RetryConfig:
     """Retry policy of a client.
 
-    What `default()` returns stands for the SDK's own policy (`aistore.sdk.transport.retry`): by cause and
-    method, 30 s at the most. A field that is assigned to, changed, or given to the constructor means what
-    it says instead, and without that limit.
+    What `default()` returns, and its parts in another configuration, stand for the SDK's own policy
+    (`aistore.sdk.transport.retry`): by cause and method, 30 s at the most. A part that differs from the
+    default's is used as it is, and without that limit.
 
     Args:
         http_retry: Retries by HTTP status, and by the connect and read counts it has.
@@ -80,7 +80,6 @@ class RetryConfig:
         """Return the default policy."""
         config = RetryConfig.__new__(RetryConfig)
         config.http_retry = _default_http_retry()
-        config.__dict__["_own_http"] = config.http_retry
         # `network_retry` is made when it is looked at: tenacity is slow to import and mostly not needed.
         config.cold_get_conf = ColdGetConf()
         return config
@@ -89,22 +88,20 @@ class RetryConfig:
         if name != "network_retry" or "http_retry" not in self.__dict__:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         made = self.__dict__["network_retry"] = _default_network_retry()
-        self.__dict__["_own_network"] = (made, _parts(made))
         return made
 
     @property
     def has_own_http_retry(self) -> bool:
         """Whether `http_retry` was set or changed by the program."""
-        own = self.__dict__.get("_own_http")
-        return self.http_retry is not own or vars(own) != _HTTP_DEFAULTS
+        return type(self.http_retry) is not Retry or vars(self.http_retry) != _HTTP_DEFAULTS
 
     @property
     def has_own_network_retry(self) -> bool:
         """Whether `network_retry` was set or changed by the program."""
-        if "network_retry" not in self.__dict__:
+        retrying = self.__dict__.get("network_retry", _NOT_MADE)
+        if retrying is _NOT_MADE:
             return False
-        own, parts = self.__dict__.get("_own_network", (None, None))
-        return own is None or self.network_retry is not own or _parts(own) != parts
+        return retrying is None or _parts(retrying) != getattr(retrying, _DEFAULT_PARTS, None)
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = {"cold_get_conf": self.cold_get_conf}
@@ -140,18 +137,22 @@ def _default_http_retry() -> Retry:
     return Retry(total=5, backoff_factor=3.0, status_forcelist=[429, 500, 502, 503, 504], connect=0, read=0)
 
 
+_NOT_MADE = object()
+_DEFAULT_PARTS = "_aistore_default_parts"  # of a default policy: its parts as they were made
 _HTTP_DEFAULTS = vars(_default_http_retry())
 
 
 def _default_network_retry() -> Retrying:
     from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-    return Retrying(
+    made = Retrying(
         wait=wait_random_exponential(multiplier=1, min=1, max=30),
         stop=stop_after_attempt(7),
         retry=retry_if_exception_type(NETWORK_RETRY_EXCEPTIONS),
         reraise=True,
     )
+    setattr(made, _DEFAULT_PARTS, _parts(made))
+    return made
 
 
 def _parts(retrying: Retrying) -> tuple[Any, ...]:

@@ -108,7 +108,7 @@ class SessionManager:
         verify, cert = resolve_ssl_config(skip_verify, ca_cert, client_cert)
         self._retry = retry
         self._ca_cert = ca_cert
-        self._client_cert = client_cert
+        self._client_cert = cert
         self._max_pool_size = max_pool_size
         self._tls = TLSConfig(verify, cert if cert is None or isinstance(cert, str) else (cert[0], cert[1]))
         self._start()
@@ -134,7 +134,7 @@ class SessionManager:
 
     @property
     def client_cert(self) -> str | tuple[str, str] | None:
-        """Client certificate given as an argument."""
+        """Client certificate from the argument or the environment."""
         return self._client_cert
 
     @property

@@ -252,6 +252,8 @@ def get_provider_from_request(req: requests.Request | requests.PreparedRequest) 
     Raises:
         InvalidArgument: Its query names none, or an unknown one.
     """
+    if isinstance(req, requests.Request) and req.params:
+        req = req.prepare()
     values = parse_qs(parse_request_url(req).query).get(QPARAM_PROVIDER)
     if not values:
         raise InvalidArgument("Cannot parse provider from request with no query params")

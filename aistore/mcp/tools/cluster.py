@@ -61,7 +61,7 @@ def register_cluster_tools(mcp: MCPServer, get_client: Callable[[], Client]) -> 
         answer: dict[str, Any] = {"ready": False, "endpoint": client.cluster().client.base_url}
         try:
             answer["ready"] = client.cluster().is_ready()
-        except (SDKError, OSError) as err:
+        except Exception as err:  # noqa: BLE001 - as in 2.0.0, every failure is in the JSON
             answer["error"] = str(err)
         return to_json(answer)
 
@@ -70,5 +70,7 @@ def _nodes(nodes: Mapping[str, Snode]) -> dict[str, Any]:
     return {"count": len(nodes), "nodes": [_node(node) for node in nodes.values()]}
 
 
-def _node(node: Snode) -> dict[str, str]:
+def _node(node: Snode | None) -> dict[str, str] | None:
+    if node is None:
+        return None
     return {"id": node.daemon_id, "url": node.public_net.direct_url if node.public_net else ""}

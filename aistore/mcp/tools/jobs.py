@@ -65,7 +65,7 @@ def _register_etls(mcp: MCPServer, get_client: Callable[[], Client]) -> None:
         """Which objects an ETL failed on: inline, or in the offline job named by its id."""
         try:
             details = get_client().etl(etl_name).view(job_id)
-        except SDKError as err:
+        except Exception as err:  # noqa: BLE001 - as in 2.0.0, every failure is in the JSON
             return to_json({"name": etl_name, "error": str(err)})
         errors = [
             {"obj_name": error.obj_name, "message": error.msg, "error_code": error.ecode}
@@ -78,7 +78,7 @@ def _register_etls(mcp: MCPServer, get_client: Callable[[], Client]) -> None:
         """The last 200 lines that an ETL's server on each target, or on one, has written."""
         try:
             nodes = get_client().etl(etl_name).logs(target_id)
-        except SDKError as err:
+        except Exception as err:  # noqa: BLE001 - as in 2.0.0, every failure is in the JSON
             return to_json({"etl_name": etl_name, "error": str(err)})
         logs: dict[str, Any] = {}
         for node in nodes:

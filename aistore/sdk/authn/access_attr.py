@@ -34,6 +34,10 @@ class AccessAttr(IntFlag):
     ACCESS_BUCKET_ADMIN = OBJ_UPDATE | PATCH | BCK_SET_ACL
     ACCESS_SU = (1 << 18) - 1
 
+    def to_wire(self) -> str:
+        """Return the form that models carry: the number as text."""
+        return str(int(self))
+
     @staticmethod
     def describe(perms: int) -> str:
         """Return the names of the single permissions in `perms`, separated by commas."""

@@ -124,7 +124,7 @@ class AuthNClient(ClosesConnections):
         if not self._request_client.token:
             raise InvalidArgument("Must be logged in first (no token)")
         self.token_manager().revoke(self._request_client.token)
-        self._request_client.token = ""
+        self._request_client.token = None
 
     def cluster_manager(self) -> ClusterManager:
         """Return what registers clusters."""

@@ -13,7 +13,7 @@ from aistore.sdk.const import (
     QPARAM_PROVIDER,
     URL_PATH_BUCKETS,
 )
-from aistore.sdk.errors import InvalidArgument, InvalidBckProvider
+from aistore.sdk.errors import ErrBckNotFound, ErrRemoteBckNotFound, InvalidArgument, InvalidBckProvider
 from aistore.sdk.namespace import Namespace
 from aistore.sdk.provider import Provider
 from aistore.sdk.types import ActionMsg, BucketModel
@@ -176,6 +176,21 @@ class BucketBase(AISSource):
         """
         answer = self._require_client().request(HTTP_METHOD_HEAD, path=self._path(), params=self.qparam)
         return answer.headers
+
+    def exists(self) -> bool:
+        """Return whether the bucket exists; a remote one as far as its provider tells.
+
+        Raises:
+            AISError: The cluster does not tell, for example to a client without permission.
+        """
+        try:
+            self.head()
+        except (ErrBckNotFound, ErrRemoteBckNotFound):
+            return False
+        return True
+
+    def __contains__(self, obj_name: str) -> bool:
+        return self.object(obj_name).exists()
 
     def object(self, obj_name: str, props: ObjectProps | BucketEntry | None = None) -> Object:
         """Return the object of this name. No request is made; the object need not exist.

@@ -20,17 +20,18 @@ class ETLConfig:
 
     Args:
         name: Name of the ETL, or the `Etl`, possibly a pipeline made with `>>`.
-        args: Arguments for its transform: text is sent as it is, a dictionary as compact JSON.
+        args: Arguments for its transform: a dictionary is sent as compact JSON, anything else as a query
+            parameter of that value (a list or tuple repeats it, as with `requests`).
     """
 
     name: str | Etl | None = None
-    args: str | dict[str, Any] | None = None
+    args: Any = None
 
-    def update_qparams(self, params: dict[str, str]) -> None:
+    def update_qparams(self, params: dict[str, Any]) -> None:
         """Add what this asks for to the query parameters of a request; nothing without a name.
 
         Raises:
-            InvalidArgumentType: The name or the arguments are of another type.
+            InvalidArgumentType: The name is of another type.
         """
         from aistore.sdk.etl.etl import Etl
 
@@ -47,14 +48,8 @@ class ETLConfig:
             )
         if not self.args:
             return
-        if isinstance(self.args, str):
-            params[QPARAM_ETL_ARGS] = self.args
-        elif isinstance(self.args, dict):
-            params[QPARAM_ETL_ARGS] = json.dumps(self.args, separators=(",", ":"))
-        else:
-            raise InvalidArgumentType(
-                f"ETLConfig.args must be a str or a dict, not {type(self.args).__name__}"
-            )
+        is_json = isinstance(self.args, dict)
+        params[QPARAM_ETL_ARGS] = json.dumps(self.args, separators=(",", ":")) if is_json else self.args
 
 
 # Importable from here, too, since the 2.0.0 package.

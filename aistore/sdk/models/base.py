@@ -24,6 +24,7 @@ _PUBLIC_MODULES = {
     f"{_HERE}.{name}": "aistore.sdk.types"
     for name in ("base", "bucket", "cluster", "etl", "job", "listing", "transfer")
 } | {f"{_HERE}.failure": "aistore.sdk.utils"}
+_WORDS = dict.fromkeys(("yes", "y", "on", "t"), True) | dict.fromkeys(("no", "n", "off", "f"), False)
 _PLAIN = frozenset({str, bytes, int, float, bool, type(None)})
 
 
@@ -32,13 +33,33 @@ def _checked(data: Any, cls: type[T], name: str) -> T:
     try:
         return msgspec.convert(data, prepared(cls), strict=False, dec_hook=decode_hook)
     except msgspec.ValidationError as err:
+        loose = _from_texts(data, cls)
+        if loose != data:
+            return _checked(loose, cls, name)
         raise InvalidArgument(f"{name}: {err}") from err
+
+
+def _from_texts(data: Any, cls: Any) -> Any:
+    """Convert what programs wrote for the models of the 2.0.0 package: words for a bool, bytes for text."""
+    if not isinstance(data, dict) or not issubclass(cls, msgspec.Struct):
+        return data
+    types = {field.encode_name: field.type for field in msgspec.structs.fields(cls)}
+    loose = dict(data)
+    for key, value in data.items():
+        if types.get(key) is bool and isinstance(value, str):
+            loose[key] = _WORDS.get(value.lower(), value)
+        elif types.get(key) is str and isinstance(value, bytes):
+            loose[key] = value.decode("utf-8", "surrogateescape")
+    return loose
 
 
 def _without_enums(value: Any) -> Any:
     # `msgspec.convert` makes members of an enum from their values, and takes nothing else.
     if isinstance(value, enum.Enum):
-        return value.value
+        to_wire = getattr(value, "to_wire", None)
+        return to_wire() if to_wire else value.value
+    if isinstance(value, dict):
+        return {key: _without_enums(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_without_enums(item) for item in value]
     return value

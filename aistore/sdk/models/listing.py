@@ -3,7 +3,7 @@
 A page holds tens of thousands of entries, hence bare structs that `msgspec` fills straight from the bytes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -194,6 +194,9 @@ class BucketList(msgspec.Struct):
     Entries: list[BucketEntry] | None = None
     unreadable: list[str] = []
     unreadable_count: int = 0
+
+    def __iter__(self) -> Iterator[BucketEntry]:
+        return iter(self.entries)
 
     @property
     def uuid(self) -> str:

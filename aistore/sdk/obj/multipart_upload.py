@@ -43,15 +43,15 @@ class MultipartUpload:
         params: Query parameters of every request. Default: none.
 
     Attributes:
-        upload_id: The cluster's id of the upload; "" before `create`.
+        upload_id: The cluster's id of the upload; None before `create`.
         parts: Numbers of the parts that the cluster has.
     """
 
     def __init__(self, client: RequestClient, object_path: str, params: dict[str, str] | None = None) -> None:
         self.client = client
         self.object_path = object_path
-        self.params = params or {}
-        self.upload_id = ""
+        self.params = params
+        self.upload_id: str | None = None
         self.parts: list[int] = []
         self._lock = Lock()
         self._sent: set[int] = set()
@@ -80,7 +80,7 @@ class MultipartUpload:
         )
         self.upload_id = response.text
         if validates(self.client):
-            self._sums = PartSums(bucket_type(self.client, self.object_path, self.params))
+            self._sums = PartSums(bucket_type(self.client, self.object_path, self.params or {}))
         return self
 
     def add_part(self, part_number: int) -> PartWriter:
@@ -119,7 +119,7 @@ class MultipartUpload:
         value = [MptCompletedPart(part_number=number, etag="").as_dict() for number in numbers]
         response = self._finish(HTTP_METHOD_POST, ActionMsg(action=ACT_MPT_COMPLETE, value=value))
         if numbers and self._sums is not None and self._sums.numbers == numbers:
-            compare_parts(self.client, self.object_path, self.params, self._sums)
+            compare_parts(self.client, self.object_path, self.params or {}, self._sums)
         return response
 
     def abort(self) -> Response:
@@ -187,7 +187,7 @@ class MultipartUpload:
             self._sent.discard(number)
 
     def _finish(self, method: str, action: ActionMsg) -> Response:
-        params = {**self.params, QPARAM_MPT_UPLOAD_ID: self.upload_id}
+        params = {**(self.params or {}), QPARAM_MPT_UPLOAD_ID: self.upload_id}
         return self.client.request(method, path=self.object_path, params=params, json=action.as_dict())
 
     def _require_created(self) -> None:
@@ -205,7 +205,7 @@ class PartWriter(ObjectWriter):
 
     def __init__(self, upload: MultipartUpload, number: int) -> None:
         params: dict[str, Any] = {
-            **upload.params,
+            **(upload.params or {}),
             QPARAM_MPT_UPLOAD_ID: upload.upload_id,
             QPARAM_MPT_PART_NO: number,
         }

@@ -27,6 +27,7 @@ from aistore.sdk.const import (
     QPARAM_PROPS,
     QPARAM_SYNC,
 )
+from aistore.sdk.errors import AISError, ErrBckNotFound, ErrRemoteBckNotFound
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.obj.multipart_upload import MultipartUpload
 from aistore.sdk.obj.object_client import DEFAULT_PROPS, ObjectClient, check_length
@@ -169,6 +170,21 @@ class Object:
             result.complete_with(lambda: self._head(self.query_params))
         self._props = result
         return result
+
+    def exists(self) -> bool:
+        """Return whether the object exists.
+
+        Raises:
+            ErrBckNotFound: The bucket does not exist.
+            AISError: The cluster does not tell, for example to a client without permission.
+        """
+        try:
+            self.head()
+        except AISError as err:
+            if err.status_code != 404 or isinstance(err, (ErrBckNotFound, ErrRemoteBckNotFound)):
+                raise
+            return False
+        return True
 
     def head_v2(self, props: str = "") -> ObjectProps:
         """Return `head(props)`, which replaces this method.

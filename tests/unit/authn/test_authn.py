@@ -79,7 +79,7 @@ class TestLogin:
             with AuthNClient(client.base_url) as authn:
                 assert authn.login("admin user", "pw", expires_in=1.5) == "secret"
                 authn.logout()
-                assert authn.client.token == ""
+                assert authn.client.token is None
         login, logout = server.requests
         assert (login.method, login.path) == ("POST", "/v1/users/admin%20user")
         assert json.loads(login.body) == {"password": "pw", "expires_in": 1_500_000_000}

@@ -268,6 +268,6 @@ def test_config_parameters(client):
         params = {}
         config.update_qparams(params)
         assert params == expected
-    for wrong in (ETLConfig(3), ETLConfig("my-etl", 3)):
+    for wrong in (ETLConfig(3), ETLConfig(b"my-etl")):
         with pytest.raises(InvalidArgumentType):
             wrong.update_qparams({})
