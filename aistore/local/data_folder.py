@@ -52,13 +52,18 @@ class DataFolder:
         Raises:
             FolderReplaced: It is another, or does not exist.
         """
-        found = None
-        with contextlib.suppress(OSError):
-            found = _identity(os.stat(self.path))
-            if found == self._identity and entry:
-                found = _identity(os.stat(self._prefix + entry))
-        if found != (self._entries[entry] if entry else self._identity):
-            raise FolderReplaced(self._prefix + entry)
+        # Every write does this: no calls of our own.
+        try:
+            found = os.stat(self._prefix)
+            if (found.st_dev, found.st_ino) == self._identity:
+                if not entry:
+                    return
+                found = os.stat(self._prefix + entry)
+                if (found.st_dev, found.st_ino) == self._entries[entry]:
+                    return
+        except OSError:
+            pass
+        raise FolderReplaced(self._prefix + entry)
 
     def __del__(self) -> None:
         # Not before the last writer is gone that removes its file.

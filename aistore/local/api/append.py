@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from aistore.local.store import ObjectWriter
 
 _MAX_OPEN = 1024
+# Not used for so long a handle is worth nothing; when there are too many, the one that was not used longest.
+_IDLE_SECONDS = 900.0
+_LEAST_IDLE_SECONDS = 30.0
 _KEPT_FLUSHED = 4096
 
 
@@ -30,20 +34,23 @@ class _Work:
     Attributes:
         before: The object that it goes on after, or None.
         step: Is counted in the handle, so that bytes sent twice are not taken twice.
+        used: When the last request ended, on the monotonic clock.
     """
 
     def __init__(self, writer: ObjectWriter, before: ObjectMeta | None) -> None:
         self.writer = writer
         self.before = before
         self.step = 0
+        self.used = time.monotonic()
         self.lock = asyncio.Lock()
 
 
 class Appends:
-    """All appends under way; they end with the process."""
+    """All appends under way; they end with the process, or when they are not used for 15 minutes."""
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._timer: asyncio.TimerHandle | None = None
         self._open: dict[str, _Work] = {}
         self._flushed: OrderedDict[str, None] = OrderedDict()
 
@@ -81,6 +88,7 @@ class Appends:
                 work.writer.abort()
                 raise
             work.step += 1
+            work.used = time.monotonic()
         kind = bucket.checksum_type
         digest = base64.b64encode(work.writer.digest(kind).encode()).decode()
         new_handle = f"{req.node.id}|{work_id}.{work.step}|{kind}|{digest}"
@@ -88,6 +96,8 @@ class Appends:
 
     async def _begin(self, bucket: Bucket, name: str) -> tuple[str, _Work]:
         """New work; on an object that exists it starts with what that contains."""
+        if len(self._open) >= _MAX_OPEN:
+            self._expire(_LEAST_IDLE_SECONDS, most=1)
         if len(self._open) >= _MAX_OPEN:
             raise LocalError(f"too many objects are being appended to (the limit is {_MAX_OPEN})", status=429)
         store = self._state.store
@@ -102,7 +112,29 @@ class Appends:
             raise
         work_id = new_id(12)
         work = self._open[work_id] = _Work(writer, before)
+        self._expire_later()
         return work_id, work
+
+    def _expire_later(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_IDLE_SECONDS / 2, self._expire_now)
+
+    def _expire_now(self) -> None:
+        self._timer = None
+        self._expire(_IDLE_SECONDS)
+        if self._open:
+            self._expire_later()
+
+    def _expire(self, seconds: float, most: int = _MAX_OPEN) -> None:
+        """Discard what was not used for so long, the longest unused first, and give its space back."""
+        now = time.monotonic()
+        idle = sorted(
+            (work.used, work_id)
+            for work_id, work in self._open.items()
+            if now - work.used >= seconds and not work.lock.locked()
+        )
+        for _, work_id in idle[:most]:
+            self._open.pop(work_id).writer.abort()
 
     def _find(self, bucket: Bucket, name: str, handle: str) -> tuple[str, _Work]:
         work_id = _work_id(handle)

@@ -109,9 +109,8 @@ class _Room:
         )
 
     async def _multipart(self, req: Request, ticket: Ticket) -> Response:
-        folder = str(self._state.root)
         maker = self._maker(req, ticket)
-        form = await req.run(self._state.batches, Multipart, maker, ticket.job.id, folder)
+        form = await req.run(self._state.batches, Multipart, maker, ticket.job.id, self._state.store)
         stream = self._send(req, ticket, form.pieces(), b"", lambda: False)
         return Response(content_type=f"multipart/mixed; boundary={form.boundary}", stream=stream)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +11,7 @@ from aistore.local.archives import new_archive
 from aistore.local.batch.entries import opened
 from aistore.local.batch.request import MISSING
 from aistore.local.errors import LocalError
+from aistore.local.store.spool import Spool
 from aistore.wire.serialization import encode_json
 
 if TYPE_CHECKING:
@@ -159,32 +159,33 @@ class Multipart:
     Args:
         maker (Maker): Makes the archive.
         job_id (str): Named in the metadata.
-        folder (str): For the temporary file.
+        store (Store): The store whose quota and disk the archive takes up meanwhile.
+
+    Raises:
+        OutOfSpace: There is no room for it.
     """
 
-    def __init__(self, maker: Maker, job_id: str, folder: str) -> None:
+    def __init__(self, maker: Maker, job_id: str, store: Store) -> None:
         self.boundary = secrets.token_hex(30)
         self._job_id = job_id
         self._maker = maker
-        # Closed by `pieces` or `close`.
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=folder)  # noqa: SIM115
+        # Closed by `pieces`, or with this object.
+        self._archive = Spool(store, _IN_MEMORY)
         try:
             for piece in maker.pieces():
-                self._file.write(piece)
+                self._archive.write(piece)
         except BaseException:
-            self._file.close()
+            self._archive.close()
             raise
 
     def pieces(self) -> Generator[bytes, None, None]:
         """The body; the temporary file is gone when it ends."""
-        with self._file as file:
+        with closing(self._archive) as archive:
             meta = encode_json(self._maker.metadata(self._job_id)).decode("utf-8", "surrogateescape")
             yield (
                 f'--{self.boundary}\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n{meta}\n'
                 f'\r\n--{self.boundary}\r\nContent-Disposition: form-data; name="archive"; '
                 f'filename="get-batch[{self._job_id}]"\r\nContent-Type: application/octet-stream\r\n\r\n'
             ).encode("utf-8", "surrogateescape")
-            file.seek(0)
-            while piece := file.read(PIECE):
-                yield piece
+            yield from archive.read(0, archive.size)
             yield f"\r\n--{self.boundary}--\r\n".encode()

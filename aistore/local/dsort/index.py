@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aistore.local.dsort.keys import Head, Key
+    from aistore.local.store.spool import Reservation
 
 _SCHEMA = """
+PRAGMA page_size = 4096;
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 CREATE TABLE records (id INTEGER PRIMARY KEY, name BLOB, size INTEGER, count INTEGER, key);
@@ -24,6 +26,8 @@ CREATE TABLE members (
 );
 CREATE TABLE placed (shard INTEGER, rank INTEGER, record INTEGER, PRIMARY KEY (shard, rank)) WITHOUT ROWID;
 """
+_PAGE = 4096
+_MAX_PAGES = 2**32 - 2
 _TIMEOUT = 60.0
 _STEPS = 100_000
 
@@ -55,10 +59,14 @@ class RecordIndex:
         path (Path): Of the database, which must not exist.
         memory (int): Bytes of it to keep in memory.
         is_aborted: Asked now and then while it works; a database error follows when it is true.
+        reserved (Reservation): Counts the bytes of the file; a database error says that they don't fit.
     """
 
-    def __init__(self, path: Path, memory: int, is_aborted: Callable[[], bool]) -> None:
+    def __init__(
+        self, path: Path, memory: int, is_aborted: Callable[[], bool], reserved: Reservation
+    ) -> None:
         self._path = path
+        self._reserved = reserved
         self._cache = f"PRAGMA cache_size = -{max(memory // 1024, 64)}"
         self._conn = self._connect()
         self._conn.executescript(_SCHEMA)
@@ -72,13 +80,22 @@ class RecordIndex:
     def close(self) -> None:
         """Close the database; its file is the caller's to remove."""
         self._conn.close()
+        self._reserved.close()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Make one transaction of all changes."""
+        """Make one transaction of all changes.
+
+        Raises:
+            OutOfSpace: The file takes up more than there is room for.
+        """
+        pages = (self._reserved.size + self._reserved.room()) // _PAGE
+        self._conn.execute(f"PRAGMA max_page_count = {max(1, min(pages, _MAX_PAGES))}")
         self._conn.execute("BEGIN")
         yield
         self._conn.execute("COMMIT")
+        [(pages,)] = self._conn.execute("PRAGMA page_count").fetchall()
+        self._reserved.grow(max(0, pages * _PAGE - self._reserved.size))
 
     def add_member(self, record: int, ref: MemberRef) -> None:
         """Add a file of a record; those of a record keep their order."""
@@ -92,7 +109,8 @@ class RecordIndex:
 
     def finish(self) -> Totals:
         """End the adding; returns the totals."""
-        self._conn.execute("CREATE INDEX by_record ON members (record)")
+        with self.writing():
+            self._conn.execute("CREATE INDEX by_record ON members (record)")
         count, size = self._conn.execute("SELECT count(*), total(size) FROM records").fetchone()
         return Totals(count, int(size))
 

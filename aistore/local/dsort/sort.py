@@ -16,13 +16,14 @@ from aistore.local.batch.produce import PIECE, Joined
 from aistore.local.dsort.index import MemberRef, RecordIndex
 from aistore.local.dsort.key_map import read_key_map
 from aistore.local.dsort.keys import MAX_CONTENT_KEY, Grouper, KeyMaker, content_key
-from aistore.local.dsort.payload import Payload, Sources
+from aistore.local.dsort.payload import Sources
 from aistore.local.dsort.plan import FillPlan, MappedPlan
 from aistore.local.dsort.spec import count_names
-from aistore.local.errors import InvalidRequest, NotFound
+from aistore.local.errors import InvalidRequest, NotFound, OutOfSpace
 from aistore.local.jobs.selection import Selection
 from aistore.local.names import check_object_name
 from aistore.local.store import ContentWriter, unchanged
+from aistore.local.store.spool import Reservation, Spool
 from aistore.wire.archive.formats import by_name
 
 if TYPE_CHECKING:
@@ -58,8 +59,13 @@ class Sorter:
         self._job = job
         self._spec = spec
         self._metrics = metrics
-        self._index = RecordIndex(folder / "records.sqlite", spec.memory // 2, lambda: job.is_aborting)
-        self._payload = Payload(folder / "payload", spec.memory // 2)
+        self._index = RecordIndex(
+            folder / "records.sqlite",
+            spec.memory // 2,
+            lambda: job.is_aborting,
+            Reservation(state.store),
+        )
+        self._payload = Spool(state.store, spec.memory // 2)
         self._files: list[tuple[str, str]] = []
         self._read: dict[tuple[int, str], ObjectMeta] = {}
 
@@ -78,9 +84,11 @@ class Sorter:
             totals = self._extract()
             names = self._sort(totals, hosts)
             self._create(output, names)
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as err:
             # The index breaks off its work when the job is aborted.
             self._job.check()
+            if "full" in str(err):
+                raise OutOfSpace(f"out of space: {err}") from err
             raise
         finally:
             self._payload.close()
@@ -150,7 +158,9 @@ class Sorter:
                 content = (data,)
             ref = MemberRef(member.name, member.size, member.mtime, source, member.offset)
             if member.offset < 0:
-                ref = ref._replace(source=-1, offset=self._payload.add(content))
+                ref = ref._replace(source=-1, offset=self._payload.size)
+                for piece in content:
+                    self._payload.write(piece)
                 copied += 1
                 copied_size += member.size
             elif member.offset + member.size > reader.meta.size:

@@ -107,7 +107,8 @@ class Store:
         boot, crashed = self._begin_boot(last_run(root))
         self._boot = boot
         self.files = Files(catalog.folder, targets, boot)
-        self.quota = Quota(quota, self.catalog.objects.total_bytes() if quota is not None else 0)
+        used = 0 if quota is None else self._stored_bytes(crashed)
+        self.quota = Quota(quota, used, self._reclaim)
         self.open_writers: set[str] = set()
         self._accessed: dict[tuple[int, str], tuple[int, str]] = {}
         self._accessed_lock = threading.Lock()
@@ -124,6 +125,33 @@ class Store:
         # On the device before any file of this run.
         self.catalog.db.checkpoint()
         return boot, crashed
+
+    def _stored_bytes(self, crashed: list[int]) -> int:
+        """Bytes on the disk: objects, parts, what is to be removed, and what crashes left half written."""
+        query = (
+            "SELECT total(size) FROM (SELECT size FROM objects UNION ALL SELECT size FROM parts "
+            "UNION ALL SELECT size FROM trash)"
+        )
+        [(named,)] = self.catalog.db.query(query)
+        return int(named) + self.files.leftover_bytes(self.catalog, crashed)
+
+    def _reclaim(self) -> bool:
+        return self._janitor.remove_some()
+
+    def take_space(self, size: int) -> None:
+        """Count bytes that are about to be written.
+
+        Raises:
+            OutOfSpace: They don't fit into the quota, or on the disk.
+        """
+        self.files.check_room(size)
+        self.quota.take(size)
+
+    def room(self) -> int:
+        """Bytes that still fit into the quota and on the disk."""
+        left = self.quota.room()
+        on_disk = self.files.room()
+        return on_disk if left is None else min(left, on_disk)
 
     def close(self) -> None:
         """End the background work and close the catalog."""

@@ -57,17 +57,26 @@ def file_base(obj_name: str) -> str:
 
 
 class Quota:
-    """Bytes that objects may take up altogether; counts what is stored and what is being written.
+    """Bytes that may be stored altogether.
+
+    Objects, parts, files that are still to be removed and those being written count.
 
     Args:
         limit (int | None): None for no limit but the disk's.
         used (int): Bytes stored at the start.
+        reclaim: Removes some of the files that are to be removed, and says whether there were any; called
+            when the limit is reached.
     """
 
-    def __init__(self, limit: int | None, used: int = 0) -> None:
+    def __init__(self, limit: int | None, used: int = 0, reclaim: Callable[[], bool] = lambda: False) -> None:
         self.limit = limit
         self._used = used
+        self._reclaim = reclaim
         self._lock = threading.Lock()
+
+    def room(self) -> int | None:
+        """Bytes that still fit; None without a limit."""
+        return None if self.limit is None else max(0, self.limit - self._used)
 
     def take(self, size: int) -> None:
         """Count `size` more bytes.
@@ -77,6 +86,8 @@ class Quota:
         """
         if self.limit is None:
             return
+        while self._used + size > self.limit and self._reclaim():
+            pass
         with self._lock:
             if self._used + size > self.limit:
                 raise OutOfSpace(
@@ -131,13 +142,12 @@ class Files:
         """Open a new content file for writing; the descriptor is the caller's.
 
         Raises:
-            OutOfSpace: The disk is full, but for what the catalog may need.
+            OutOfSpace: The disk is full.
             ReadOnlyDisk: It does not take writes.
             FolderReplaced: Another folder is at the path of the data folder.
         """
         self._folder.check(file.partition("/")[0])
         try:
-            self._check_free()
             try:
                 return os.open(file, _FLAGS, _FILE_MODE, dir_fd=self._folder.fd)
             except FileNotFoundError:
@@ -154,14 +164,30 @@ class Files:
         """
         return os.open(file, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder.fd)
 
-    def _check_free(self) -> None:
+    def check_room(self, size: int) -> None:
+        """Refuse bytes that would take what is kept for the catalog.
+
+        Raises:
+            OutOfSpace: The disk is full, but for that.
+            ReadOnlyDisk: It does not take writes.
+        """
+        free, kept = self._free()
+        if free - size < kept:
+            check_writable(self.root)  # a read-only file system may have no free bytes at all
+            raise OutOfSpace(
+                f"out of space: {free} bytes are free, {kept} are kept for the catalog, {size} more don't fit"
+            )
+
+    def room(self) -> int:
+        """Bytes that still fit on the disk."""
+        free, kept = self._free()
+        return max(0, free - kept)
+
+    def _free(self) -> tuple[int, int]:
         disk = os.fstatvfs(self._folder.fd)
         least, most = _KEPT_FREE
         kept = max(least, min(most, disk.f_blocks * disk.f_frsize // _KEPT_SHARE))
-        free = disk.f_bavail * disk.f_frsize
-        if free < kept:
-            check_writable(self.root)  # a read-only file system may have no free bytes at all
-            raise OutOfSpace(f"out of space: {free} bytes are free, {kept} are kept for the catalog")
+        return disk.f_bavail * disk.f_frsize, kept
 
     def flush_folder(self, file: str) -> None:
         """Make a content file's name as durable as its bytes."""
@@ -209,19 +235,29 @@ class Files:
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder, _FOLDER_MODE, dir_fd=self._folder.fd)
 
-    def sweep(self, catalog: Catalog, boots: list[int], stop: threading.Event) -> None:
+    def sweep(self, catalog: Catalog, boots: list[int], stop: threading.Event, quota: Quota) -> None:
         """Remove the files of earlier runs that no row names; run after a start that followed a crash."""
         for boot in boots:
-            named = self._named(catalog, boot)
-            for folder in self.root.glob(f"t*/{boot:x}/*"):
+            for file, size in self._leftovers(catalog, boot):
                 if stop.is_set():
                     return
-                place = folder.relative_to(self.root)
-                for name in os.listdir(folder):
-                    if _number(name) not in named:
-                        self.remove(f"{place}/{name}")
+                self.remove(file)
+                quota.give_back(size)
             with catalog.db.write() as conn:
                 conn.execute("DELETE FROM boots WHERE boot = ?", (boot,))
+
+    def leftover_bytes(self, catalog: Catalog, boots: list[int]) -> int:
+        """Bytes that `sweep` removes."""
+        return sum(size for boot in boots for _, size in self._leftovers(catalog, boot))
+
+    def _leftovers(self, catalog: Catalog, boot: int) -> Iterator[tuple[str, int]]:
+        named = self._named(catalog, boot)
+        for folder in self.root.glob(f"t*/{boot:x}/*"):
+            place = folder.relative_to(self.root)
+            for name in os.listdir(folder):
+                if _number(name) not in named:
+                    with contextlib.suppress(FileNotFoundError):
+                        yield f"{place}/{name}", os.stat(folder / name).st_size
 
     @staticmethod
     def _named(catalog: Catalog, boot: int) -> set[str]:

@@ -29,6 +29,8 @@ class Janitor:
         self._catalog: Catalog = store.catalog
         self._crashed = crashed_boots
         self._stop = threading.Event()
+        self._removing = threading.Lock()
+        self._swept = threading.Event()
         self._thread = threading.Thread(target=self._run, name="store-janitor", daemon=True)
         self._thread.start()
 
@@ -43,19 +45,24 @@ class Janitor:
         self._flush()
         self._catalog.checkpoint()
 
+    def await_sweep(self, seconds: float) -> bool:
+        """Wait until what a crash left is removed; False if that takes longer."""
+        return self._swept.wait(seconds)
+
     def _run(self) -> None:
         try:
             if self._crashed:
-                self._store.files.sweep(self._catalog, self._crashed, self._stop)
+                self._store.files.sweep(self._catalog, self._crashed, self._stop, self._store.quota)
             self._catalog.uploads.remove_older_than(time.time_ns() - _UPLOAD_NANOSECONDS)
         except Exception:
             log.exception("clearing up after an earlier crash failed")
+        self._swept.set()
         replaced = False
         while not self._stop.wait(_INTERVAL):
             try:
                 self._catalog.folder.check()
                 self._flush()
-                while not self._stop.is_set() and (self._empty_trash() or self._clear_dropped()):
+                while not self._stop.is_set() and self.remove_some():
                     pass
                 self._catalog.checkpoint()
                 self._catalog.tidy_journal()
@@ -72,6 +79,14 @@ class Janitor:
         for start in range(0, len(accessed), _BATCH):
             self._catalog.objects.touch(accessed[start : start + _BATCH])
 
+    def remove_some(self) -> bool:
+        """Remove some of the files that are to be removed; False if there are no more of them.
+
+        Also called by a write that the quota has no room for: what was deleted before makes room.
+        """
+        with self._removing:
+            return self._empty_trash() or self._clear_dropped()
+
     def _empty_trash(self) -> bool:
         rows = self._catalog.db.query("SELECT id, file, size FROM trash ORDER BY id LIMIT ?", _BATCH)
         for _, file, _ in rows:
@@ -80,7 +95,7 @@ class Janitor:
             with self._catalog.db.write() as conn:
                 conn.executemany("DELETE FROM trash WHERE id = ?", [(row[0],) for row in rows])
             self._store.quota.give_back(sum(row[2] for row in rows))
-        return len(rows) == _BATCH
+        return bool(rows)
 
     def _clear_dropped(self) -> bool:
         rows = self._catalog.db.query("SELECT bucket FROM dropped LIMIT 1")

@@ -43,10 +43,10 @@ class ContentWriter:
         Raises:
             OutOfSpace: The quota is used up or the disk is full.
         """
+        self._store.take_space(len(data))
+        self.size += len(data)
         if self._fd < 0:
             self._open()
-        self._store.quota.take(len(data))
-        self.size += len(data)
         for hasher in self._hashers.values():
             hasher.update(data)
         try:
@@ -107,6 +107,7 @@ class ContentWriter:
     def finish(self) -> str:
         """Close the file and return its relative path, for the caller to name in the catalog, or `abort`."""
         if self._fd < 0:
+            self._store.take_space(0)
             self._open()
         if self._store.durable:
             os.fsync(self._fd)
@@ -127,8 +128,8 @@ class ContentWriter:
             self._fd = -1
         if not self._kept:
             self._kept = True
-            self._store.quota.give_back(self.size)
             self._store.files.remove(self.file)
+            self._store.quota.give_back(self.size)
             self._store.open_writers.discard(self.file)
 
 

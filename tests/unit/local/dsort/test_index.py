@@ -11,13 +11,32 @@ from hypothesis import strategies as st
 
 from aistore.local.dsort.index import MemberRef, RecordIndex
 from aistore.local.dsort.keys import Grouper, KeyMaker, encode
-from aistore.local.dsort.payload import Payload, Sources
+from aistore.local.dsort.payload import Sources
 from aistore.local.dsort.plan import FillPlan
 from aistore.local.dsort.spec import Algorithm
 from aistore.local.errors import InvalidRequest
 from aistore.local.jobs.template import parse_template
+from aistore.local.store.spool import Reservation
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/."), min_size=1, max_size=4)
+
+
+class Unlimited(Reservation):
+    """A disk that has room for everything."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def grow(self, size: int) -> None:
+        self.size += size
+
+    def room(self) -> int:
+        return 1 << 40
+
+    def close(self) -> None:
+        self.size = 0
+
+
 FILES = st.lists(st.tuples(NAMES, st.sampled_from([".a", ".b", ".c"]), st.integers(0, 50)), max_size=12)
 
 
@@ -27,7 +46,7 @@ def test_the_output_is_exactly_the_input_in_order(
     shards: list[list[tuple[str, str, int]]], decreasing: bool, size: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        index = RecordIndex(Path(folder, "index"), 1 << 20, lambda: False)
+        index = RecordIndex(Path(folder, "index"), 1 << 20, lambda: False, Unlimited())
         keys = KeyMaker(Algorithm("alphanumeric"))
         expected: list[tuple[bytes, list[MemberRef]]] = []
         first = 0
@@ -55,7 +74,7 @@ def test_the_output_is_exactly_the_input_in_order(
 
 
 def test_names_that_are_not_utf_8_make_the_round_trip(tmp_path: Path) -> None:
-    index = RecordIndex(tmp_path / "index", 1 << 20, lambda: False)
+    index = RecordIndex(tmp_path / "index", 1 << 20, lambda: False, Unlimited())
     name = b"\xff\x00.x".decode("utf-8", "surrogateescape")
     grouper = Grouper(0)
     head = grouper.add(name, 1)
@@ -68,17 +87,6 @@ def test_names_that_are_not_utf_8_make_the_round_trip(tmp_path: Path) -> None:
     index.add_member(1, MemberRef(name, 1, 2, 3, 4))
     assert index.find_duplicate() == name
     index.close()
-
-
-@given(st.lists(st.binary(max_size=30), max_size=20), st.integers(0, 200))
-def test_payload_beyond_the_limit_is_on_disk(pieces: list[bytes], limit: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        payload = Payload(Path(folder, "payload"), limit)
-        offsets = [payload.add([piece, piece]) for piece in pieces]
-        assert payload.is_on_disk == (2 * sum(map(len, pieces)) > limit)
-        for piece, offset in zip(pieces, offsets, strict=True):
-            assert b"".join(payload.read(offset, 2 * len(piece))) == piece * 2
-        payload.close()
 
 
 def test_many_sources_are_read_with_few_open(tmp_path: Path) -> None:

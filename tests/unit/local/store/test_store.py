@@ -292,6 +292,6 @@ def test_a_sweep_does_not_take_a_folder_for_a_run(store: Store, bucket: Bucket, 
     left = tmp_path / "t0" / folder / "0" / f"{number}~left"
     left.parent.mkdir(parents=True)
     left.touch()
-    store.files.sweep(store.catalog, [int(folder, 16)], threading.Event())
+    store.files.sweep(store.catalog, [int(folder, 16)], threading.Event(), store.quota)
     assert not left.exists()
     assert Path(store.path(kept)).exists()
