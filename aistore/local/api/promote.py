@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -162,15 +163,22 @@ def _promote_file(
         opened.close()
         return None
     with opened as file, state.store.writer(bucket, name) as writer:
+        before = os.fstat(file.fileno())
         writer.write_from(file.fileno())
         condition = None if asked.overwrite else unchanged(bucket, name, None)
         try:
             meta = writer.commit(only_if=condition)
         except ObjectChanged:
             return None
-    if asked.delete:
+    found = folder.find(file_name)
+    # A file that was replaced or written to meanwhile is not the one that is stored.
+    if asked.delete and found is not None and _version(found) == _version(before):
         folder.unlink(file_name)
     return meta
+
+
+def _version(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _run(state: State, job: Job, bucket: Bucket, source: _Source, asked: _PromoteMsg) -> None:

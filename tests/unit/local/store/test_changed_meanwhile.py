@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from aistore._files import Directory
 from aistore.local import bucket_props
 from aistore.local.api import promote
 from aistore.local.catalog import Bucket, Completion, Part
@@ -140,9 +142,32 @@ def test_a_promoted_file_does_not_replace_what_was_put_meanwhile(
     state: Any = SimpleNamespace(store=store)
     monkeypatch.setattr(store, "exists", lambda *_: store.put(bucket, "o", b"put") is None)
     asked = promote._PromoteMsg(delete=True)
-    assert promote._promote_file(state, bucket, file, "o", asked) is None
+    with closing(Directory.open(str(tmp_path))) as folder:
+        assert promote._promote_file(state, bucket, folder, "file", "o", asked) is None
     assert read(store, bucket) == b"put"
     assert file.exists()
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_promoted_file_that_was_replaced_meanwhile_is_not_removed(
+    store: Store, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: bool
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"promoted")
+    commit = ObjectWriter.commit
+
+    def replace(self: ObjectWriter, *args: Any, **kwargs: Any) -> Any:
+        if changed:
+            (tmp_path / "newer").write_bytes(b"newer")
+            (tmp_path / "newer").replace(file)
+        return commit(self, *args, **kwargs)
+
+    monkeypatch.setattr(ObjectWriter, "commit", replace)
+    state: Any = SimpleNamespace(store=store)
+    with closing(Directory.open(str(tmp_path))) as folder:
+        assert promote._promote_file(state, bucket, folder, "file", "o", promote._PromoteMsg(delete=True))
+    assert read(store, bucket) == b"promoted"
+    assert file.exists() == changed
 
 
 def test_nothing_changes_in_a_bucket_that_was_removed(store: Store, bucket: Bucket) -> None:
