@@ -18,6 +18,10 @@ class ErrNotATar(SDKError, tarfile.ReadError):
     """A shard is not a tar archive, or a damaged one."""
 
 
+class ErrSampleClash(InvalidArgument):
+    """Two files of a shard are the same part of the same sample."""
+
+
 class ErrCannotResume(InvalidArgument):
     """A saved state does not fit the dataset: it is of another split or order, or the objects changed."""
 

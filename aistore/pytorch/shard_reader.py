@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from io import BufferedIOBase, BytesIO
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
 
 from aistore.pytorch.base_iter_dataset import AISBaseIterDataset
 from aistore.pytorch.errors import ErrNotATar
 from aistore.pytorch.listing import silence, unreadable_in
 from aistore.pytorch.progress import progress_bar
+from aistore.pytorch.samples import KeyStyle, ShardSamples, sample_file
 from aistore.pytorch.split import IterOptions
-from aistore.pytorch.utils import get_basename, get_extension, split_name
 from aistore.sdk.bck.counts import check_count
 from aistore.sdk.bucket import Bucket
 from aistore.sdk.errors import ErrArchiveFormat, ErrArchiveTruncated, InvalidArgument
@@ -29,14 +31,26 @@ if TYPE_CHECKING:
     from aistore.pytorch.listing import PrefixMap
     from aistore.sdk.etl.etl import Etl
 
-Samples = dict[str, dict[str, bytes]]
-Shard = tuple[str, Samples, dict[str, None]]  # its name, its samples, the extensions that they have
+
+class Shard(NamedTuple):
+    """What a shard holds: its name, its samples, and how many of its files are parts of none."""
+
+    name: str
+    samples: dict[str, dict[str, bytes]]
+    left_out: int
+
+
+logger = logging.getLogger(__name__)
 
 _CHUNK = 128 * 1024
 
 
 class AISShardReader(AISBaseIterDataset):
-    """Samples are `(basename, {extension: bytes})`: the files of a shard that differ in extension only.
+    """Samples are `(key, {extension: bytes})`: the files of a shard that differ in extension only.
+
+    The key is the path up to the first dot of the file's own name, the extension what follows the last dot;
+    where files of a sample have the same extension, it is all that follows the first dot. Hidden files and
+    files without an extension are left out.
 
     Shards are uncompressed tars. The next ones are read while one is used. An extension that was seen before,
     in any shard, but that a sample lacks, is `b""`. Shards go to ranks and workers in turn.
@@ -48,6 +62,8 @@ class AISShardReader(AISBaseIterDataset):
         show_progress: Show a progress bar, when tqdm or rich is installed. Default: `False`.
         partition_sources_by_worker: See `AISBaseIterDataset`.
         read_ahead: How many shards to read at a time, and to hold at most besides the one in use. Default: 1.
+        keys: `path`, or `basename` for keys without folders, as the 2.0.0 package has them; files of several
+            folders may not have the same then. Default: `path`.
         options: See `AISBaseIterDataset`.
 
     Raises:
@@ -77,13 +93,18 @@ class AISShardReader(AISBaseIterDataset):
         partition_sources_by_worker: bool = False,
         *,
         read_ahead: int = 1,
+        keys: KeyStyle = "path",
         **options: Unpack[IterOptions],
     ) -> None:
         check_count("read_ahead", read_ahead)
+        if keys not in ("path", "basename"):
+            raise InvalidArgument(f"keys must be 'path' or 'basename', not {keys!r}")
         super().__init__(bucket_list, prefix_map, partition_sources_by_worker, **options)
         self._etl = ETLConfig(etl_name) if etl_name else None
         self._show_progress = show_progress
         self._read_ahead = read_ahead
+        self._keys: KeyStyle = keys
+        self._left_out = 0
         self._sample_count: tuple[object, int] | None = None
 
     def __len__(self) -> int:
@@ -99,6 +120,11 @@ class AISShardReader(AISBaseIterDataset):
             self._sample_count = (rank, sum(self._count_samples(*rank)))
         return self._sample_count[1]
 
+    @property
+    def left_out(self) -> int:
+        """How many files were left out of the samples, in this process and the latest iteration."""
+        return self._left_out
+
     def refresh(self) -> None:
         """List the shards anew when they are needed next; a running iteration goes on as it is."""
         super().refresh()
@@ -109,13 +135,17 @@ class AISShardReader(AISBaseIterDataset):
 
         Raises:
             ErrNotATar: A shard is no tar, or damaged (also a `tarfile.TarError`).
+            ErrSampleClash: Two files are the same part of the same sample (also a `ValueError`).
         """
+        self._left_out = 0
         shards, position, skip = self._start()
         extensions: dict[str, None] = {}
         last = self._state["last"]
         with progress_bar("Reading shards", self._expected(), self._show_progress) as advance:
-            for name, samples, found in self._read_each(shards):
-                extensions.update(found)
+            for shard in self._read_each(shards):
+                self._left_out += shard.left_out
+                samples = shard.samples
+                extensions.update(dict.fromkeys(chain.from_iterable(samples.values())))
                 for number, (basename, sample) in enumerate(samples.items(), 1):
                     if number > skip:
                         self._advance(last, position, number)
@@ -123,7 +153,7 @@ class AISShardReader(AISBaseIterDataset):
                         yield basename, self.ZeroDict(sample, missing)
                 skip = 0
                 position += 1
-                last = name
+                last = shard.name
                 self._advance(last, position)
                 advance()
 
@@ -133,23 +163,17 @@ class AISShardReader(AISBaseIterDataset):
         )
 
     def _read(self, shard: Object) -> Shard:
-        samples: Samples = {}
-        extensions: dict[str, None] = {}
+        found = ShardSamples(f"{shard.bucket_name}/{shard.name}", self._keys)
         with self._open(shard) as file:
             reader = TarReader(as_source(file), _CHUNK, links=True)
             try:
                 for name, content in read_files(reader):
-                    basename, extension = split_name(path_text(name))
-                    if not extension:
-                        continue
-                    sample = samples.get(basename)
-                    if sample is None:
-                        sample = samples[basename] = {}
-                    sample[extension] = content
-                    extensions[extension] = None
+                    found.add(path_text(name), content)
             except (ErrArchiveFormat, ErrArchiveTruncated) as err:
                 raise ErrNotATar(f"{shard.bucket_name}/{shard.name} is not a tar archive: {err}") from err
-        return shard.name, samples, extensions
+        if found.left_out:
+            logger.info("%d files of %s/%s are no samples", found.left_out, shard.bucket_name, shard.name)
+        return Shard(shard.name, found.samples, found.left_out)
 
     def _open(self, shard: Object) -> BufferedIOBase:
         reader = shard.get_reader(etl=self._etl, chunk_size=_CHUNK)
@@ -186,8 +210,10 @@ class AISShardReader(AISBaseIterDataset):
                 # Byte order: the files of a shard come right after it.
                 if entry.name in shards:
                     shard = entry.name
-                elif shard and entry.name.startswith(f"{shard}/") and get_extension(entry.name):
-                    samples.add((shard, get_basename(entry.name)))
+                elif shard and entry.name.startswith(f"{shard}/"):
+                    found = sample_file(entry.name[len(shard) + 1 :], self._keys)
+                    if found is not None:
+                        samples.add((shard, found[0]))
             damaged = shards.intersection(unreadable_in(pages))
             if damaged:
                 raise ErrNotATar(

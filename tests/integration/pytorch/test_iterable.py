@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import tarfile
@@ -28,7 +29,7 @@ from aistore.pytorch import (  # noqa: E402
     AISIterDataset,
     AISShardReader,
 )
-from aistore.pytorch.errors import ErrCannotResume, ErrSampleUnreadable  # noqa: E402
+from aistore.pytorch.errors import ErrCannotResume, ErrSampleClash, ErrSampleUnreadable  # noqa: E402
 from aistore.sdk.ais_source import AISSource  # noqa: E402
 from aistore.sdk.bucket import Bucket  # noqa: E402
 from aistore.sdk.errors import InvalidArgument, SDKError  # noqa: E402
@@ -415,8 +416,8 @@ SHARDS = {
     "b.tar": [("2.cls", b"c2"), ("3.seg.png", b"p3")],
 }
 SAMPLES = [
-    ("0", {"jpg": b"j0", "cls": b"c0"}),
-    ("1", {"jpg": b"j1", "cls": b""}),
+    ("x/0", {"jpg": b"j0", "cls": b"c0"}),
+    ("x/1", {"jpg": b"j1", "cls": b""}),
     ("2", {"cls": b"c2", "jpg": b"", "png": b""}),
     ("3", {"png": b"p3", "jpg": b"", "cls": b""}),
 ]
@@ -481,7 +482,7 @@ def test_len_of_shard_reader_counts_samples(shards):  # defect 8
 
 
 def test_shard_workers_read_each_sample_once(shards):
-    assert sorted(read(AISShardReader(shards), 2)) == ["0", "1", "2", "3"]
+    assert sorted(read(AISShardReader(shards), 2)) == ["2", "3", "x/0", "x/1"]
 
 
 def test_shards_resume_within_a_shard(shards):
@@ -493,7 +494,58 @@ def test_shards_resume_within_a_shard(shards):
         iterator.close()
         resumed = AISShardReader(shards)
         resumed.load_state_dict(state)
-        assert first + names(resumed) == ["0", "1", "2", "3"]
+        assert first + names(resumed) == ["x/0", "x/1", "2", "3"]
+
+
+FOLDERS = [
+    ("./cat/0001.png", b"cat"),
+    ("cat/0001.cls", b"0"),
+    ("dog/0001.png", b"dog"),
+    ("dog/0001.seg.png", b"dog's"),
+    ("dog/0001.depth.png", b"far"),
+    ("dog/._0001.png", b"apple"),
+    (".DS_Store", b"apple"),
+    ("README", b"read"),
+    ("dog/0001.", b"dot"),
+]
+
+
+def test_folders_of_a_shard_are_told_apart(bucket):
+    bucket.object("s.tar").get_writer().put_content(make_shard(".tar", FOLDERS))
+    dataset = AISShardReader(bucket)
+    for _ in range(2):
+        samples = {key: {name: data for name, data in sample.items() if data} for key, sample in dataset}
+        assert samples == {
+            "cat/0001": {"png": b"cat", "cls": b"0"},
+            "dog/0001": {"png": b"dog", "seg.png": b"dog's", "depth.png": b"far"},
+        }
+        assert dataset.left_out == 4
+    assert len(dataset) == 2
+    assert len(AISShardReader(bucket, keys="basename")) == 1
+
+
+@pytest.mark.parametrize(
+    ("members", "arguments", "words"),
+    [
+        ([("a/1.x", b"1"), ("a/1.x", b"2")], {}, "s.tar: 'a/1.x' is another 'x' of the sample 'a/1'"),
+        ([("./1.x", b"1"), ("1.x", b"2")], {}, "'1.x' is another 'x' of the sample '1'"),
+        ([("1.a.x", b"1"), ("1.x", b"2"), ("1.a.x", b"3")], {}, "'1.a.x' is another"),
+        ([("a/1.x", b"1"), ("b/1.x", b"2")], {"keys": "basename"}, "keys='path' tells folders apart"),
+        ([("1.a.x", b"1"), ("1.x", b"2")], {"keys": "basename"}, "'1.x' is another 'x'"),
+    ],
+)
+def test_two_files_for_one_part_of_a_sample_are_an_error(bucket, members, arguments, words):
+    bucket.object("s.tar").get_writer().put_content(make_shard(".tar", members))
+    with pytest.raises(ErrSampleClash, match=re.escape(words)) as caught:
+        list(AISShardReader(bucket, **arguments))
+    assert isinstance(caught.value, ValueError)
+
+
+def test_keys_of_2_0_0_where_they_are_unique(shards):
+    samples = list(AISShardReader(shards, keys="basename"))
+    assert samples == [(key.removeprefix("x/"), sample) for key, sample in SAMPLES]
+    with pytest.raises(InvalidArgument, match="keys must be 'path' or 'basename', not 'name'"):
+        AISShardReader(shards, keys="name")
 
 
 def test_what_is_no_tar_is_a_tar_error(shards):
