@@ -485,7 +485,7 @@ class ETLDirectPutTransientError(SDKError):
     """A direct put of an ETL server that failed but may succeed when it is tried again.
 
     Args:
-        url: Where the object was to go.
+        url: Where the object was to go; its query, which may have a secret, is not kept.
         cause: What happened.
         bail_without_local_retry: True when the source cannot be replayed: only the cluster can retry.
     """
@@ -495,10 +495,10 @@ class ETLDirectPutTransientError(SDKError):
     bail_without_local_retry: bool
 
     def __init__(self, url: str, cause: Exception, bail_without_local_retry: bool = False) -> None:
-        super().__init__(
-            f"direct_put to '{url}' failed with transient error: {type(cause).__name__}({cause})"
-        )
-        self.url = url
+        path, mark, query = url.partition("?")
+        why = str(cause).replace(mark + query, "") if query else str(cause)
+        super().__init__(f"direct_put to '{path}' failed with transient error: {type(cause).__name__}({why})")
+        self.url = path
         self.cause = cause
         self.bail_without_local_retry = bail_without_local_retry
 

@@ -37,6 +37,17 @@ def own_fields(headers: Mapping[str, Any] | None) -> bytes:
     return encode_fields(headers, _DEFAULTS) if headers else _ALL_DEFAULTS
 
 
+def shown_url(url: str, query: str) -> str:
+    """Return a URL with another query.
+
+    Args:
+        url: The URL.
+        query: The query, or "" for none.
+    """
+    path = url.partition("?")[0]
+    return f"{path}?{query}" if query else path
+
+
 class Call:
     """One request, ready to be sent.
 
@@ -57,11 +68,12 @@ class Call:
         object_body: Whether the body is an object's data, which must not go to a proxy.
         attempt: 1 for the first time that the request is sent.
         members_only: Field lines that, like the token, go to the cluster's own nodes only.
+        query: The caller's own query: all that logs and errors may show of one.
     """
 
     __slots__ = (
         "attempt", "base", "body", "connect", "deadline", "headers", "idempotent", "members_only", "method",
-        "object_body", "read", "redirects", "stream", "target", "token", "total",
+        "object_body", "query", "read", "redirects", "stream", "target", "token", "total",
     )  # fmt: skip
 
     def __init__(
@@ -99,6 +111,7 @@ class Call:
         self.object_body = object_body
         self.attempt = attempt
         self.members_only = b""
+        self.query = target.partition("?")[2]
 
     def to(self, base: Base, target: str) -> Call:
         """Return the same request for another server, whose redirects are not followed.
@@ -124,6 +137,7 @@ class Call:
             attempt=self.attempt,
         )
         call.members_only = self.members_only
+        call.query = self.query
         return call
 
 
@@ -132,6 +146,10 @@ class Hop:
 
     Args:
         call: The call.
+
+    Attributes:
+        url: Where the request goes, as responses, logs and errors show it: with the caller's own query, never
+            with that of a redirect, which may have a signature.
     """
 
     __slots__ = ("auth", "body", "fields", "method", "origin", "target", "url")
@@ -140,7 +158,7 @@ class Hop:
         self.method = call.method
         self.origin: Origin = call.base.origin
         self.target = call.target
-        self.url = call.base.origin_text + call.target
+        self.url = shown_url(call.base.origin_text + call.target, call.query)
         self.body = call.body
         self.fields = own_fields(call.headers)
         self.auth = encode_token(call.token, call.headers) + call.members_only

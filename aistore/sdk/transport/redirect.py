@@ -58,7 +58,9 @@ def follow(status: int, location: str | None, origin: str, hops: int) -> Redirec
         raise MalformedMessageError(f"redirect (status {status}) without a Location")
     match = _LOCATION.fullmatch(location)
     if match is None or not (match[1] or match[2]):
-        raise MalformedMessageError(f"redirect (status {status}) to unusable Location {location[:200]!r}")
+        raise MalformedMessageError(
+            f"redirect (status {status}) to unusable Location {location.partition('?')[0][:200]!r}"
+        )
     if hops >= MAX_HOPS:
         raise TooManyHopsError(f"more than {MAX_HOPS} redirects")
     target = match[2] or "/"

@@ -213,7 +213,7 @@ class Router:
                 err.redirected = True
                 self._permits.clear()
                 raise
-            log.debug("%s straight to %s failed: %s", call.method, owner.origin.netloc, err)
+            log.debug("%s straight to %s failed: %s", call.method, owner.origin.netloc, err.args[0])
             return 0
         if answer.status_code < 300 or not _can_repeat(call):
             return answer

@@ -22,7 +22,7 @@ from aistore.sdk.errors import (
     SDKError,
 )
 from aistore.sdk.transport import observer
-from aistore.sdk.transport.call import Call, Hop, own_fields
+from aistore.sdk.transport.call import Call, Hop, own_fields, shown_url
 from aistore.sdk.transport.exchange import exchange
 from aistore.sdk.transport.members import Members
 from aistore.sdk.transport.pool import Pool
@@ -165,7 +165,7 @@ class Transport:
             hop.auth = b""
         hop.origin = origin
         hop.target = step.target
-        hop.url = step.origin + step.target
+        hop.url = shown_url(step.origin + step.target, call.query)
         if not step.keep_body:
             hop.method = "HEAD" if hop.method == "HEAD" else "GET"
             hop.body = None
@@ -282,7 +282,7 @@ def _complete(err: AISNetworkError, call: Call, hop: Hop) -> None:
     if hop.origin is not call.base.origin:
         err.redirected = True
         err.args = (f"redirected to {hop.origin.netloc}: {err.args[0]}",)
-    err.method, err.url = call.method, call.base.origin_text + call.target
+    err.method, err.url = call.method, shown_url(call.base.origin_text + call.target, call.query)
     err.request = Sent(call.method, err.url, dict(call.headers or {})).prepared()
 
 

@@ -161,7 +161,7 @@ def test_slow_server_does_not_outlast_the_budget(peers, rc, monkeypatch):
     gate = threading.Event()
     peer = peers(lambda *_: gate.wait(20) and None)
     client = rc(peer, timeout=(5, 0.2))
-    client._retry_manager._budget = Budget(total=0.5, first=0.01)
+    client._retry_manager.budget = Budget(total=0.5, first=0.01)
     with pytest.raises(AISReadTimeout) as info:
         client.request("get", OBJ)
     gate.set()

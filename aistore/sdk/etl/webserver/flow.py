@@ -289,11 +289,13 @@ def _target_refused(answer: HopAnswer) -> RequestFailed:
 def _check_put_error(host: FlowHost, request: TransformRequest, exc: Exception, attempt: int) -> None:
     """Raise the answer unless the put is to be tried again."""
     url = request.next_url
+    path, mark, query = url.partition("?")
+    # Not with the query, which may have a secret.
+    why = str(exc).replace(mark + query, "") if query else str(exc)
+    message = f"direct_put to '{path}' failed: {type(exc).__name__}: {why}"
     if is_refused(exc):
-        message = f"direct_put to '{url}' failed: {type(exc).__name__}: {exc}"
         raise RequestFailed(STATUS_BAD_GATEWAY, message) from exc
     if not host.is_transient(exc):
-        message = f"direct_put to '{url}' failed: {type(exc).__name__}: {exc}"
         raise RequestFailed(STATUS_INTERNAL_SERVER_ERROR, message) from exc
     one_shot = host.use_streaming and not request.replayable
     error = exc if isinstance(exc, ETLDirectPutTransientError) else None

@@ -25,7 +25,7 @@ from aistore.sdk.const import (
 from aistore.sdk.errors import AISProtocolError
 from aistore.sdk.etl.webserver.exchange import Gatherer, HopAnswer, ObjectTooLarge, check_size
 from aistore.sdk.transport.body import Body
-from aistore.sdk.transport.call import Call, Hop
+from aistore.sdk.transport.call import Call, Hop, shown_url
 from aistore.sdk.transport.exchange import exchange
 from aistore.sdk.transport.pool import Pool
 from aistore.sdk.transport.stream import BodyReader
@@ -155,7 +155,7 @@ class Courier:
             raise
         if length == len(conn.buffer):
             return self._buffered(conn, head)
-        with BodyReader(conn, self._pool, head, length, "GET", hop.url) as reader:
+        with BodyReader(conn, self._pool, head, length, "GET", shown_url(hop.url, "")) as reader:
             if length >= 0:
                 return reader.read()
             return _joined(iter(lambda: reader.read(_READ_BYTES), b""), limit)
@@ -171,7 +171,9 @@ class Courier:
         if head.status != STATUS_OK:
             conn.close()
             return HopAnswer(head.status)
-        return io.BufferedReader(BodyReader(conn, self._pool, head, length, "GET", hop.url), _READ_BUFFER)
+        return io.BufferedReader(
+            BodyReader(conn, self._pool, head, length, "GET", shown_url(hop.url, "")), _READ_BUFFER
+        )
 
     def put(self, url: str, data: bytes | Iterable[bytes], headers: Mapping[str, str]) -> HopAnswer:
         """Deliver a result; redirects are not followed.
@@ -189,7 +191,7 @@ class Courier:
         if 0 <= length == len(conn.buffer):
             body = self._buffered(conn, head)
         else:
-            with BodyReader(conn, self._pool, head, length, "PUT", hop.url) as reader:
+            with BodyReader(conn, self._pool, head, length, "PUT", shown_url(hop.url, "")) as reader:
                 body = reader.read()
         return hop_answer(head.status, body, Headers(head.fields))
 
