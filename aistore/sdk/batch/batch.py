@@ -29,6 +29,7 @@ from aistore.sdk.namespace import Namespace
 from aistore.sdk.obj.object import Object
 from aistore.sdk.provider import Provider
 from aistore.wire.archive.formats import TAR_FORMATS
+from aistore.wire.archive.members import check_member_path
 from aistore.wire.names import check_object_name
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ class Batch:
             return self
         _check_range(start, length)
         if archpath:
-            check_object_name(archpath.removeprefix("/"), "archpath")
+            check_member_path(archpath)
         self.request.moss_in.append(
             new_entry(
                 name,

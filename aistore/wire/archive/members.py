@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from aistore.errors import InvalidArgument, InvalidArgumentType
+
 MAX_HOPS = 8
 """Links from a path to a file, one to the other."""
 
@@ -45,6 +47,25 @@ def is_member_path(text: str) -> bool:
         text: The path.
     """
     return ".." not in text.split("/") and bool(member_path(path_bytes(text)))
+
+
+def check_member_path(text: str) -> str:
+    """Return a path that can name a member.
+
+    Args:
+        text: The path.
+
+    Raises:
+        InvalidArgument: It cannot (also a `ValueError`).
+        InvalidArgumentType: It is not a `str` (also a `TypeError`).
+    """
+    if not isinstance(text, str):
+        raise InvalidArgumentType(f"archpath of type {type(text).__name__}: expected str")
+    if not is_member_path(text):
+        raise InvalidArgument(
+            f"invalid archpath {text[:128]!r}: expected the path of a file in the archive, without '..'"
+        )
+    return text
 
 
 def path_text(path: bytes) -> str:

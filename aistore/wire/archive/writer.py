@@ -20,7 +20,7 @@ _MODE = 0o644
 _PIECE = 256 * 1024
 _MAX_16 = 0xFFFF
 _MAX_32 = 0xFFFFFFFF
-# Deflate may enlarge what it compresses.
+# Sizes and offsets from here on take 64 bits: deflate may enlarge what it compresses.
 _LARGE = 0xF0000000
 _SIZES_FOLLOW = 1 << 3
 _UTF8 = 1 << 11
@@ -198,7 +198,7 @@ class _ZipWriter:
         self, raw: bytes, common: bytes, sums: tuple[int, int, int], offset: int, is_large: bool
     ) -> None:
         crc, stored, size = sums
-        is_far = offset >= _MAX_32
+        is_far = offset > _LARGE
         large = [size, stored] if is_large else []
         if is_far:
             large.append(offset)
@@ -237,7 +237,7 @@ class _ZipWriter:
         for entry in self._directory:
             self._write(entry)
         size, offset = self._position - start, start - self._base
-        if self._count >= _MAX_16 or size >= _MAX_32 or offset >= _MAX_32:
+        if self._count >= _MAX_16 or size > _LARGE or offset > _LARGE:
             end = self._position - self._base
             self._write(
                 struct.pack(

@@ -112,12 +112,10 @@ class ZipArchive:
         fields = _END.unpack(self._read(end, _END.size))
         self.comment = self._read(end + _END.size, fields[7])
         disks, counts, size, offset = fields[1:3], fields[3:5], fields[5], fields[6]
-        exact = False
-        if _MAX_16 in (*disks, *counts) or _MAX_32 in (size, offset):
-            found = self._find_end64(end)
-            if found is not None:
-                end, disks, counts, size, offset = found
-                exact = True
+        found = self._find_end64(end)
+        exact = found is not None
+        if found is not None:
+            end, disks, counts, size, offset = found
         if any(disks) or counts[0] != counts[1]:
             raise ErrArchiveFormat("zip archive in several parts")
         self.base = end - size - offset
