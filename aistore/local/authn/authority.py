@@ -7,7 +7,7 @@ import hmac
 import secrets
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from aistore.local.authn.accounts import Accounts
 from aistore.local.authn.jwt import InvalidToken
@@ -94,19 +94,31 @@ class Authn:
             raw_query (str): Its query so far.
             action (str): The action in the request's body, or "".
         """
-        now = str(int(time.time()))
-        return f"{raw_query}{_SIGNATURE}{now}.{self._digest(now, method, raw_path, raw_query, action)}"
+        now, name = str(int(time.time())), quote(action, safe="").replace(".", "%2E")
+        return f"{raw_query}{_SIGNATURE}{now}.{name}.{self._digest(now, method, raw_path, raw_query, name)}"
 
-    def is_signed(self, method: str, raw_path: str, raw_query: str, action: str) -> bool:
-        """Whether the proxy sent this request to a target, less than a minute ago."""
+    def signed_action(self, method: str, raw_path: str, raw_query: str) -> str | None:
+        """Return the action of a request that the proxy sent to a target less than a minute ago.
+
+        It is a part of the signature, so that no body is read of a request that is not signed.
+
+        Args:
+            method (str): The request's method.
+            raw_path (str): Its path.
+            raw_query (str): Its query.
+
+        Returns:
+            The only action that its body may have; None if it is not signed.
+        """
         signed_query, _, given = raw_query.rpartition(_SIGNATURE)
-        when, _, signature = given.partition(".")
+        when, _, rest = given.partition(".")
+        name, _, signature = rest.partition(".")
         if not (when.isascii() and when.isdigit() and len(when) < 12):
-            return False
-        wanted = self._digest(when, method, raw_path, signed_query, action)
+            return None
+        wanted = self._digest(when, method, raw_path, signed_query, name)
         if not hmac.compare_digest(signature.encode("utf-8", "surrogateescape"), wanted.encode()):
-            return False
-        return abs(time.time() - int(when)) <= _SIGNED_FOR
+            return None
+        return unquote(name) if abs(time.time() - int(when)) <= _SIGNED_FOR else None
 
     def _digest(self, when: str, method: str, raw_path: str, raw_query: str, action: str) -> str:
         # Of the path what it means is signed, as routes read it: clients escape in ways of their own. A query

@@ -89,11 +89,13 @@ class Gate:
             return False
         if req.path.startswith("/v1/etl/_object/"):
             return True
+        signed = self._authn.signed_action(req.method, req.raw_path, req.raw_query)
+        if signed is None:
+            return False
         try:
-            action = await checked_action(req)
+            return await checked_action(req) == signed
         except LocalError:
             return False
-        return self._authn.is_signed(req.method, req.raw_path, req.raw_query, action)
 
     async def _check(self, req: Request) -> None:
         identity = self._identify(req)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -455,6 +456,19 @@ def test_a_redirect_is_for_one_action(stage: Site, action: str) -> None:
     assert _at(stage, url, "POST", json.dumps(post("check-lock")).encode()).status == 200
     assert stage.ask("HEAD", "/v1/objects/b/victim").status == 200
     assert stage.ask("HEAD", "/v1/objects/b/stolen").status == 404
+
+
+@pytest.mark.parametrize("query", ["", "?pid=p&utm=1", "?pid=p&utm=1&sig=1.check-lock.0", "?sig={sig}"])
+def test_no_body_is_read_of_a_request_that_is_not_signed(stage: Site, query: str) -> None:
+    """Whoever has no token does not make a target hold and parse bodies."""
+    signed = _redirect(stage, "DELETE", "/v1/objects/b/other").rpartition("sig=")[2]
+    parts = urlsplit(stage.targets[0])
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as sock:
+        target = f"/v1/objects/b/o{query.format(sig=signed)}"
+        # Of which nothing follows.
+        length = f"Host: {parts.netloc}\r\nContent-Length: 50000000\r\n\r\n"
+        sock.sendall(f"POST {target} HTTP/1.1\r\n{length}".encode())
+        assert sock.recv(65536).startswith(b"HTTP/1.1 403 ")
 
 
 def test_a_redirect_to_delete_does_not_abort_uploads(stage: Site) -> None:

@@ -322,22 +322,22 @@ def test_a_signature_covers_the_request(authn):
     whole = authn.sign("POST", path, query, "check-lock")
     signature = whole.rpartition("&sig=")[2]
 
-    def signed(method="POST", raw_path=path, raw_query=whole, action="check-lock"):
-        return authn.is_signed(method, raw_path, raw_query, action)
+    def signed(method="POST", raw_path=path, raw_query=whole):
+        return authn.signed_action(method, raw_path, raw_query)
 
     assert whole.startswith(f"{query}&sig=")
-    assert signed()
-    assert signed(raw_path="/v1/objects/b/a%20%62")  # the same name in another spelling
-    assert not signed(method="PUT")
-    assert not signed(raw_path="/v1/objects/b/other")
-    for action in ("", "rename-obj", "mpt-upload", "check-lock "):
-        assert not signed(action=action)
+    assert signed() == "check-lock"
+    assert signed(raw_path="/v1/objects/b/a%20%62") == "check-lock"  # the same name in another spelling
+    assert signed(method="PUT") is None
+    assert signed(raw_path="/v1/objects/b/other") is None
     for changed in (
         query,
         f"{query}&sig=",
         f"{query}&sig={signature}&sig={signature}",
         f"{query}&sig=9{signature}",
         f"{query}&sig={quote('1800000000.é')}",
+        f"{query}&sig={signature.replace('check-lock', 'rename-obj')}",
+        f"{query}&sig={signature.replace('check-lock', '')}",
         f"{query}&etl_name=e&sig={signature}",
         f"{query};etl_name=e&sig={signature}",
         f"{whole}&etl_name=e",
@@ -347,16 +347,21 @@ def test_a_signature_covers_the_request(authn):
         whole.replace("a%2Fb", "a%2fb"),
         whole.replace("pid=p&utm=1", "utm=1&pid=p"),
     ):
-        assert not signed(raw_query=changed)
+        assert signed(raw_query=changed) is None, changed
+
+
+@pytest.mark.parametrize("action", ["", "check-lock", "a.b", "a&b=c", "\u00e9 %"])
+def test_a_signature_tells_its_action(authn, action):
+    assert authn.signed_action("POST", "/p", authn.sign("POST", "/p", "a=1", action)) == action
 
 
 def test_a_signature_is_good_for_a_minute(authn, monkeypatch):
     now = 1_800_000_000.0
     monkeypatch.setattr("aistore.local.authn.authority.time.time", lambda: now)
     query = authn.sign("GET", "/p", "a=1", "")
-    for later, expected in ((59, True), (61, False)):
+    for later, expected in ((59, ""), (61, None)):
         monkeypatch.setattr("aistore.local.authn.authority.time.time", lambda when=now + later: when)
-        assert authn.is_signed("GET", "/p", query, "") is expected
+        assert authn.signed_action("GET", "/p", query) == expected
 
 
 # ---- texts
