@@ -1,4 +1,4 @@
-"""The query of a URL: one grammar for whoever reads one, so that two readers never see two requests.
+"""The query of a URL: one grammar for all that read one, as two readings are two requests.
 
 Parameters are separated by `&` and by nothing else: `;` is an ordinary character, as it is for a cluster.
 """
@@ -14,8 +14,8 @@ class Parameter(NamedTuple):
     """A parameter of a query, decoded; bytes that are not UTF-8 are kept by `surrogateescape`.
 
     Attributes:
-        name: Its name.
-        value: Its value, "" when there is none.
+        name: The name.
+        value: The value, "" when there is none.
         equals: `=`, or "" when it is written without one.
     """
 

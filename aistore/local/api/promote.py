@@ -57,8 +57,8 @@ async def _promote(req: Request, bucket: Bucket, _name: str, msg: ActionMsg) -> 
 class _Source(NamedTuple):
     """A file or folder below the one folder that promoting is allowed from.
 
-    What is promoted is opened below the descriptor of that folder, part by part, and no link is followed:
-    another user may put one in its place at any moment.
+    Each part is opened below the descriptor of the one before, and no link is followed: another user may put
+    one there at any moment.
     """
 
     root: Path

@@ -74,7 +74,7 @@ def text_response(text: str, *, status: int = 200) -> Response:
 
 
 def content_headers(content_type: str) -> Headers:
-    """What keeps a browser from running an object's content as a page of this server."""
+    """Headers that keep a browser from running an object's content as a page of this server."""
     if content_type == OCTETS:
         return []
     return [("Content-Security-Policy", "sandbox"), ("X-Content-Type-Options", "nosniff")]

@@ -55,7 +55,7 @@ class Summaries:
         return summary_id
 
     def get(self, summary_id: str, bucket: Bucket | None) -> list[dict[str, Any]]:
-        """A summary by its ID, of the bucket that it is asked of: the permission is for that one.
+        """A summary by its ID; only by way of the bucket that it is of, which the permission is for.
 
         Raises:
             InvalidRequest: Not an ID.

@@ -121,8 +121,8 @@ class Authn:
         return unquote(name) if abs(time.time() - int(when)) <= _SIGNED_FOR else None
 
     def _digest(self, when: str, method: str, raw_path: str, raw_query: str, action: str) -> str:
-        # Of the path what it means is signed, as routes read it: clients escape in ways of their own. A query
-        # they repeat as it is.
+        # The decoded path is signed, as routes read it: clients differ in what they escape. They repeat
+        # a query as it is.
         path = unquote(raw_path, errors="surrogateescape")
         signed = repr((when, method, path, raw_query, action)).encode()
         return hmac.new(self._redirect_key, signed, hashlib.sha256).hexdigest()

@@ -82,8 +82,8 @@ class Gate:
     async def _is_trusted(self, req: Request) -> bool:
         """Whether the proxy has checked this request, or an ETL's server sent it.
 
-        That one shows a secret, which is checked where it is answered. A body that is no message has no
-        action that the proxy could have checked.
+        That server shows a secret, which its route checks. A body that is no message has no action that the
+        proxy could have checked.
         """
         if req.node.is_proxy:
             return False

@@ -1,4 +1,4 @@
-"""A server with a secret answers its target only: every server, every method, every route, websockets."""
+"""A server with a secret accepts its target only: every server, every method, every route, websockets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHOWN = {HEADER_ETL_SECRET: SECRET}
 
 
 def environment() -> bytes:
-    """What the class and what it starts see of the secret's variable."""
+    """The secret's variable, as the class and a process that it starts see it."""
     print_it = [sys.executable, "-c", f"import os; print(os.environ.get({AIS_ETL_SECRET!r}), end='')"]
     inherited = subprocess.run(print_it, capture_output=True, check=True).stdout
     return repr(os.environ.get(AIS_ETL_SECRET)).encode() + inherited
@@ -75,7 +75,7 @@ class RoutedFlask(_Work, FlaskServer):
 
 
 class ReplacedFast(_Work, FastAPIServer):
-    """Serves an application of its own, which nothing of the server's is in."""
+    """Replaces the application by one that nothing of the server is in."""
 
     def __init__(self):
         super().__init__()
@@ -253,7 +253,7 @@ def test_each_stage_is_shown_its_own(served, target, tmp_path, second):
         assert target.seen[-1].body == b"DATA"
         assert HEADER_ETL_SECRET.lower() not in {name.lower() for name in target.seen[-1].headers}
         assert QPARAM_ETL_SECRET not in target.seen[-1].query
-    # Gone: what is said of the failure has no secret in it.
+    # Gone: the message of the failure has no secret in it.
     pipeline = f"{stage.url}?{QPARAM_ETL_SECRET}={other}"
     for size in (4, 200_000):
         status, body = ask(served, "PUT", "/b/o", {**SHOWN, HEADER_NODE_URL: pipeline}, b"d" * size)

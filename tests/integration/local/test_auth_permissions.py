@@ -460,7 +460,7 @@ def test_a_redirect_is_for_one_action(stage: Site, action: str) -> None:
 
 @pytest.mark.parametrize("query", ["", "?pid=p&utm=1", "?pid=p&utm=1&sig=1.check-lock.0", "?sig={sig}"])
 def test_no_body_is_read_of_a_request_that_is_not_signed(stage: Site, query: str) -> None:
-    """Whoever has no token does not make a target hold and parse bodies."""
+    """A client without a token does not make a target hold and parse bodies."""
     signed = _redirect(stage, "DELETE", "/v1/objects/b/other").rpartition("sig=")[2]
     parts = urlsplit(stage.targets[0])
     with socket.create_connection((parts.hostname, parts.port), timeout=20) as sock:

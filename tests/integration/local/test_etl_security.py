@@ -1,4 +1,4 @@
-"""ETLs of a local cluster: whom their processes answer, and what they reach with `--auth`."""
+"""ETLs of a local cluster: the requests that their processes accept, and what they reach with `--auth`."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_process_answers_its_target_and_those_that_it_sends(cluster: LocalClus
                     for method in ("GET", "PUT"):
                         answer = requests.request(method, url, headers=headers, data=b"d", timeout=20)
                         assert answer.status_code == 403, (method, url, headers)
-            # What a page in a browser sends has another name as Host even if it knew the secret.
+            # A page in a browser has another name as Host, even if it knew the secret.
             headers = {"Ais-Etl-Secret": secret, "Host": "evil.example"}
             assert requests.get(location, headers=headers, timeout=20).status_code == 403
             assert not thief.seen
@@ -292,7 +292,7 @@ def test_a_process_runs_as_the_servers_user_and_is_told_nothing_of_it(tmp_path: 
         assert "AIS_ETL_SECRET" not in environment
         text = json.dumps(environment) + Path(f"/proc/{cluster.pid}/cmdline").read_text()
         assert "hush" not in text
-        # Who is no admin starts none.
+        # Others than admins start none.
         with pytest.raises(AISError, match="token required"):
             Client(cluster.endpoint).etl("other-etl").init_class(NUM_WORKERS=1)(Tells)
 

@@ -1,4 +1,4 @@
-"""What `docs/security.md` says: who is kept from what, as an attacker would try it."""
+"""The statements of `docs/security.md`, as an attacker would try them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_query_adds_no_header(wire: Wire, method: str, name: str, ends: str) -
 
 
 def test_content_does_not_run_as_a_page_of_the_server(wire: Wire) -> None:
-    """A page of the server's own origin could do everything; content comes from whoever may write."""
+    """A page of the server's own origin could do everything; content comes from all who may write."""
     wire.create("reflected")
     wire.ok("PUT", "/s3/reflected/page.html", b"<script></script>", {"Content-Type": "text/html"})
     for target in (
@@ -131,7 +131,7 @@ def signed_put(wire: Wire, announced: str, body: bytes, headers: dict[str, str] 
 
 
 def test_a_body_is_what_its_signature_says(signed: Wire) -> None:
-    """Nothing that is announced leaves the body open to whoever is on the way."""
+    """Nothing that is announced leaves the body open to changes on the way."""
     whole = hashlib.sha256(b"content").hexdigest()
     assert signed_put(signed, whole, b"content") == 200
     for announced in ("", whole.upper(), whole[:-1], "x", "STREAMING-OTHER", f"{whole},{whole}"):
@@ -207,7 +207,7 @@ def test_a_folder_of_accounts_is_not_opened_without_them(tmp_path: Path) -> None
         assert wire.ok("GET", "/v1/objects/b/o").body == b"mine"
     with LocalCluster(dir=tmp_path, auth=True) as cluster:
         assert Wire(cluster.endpoint)("GET", "/v1/objects/b/o").status == 401
-    # The word of who says so explicitly is taken.
+    # An explicit `False` is taken.
     with LocalCluster(dir=tmp_path, auth=False) as cluster:
         assert Wire(cluster.endpoint).ok("GET", "/v1/objects/b/o").body == b"mine"
 
@@ -239,7 +239,7 @@ def test_a_made_up_password_is_in_a_file_of_its_owner(tmp_path: Path) -> None:
         token = json.loads(answer.body)["token"]
         headers = {"Authorization": f"Bearer {token}"}
         assert authn("PUT", "/v1/users/admin", {"pass": "mine"}, headers).status == 200
-        # The file says what is true, or nothing; and whoever had the old password has no token of it.
+        # The file has the password or is gone, and tokens of the old password are void.
         assert not file.exists()
         assert authn("GET", "/v1/users", headers=headers).status == 401
 

@@ -17,7 +17,7 @@ from aistore.sdk.const import AIS_ETL_SECRET, HEADER_ETL_SECRET, QPARAM_ETL_SECR
 from aistore.wire.query import parameters, parse_query
 
 _HOST = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
-# What the server shows to its target is a part of that one's URL.
+# The secret that the server shows to its target is a part of the target's URL.
 _IN_TARGET_URL = re.compile(r"/etl/_object/[^/?]+/([^/?]+)")
 _HEADER = HEADER_ETL_SECRET.lower().encode()
 _WS_POLICY = 1008
@@ -104,7 +104,7 @@ class CallerCheck:
 
         Args:
             method: The request's method, "" for a websocket.
-            path: Its path.
+            path: The request's path.
             query: Its query, as sent.
             host: Its `Host`.
             shown: Value of the header `Ais-Etl-Secret`, or "".
@@ -112,7 +112,7 @@ class CallerCheck:
         if not self._secret:
             return ""
         if not _HOST.fullmatch(host):
-            return "this ETL server is for programs of its own machine: expected a loopback address as Host"
+            return "this ETL server is for programs of this machine: expected a loopback address as Host"
         if path == "/health" and method in {"GET", "HEAD"}:
             return ""
         given = shown or parse_query(query).get(QPARAM_ETL_SECRET, "")
@@ -165,7 +165,7 @@ class _CheckedASGI:
         receive: Callable[[], Awaitable[Message]],
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
-        """Answer a request, or refuse it."""
+        """Pass a request on, or refuse it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -180,7 +180,7 @@ class _CheckedASGI:
         if not refusal:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
-            # Before it is accepted: the handshake is answered 403.
+            # Before it is accepted: the response to the handshake is 403.
             await send({"type": "websocket.close", "code": _WS_POLICY, "reason": refusal})
         else:
             body = refusal.encode()
