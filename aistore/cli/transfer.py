@@ -37,6 +37,10 @@ class Upload:
         self._meter = meter
         self._counted = 0
 
+    def fileno(self) -> int:
+        """Return the descriptor of the file."""
+        return self._file.fileno()
+
     def read(self, size: int = -1) -> bytes:
         """Read on."""
         interrupt.check()

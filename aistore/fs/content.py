@@ -137,6 +137,7 @@ class _Watched:
         self._progress = progress
         self._told = 0
         self.tell = file.tell
+        self.fileno = file.fileno
 
     def read(self, size: int = -1) -> bytes:
         piece = self._file.read(size)

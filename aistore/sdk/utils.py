@@ -108,7 +108,7 @@ def read_file_bytes(filepath: str) -> bytes:
 
 
 def validate_file(path: str | Path) -> None:
-    """Check that a path is a file.
+    """Check that a path is a file, or a pipe or device, which is read to its end.
 
     Args:
         path: The path.
@@ -117,7 +117,7 @@ def validate_file(path: str | Path) -> None:
         InvalidArgument: It does not exist, or is a directory.
     """
     _must_exist(path)
-    if not Path(path).is_file():
+    if Path(path).is_dir():
         raise InvalidArgument(f"Path: {path} is a directory, not a file")
 
 

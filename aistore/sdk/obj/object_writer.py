@@ -64,7 +64,7 @@ class ObjectWriter:
         """Write the object with the bytes of a local file, which is not read into memory.
 
         Args:
-            path: Path of the file.
+            path: Path of the file, or of a pipe or device; what has no size beforehand is read to its end.
 
         Raises:
             ValueError: There is no file at `path`.

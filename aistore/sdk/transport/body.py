@@ -178,19 +178,33 @@ class Body:
 
 
 def _remaining(file: Any, start: int) -> int | None:
+    """Return how many bytes a file has from `start` on, or `None` when only reading shows it."""
     if isinstance(file, io.BytesIO):
         return max(0, file.getbuffer().nbytes - start)
     try:
-        # Not for a file that is also written to: what it has not flushed yet is not in `st_size`.
         info = os.fstat(file.fileno())
-        if stat.S_ISREG(info.st_mode) and isinstance(file, (io.FileIO, io.BufferedReader)):
-            return max(0, info.st_size - start)
     except (AttributeError, OSError, ValueError):
-        pass
+        info = None
+    if info is not None and not getattr(info, "st_blocks", 1):
+        # Files of /proc, /sys and some FUSE file systems are made when they are read: their size is 0, or a
+        # guess. So is that of an empty file, which ends at once.
+        return _nothing_or_unknown(file, start)
+    # Not for a file that is also written to: what it has not flushed yet is not in `st_size`.
+    if info is not None and stat.S_ISREG(info.st_mode) and isinstance(file, (io.FileIO, io.BufferedReader)):
+        return max(0, info.st_size - start)
     try:
         end = file.seek(0, os.SEEK_END)
         end = file.tell() if end is None else end
         file.seek(start)
     except (AttributeError, OSError, ValueError):
         return None
-    return max(0, int(end) - start)
+    return int(end) - start if int(end) > start else _nothing_or_unknown(file, start)
+
+
+def _nothing_or_unknown(file: Any, start: int) -> int | None:
+    try:
+        piece = file.read(1)
+        file.seek(start)
+    except (AttributeError, OSError, ValueError):
+        return None
+    return None if piece else 0
