@@ -55,7 +55,8 @@ class Batch:
         request_client: Sends the request.
         objects: What to read: an object, the name of one in `bucket`, or a list of these. Default: nothing
             yet.
-        bucket: The bucket of entries that name none. Default: `None`, all entries name theirs.
+        bucket: The bucket of entries that name none. Default: `None`, all entries name theirs. It may be set
+            later, and changed: what was added before keeps its bucket.
         output_format: Of the archive: `.tar`, `.tgz`, `.tar.gz`, `.zip` or `.tar.lz4`. Default: `.tar`.
         cont_on_err: Report an entry that is missing in its place, and go on. Default: `True`; else iteration
             ends there with `ErrObjNotFound`.
@@ -94,14 +95,6 @@ class Batch:
         self._strategy = strategy
         self.request_client = request_client
         self.bucket = bucket
-        self._bucket_name: str | None = None
-        self._bucket_provider: str | None = None
-        self._bucket_uname: str | None = None
-        if bucket is not None:
-            self._bucket_name = bucket.name
-            self._bucket_provider = Provider.parse(bucket.provider).value
-            if isinstance(bucket.namespace, Namespace):
-                self._bucket_uname = _uname(bucket.get_path())
         self.extractor = get_extractor(output_format)
         self.request = MossReq(
             moss_in=[],
@@ -118,6 +111,23 @@ class Batch:
                 )
             for item in objects if isinstance(objects, list) else [objects]:
                 self.add(item)
+
+    @property
+    def bucket(self) -> Bucket | None:
+        """The bucket that requests are sent to, and of names that are added from now on."""
+        return self._bucket
+
+    @bucket.setter
+    def bucket(self, bucket: Bucket | None) -> None:
+        self._bucket = bucket
+        self._bucket_name: str | None = None
+        self._bucket_provider: str | None = None
+        self._bucket_uname: str | None = None
+        if bucket is not None:
+            self._bucket_name = bucket.name
+            self._bucket_provider = Provider.parse(bucket.provider).value
+            if isinstance(bucket.namespace, Namespace):
+                self._bucket_uname = _uname(bucket.get_path())
 
     @property
     def requests_list(self) -> list[MossIn]:
@@ -247,9 +257,19 @@ class Batch:
             raise InvalidArgument("views is for tar formats, and not with raw")
         request = self.request.subset([self._with_bucket(entry) for entry in self.request.moss_in])
         options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
+        # The rest of an answer that breaks off is asked for where the request went.
+        path, params = self._address(request)
 
         def send(part: MossReq) -> Response:
-            return self._send(part, options)
+            return self.request_client.request(
+                method=HTTP_METHOD_GET,
+                path=path,
+                params=params,
+                headers={HEADER_CONTENT_TYPE: JSON_CONTENT_TYPE},
+                stream=True,
+                json=part.as_dict(),
+                **options,
+            )
 
         if not request.moss_in:
             if raw:
@@ -285,7 +305,8 @@ class Batch:
         results.close()
         return None
 
-    def _send(self, request: MossReq, options: dict[str, Any]) -> Response:
+    def _address(self, request: MossReq) -> tuple[str, dict[str, Any]]:
+        """Return path and query parameters of a request."""
         path, params = URL_PATH_GB, dict[str, Any]()
         if self.bucket is not None:
             path = f"{URL_PATH_GB}/{self._bucket_name}"
@@ -294,15 +315,7 @@ class Batch:
                 params[QPARAM_NAMESPACE] = self.bucket.namespace.get_path()
         if request.colocation:
             params[QPARAM_COLOC] = str(request.colocation)
-        return self.request_client.request(
-            method=HTTP_METHOD_GET,
-            path=path,
-            params=params,
-            headers={HEADER_CONTENT_TYPE: JSON_CONTENT_TYPE},
-            stream=True,
-            json=request.as_dict(),
-            **options,
-        )
+        return path, params
 
     def _with_bucket(self, entry: MossIn) -> MossIn:
         """Return an entry that names its bucket; one that was not made by `add` may not."""

@@ -69,8 +69,10 @@ def pair_members(
                 raise _incomplete(entries, index)
             name, size = member
             result = _result(entry, name, size, bool(request.only_obj_name))
-            if listed is not None and index < len(listed):
-                result = _merge(result, listed[index])
+            if listed is not None:
+                if index == len(listed):
+                    raise _incomplete(entries, index)
+                result = _merge(entry, result, listed[index])
             if result.err_msg is None:
                 data = read()
             elif request.cont_on_err:
@@ -148,8 +150,15 @@ def new_outcome(entry: MossIn, error: str | None, size: int) -> MossOut:
     )
 
 
-def _merge(result: MossOut, listed: MossOut) -> MossOut:
-    """Return what the answer's list says of an entry, checked against its member."""
+def _merge(entry: MossIn, result: MossOut, listed: MossOut) -> MossOut:
+    """Return what the answer's list says of an entry, checked against the entry and its member."""
+    names = {(entry.obj_name, entry.archpath or "")}
+    if entry.archpath:  # a target that is not the one that makes the archive joins the two
+        names.add((f"{entry.obj_name}/{entry.archpath}", ""))
+        names.add((f"{entry.obj_name}/{entry.archpath.removeprefix('/')}", ""))
+    if (listed.obj_name, listed.archpath or "") not in names or listed.bucket != _bucket(entry):
+        name = f"{listed.bucket}/{listed.obj_name}" + (f"/{listed.archpath}" if listed.archpath else "")
+        raise ErrBatchMismatch(f"Get-Batch answer lists {name!r} where {full_name(entry)!r} should be")
     if listed.err_msg is None and result.err_msg is None and listed.size != result.size:
         raise ErrBatchMismatch(
             f"Get-Batch answer lists {listed.size} bytes for {listed.obj_name!r}, it has {result.size}"
