@@ -65,7 +65,8 @@ class Client(ClosesConnections):
         client_cert: PEM file with client certificate and key, or the two files. Default: `AIS_CRT` and
             `AIS_CRT_KEY`.
         timeout: Limits in seconds: a number for connect and read, `(connect, read)`, or `(connect, read,
-            total)`; 0 is no limit. Default: `AIS_CONNECT_TIMEOUT` and `AIS_READ_TIMEOUT`, else (3, 20).
+            total)`; 0 is no limit. Default: `AIS_CONNECT_TIMEOUT` and `AIS_READ_TIMEOUT`, else (3, 20), and
+            for objects that an ETL transforms on the way as long as the ETL may take for one.
         retry_config: Retry policy. Default: `RetryConfig.default()`: at most 30 s from the first failure.
         token: Bearer token of AuthN. Default: `AIS_AUTHN_TOKEN`.
         max_pool_size: How many idle connections to one server are kept after a burst. Default:
@@ -130,6 +131,8 @@ class Client(ClosesConnections):
         )
         if not _validates(validate_checksum):
             self._request_client.validate_checksum = False
+        if timeout is None and not os.environ.get(AIS_READ_TIMEOUT, "").strip():
+            self._request_client.waits_by_default = True
         if parse_bool(os.environ.get(AIS_OTEL)):
             from aistore.sdk.telemetry import instrument, is_instrumented
 

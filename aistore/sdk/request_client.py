@@ -78,6 +78,8 @@ class RequestClient:
     ) -> None:
         self.validate_checksum = validate_checksum
         self.checksum_types: dict[tuple[str, ...], str] = {}
+        self.etl_timeouts: dict[str, float] = {}
+        self.waits_by_default = False
         self._executor = RequestExecutor(parse_base(endpoint).url, session_manager, token, timeout)
         if direct:
             from aistore.sdk.transport.routing import Router
@@ -101,6 +103,7 @@ class RequestClient:
     @timeout.setter
     def timeout(self, timeout: TimeoutArg) -> None:
         self._executor.timeout = timeout
+        self.waits_by_default = False
 
     @property
     def session_manager(self) -> SessionManager:
@@ -157,6 +160,8 @@ class RequestClient:
             validate_checksum=self.validate_checksum,
         )
         clone.checksum_types = self.checksum_types
+        clone.etl_timeouts = self.etl_timeouts
+        clone.waits_by_default = self.waits_by_default
         clone._executor.credentials = self._executor.credentials
         clone._retry_manager.budget = self._retry_manager.budget
         if clone.base_url == self.base_url:

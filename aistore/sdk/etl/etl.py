@@ -29,6 +29,7 @@ from aistore.sdk.etl.etl_const import (
     ETL_COMM_WS,
     ETL_SUPPORTED_PYTHON_VERSIONS,
 )
+from aistore.sdk.etl.inline_timeout import forget_timeout
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.types import EnvVar, ETLDetails, ETLNodeLogs, ETLRuntimeSpec, ETLSpecMsg, PodSpecMsg
 from aistore.sdk.utils import convert_to_seconds
@@ -297,6 +298,7 @@ class Etl:
 
     def delete(self) -> None:
         """Stop the ETL and forget it."""
+        forget_timeout(self._client, self._name)
         self._client.request(
             HTTP_METHOD_DELETE,
             path=f"{URL_PATH_ETL}/{self._name}",
@@ -340,6 +342,7 @@ class Etl:
         convert_to_seconds(obj_timeout)
 
     def _start_with(self, message: ETLSpecMsg | PodSpecMsg, init_timeout: str) -> str:
+        forget_timeout(self._client, self._name)
         response = self._client.request(
             HTTP_METHOD_PUT,
             path=URL_PATH_ETL,

@@ -372,9 +372,13 @@ class Object:
             QPARAM_LATEST: str(bool(latest)).lower(),
             QPARAM_SYNC: str(bool(sync)).lower(),
         }
+        limits: dict[str, Any] = {}
         if etl:
+            from aistore.sdk.etl.inline_timeout import inline_timeout
+
             etl.update_qparams(params)
-        return self._client.request(HTTP_METHOD_PUT, path=self._path(), params=params)
+            limits = inline_timeout(self._client, params)
+        return self._client.request(HTTP_METHOD_PUT, path=self._path(), params=params, **limits)
 
     def blob_download(
         self, chunk_size: int | None = None, num_workers: int | None = None, latest: bool = False

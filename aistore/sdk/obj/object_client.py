@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aistore.sdk.const import (
     HEADER_CONTENT_LENGTH,
@@ -187,9 +187,19 @@ class ObjectClient:
         return bool(given) and any(self._params[name] for name in given)
 
     def _get(self, headers: dict[str, str], *, stream: bool) -> requests.Response:
+        limits: dict[str, Any] = {}
+        if self._params.get(QPARAM_ETL_NAME):
+            from aistore.sdk.etl.inline_timeout import inline_timeout
+
+            limits = inline_timeout(self._request_client, self._params)
         response = self._send(
             lambda client: client.request(
-                HTTP_METHOD_GET, path=self._path, params=self._params, stream=stream, headers=headers
+                HTTP_METHOD_GET,
+                path=self._path,
+                params=self._params,
+                stream=stream,
+                headers=headers,
+                **limits,
             )
         )
         # A client of a program's own may leave that to its caller.

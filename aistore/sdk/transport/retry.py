@@ -61,6 +61,8 @@ _STATUS = {429: Cause.REFUSED_BUSY, 503: Cause.REFUSED_BUSY, 502: Cause.GATEWAY,
 _OBJECT = re.compile(r"(?:[^?]*/)?objects/[^?]")
 # Requests that add to what is there: the same one twice is not the same as once.
 _ADDING = re.compile(r"[?&](?:append_type|archpath|uploadId)=")
+# A transform may be running, although its client has given up.
+_TRANSFORMING = re.compile(r"[?&]etl_name=[^&]")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "TRACE"})
 
 
@@ -74,9 +76,11 @@ def is_idempotent(method: str, target: str) -> bool:
     Returns:
         True for GET, HEAD, OPTIONS, DELETE, and for PUT of an object; False for appends, parts of a multipart
         upload (a part sent twice spoils the object), POST, PATCH and PUT of anything else (it may start
-        something).
+        something), and for GET and PUT with an ETL, which may still be at work.
     """
     method = method.upper()
+    if method in ("GET", "PUT") and _TRANSFORMING.search(target):
+        return False
     if method in _SAFE:
         return True
     return method == "PUT" and _OBJECT.match(target) is not None and not _ADDING.search(target)
