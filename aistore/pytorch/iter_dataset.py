@@ -41,6 +41,8 @@ class AISIterDataset(AISBaseIterDataset):
         read_ahead: How many requests to have under way at a time. Default: 4.
         max_buffer: How many bytes to hold at most that were read ahead, give or take a sample of each
             request. Default: 256 MiB in each worker.
+        validate_checksum: As of `Object.get_reader`; True: with a GET for each object, because the answers of
+            Get-Batch have no checksums. Default: what the client says.
         options: See `AISBaseIterDataset`.
 
     Raises:
@@ -59,6 +61,7 @@ class AISIterDataset(AISBaseIterDataset):
         max_batch_size: int = 32,
         read_ahead: int = 4,
         max_buffer: int = 256 * MIB,
+        validate_checksum: bool | None = None,
         **options: Unpack[IterOptions],
     ) -> None:
         check_read_ahead(max_batch_size=max_batch_size, read_ahead=read_ahead, max_buffer=max_buffer)
@@ -66,7 +69,8 @@ class AISIterDataset(AISBaseIterDataset):
         self._etl = ETLConfig(etl_name) if etl_name else None
         self._show_progress = show_progress
         self._cont_on_err = cont_on_err
-        self._max_batch_size = max_batch_size
+        self._max_batch_size = 1 if validate_checksum else max_batch_size
+        self._validate_checksum = validate_checksum
         self._read_ahead = read_ahead
         self._max_buffer = max_buffer
 
@@ -77,7 +81,7 @@ class AISIterDataset(AISBaseIterDataset):
             ErrObjNotFound: An object is gone (also a `FileNotFoundError`).
         """
         objects, done, _ = self._start()
-        fetcher = Fetcher(self._max_batch_size)
+        fetcher = Fetcher(self._max_batch_size, self._validate_checksum)
         samples = prefetch(
             fetcher.split(Wanted(obj, etl=self._etl) for obj in objects),
             fetcher.read,

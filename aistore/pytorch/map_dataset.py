@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aistore.pytorch.base_map_dataset import AISBaseMapDataset
 from aistore.sdk.etl.etl_config import ETLConfig
+from aistore.sdk.obj.verification import validation
 from aistore.sdk.parallel import ordered_map
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class AISMapDataset(AISBaseMapDataset):
         ais_source_list: One source or several: buckets, groups of objects. They are listed at construction.
         prefix_map: For a source, the prefix or prefixes of the names wanted. Default: all names.
         etl_name: An ETL, or its name, that transforms the objects on the way. Default: none.
+        validate_checksum: As of `Object.get_reader`. Default: what the client says.
 
     Raises:
         InvalidArgument: There is no source (also a `ValueError`).
@@ -32,8 +34,11 @@ class AISMapDataset(AISBaseMapDataset):
         ais_source_list: Sources = (),
         prefix_map: PrefixMap | None = None,
         etl_name: str | Etl | None = None,
+        *,
+        validate_checksum: bool | None = None,
     ) -> None:
         super().__init__(ais_source_list, prefix_map)
+        self._validation = validation(validate_checksum)
         self._etl = ETLConfig(etl_name) if etl_name else None
 
     def __len__(self) -> int:
@@ -50,7 +55,7 @@ class AISMapDataset(AISBaseMapDataset):
             ErrObjNotFound: The object is gone.
         """
         obj = self._object_at(index)
-        return obj.name, obj.get_reader(etl=self._etl).read_all()
+        return obj.name, obj.get_reader(etl=self._etl, **self._validation).read_all()
 
     def __getitems__(self, indices: list[int]) -> list[Any]:
         """Return the samples of a batch, several of which are read at a time.

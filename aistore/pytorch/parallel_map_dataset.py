@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aistore.pytorch.base_map_dataset import AISBaseMapDataset
 from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.obj.verification import validation
 
 if TYPE_CHECKING:
     from aistore.pytorch.listing import PrefixMap, Sources
@@ -21,6 +22,7 @@ class AISParallelMapDataset(AISBaseMapDataset):
         ais_source_list: One source or several: buckets, groups of objects. They are listed at construction.
         prefix_map: For a source, the prefix or prefixes of the names wanted. Default: all names.
         num_workers: How many ranges of an object to read at a time, at least 2. Default: 16.
+        validate_checksum: As of `Object.get_reader`. Default: what the client says.
 
     Raises:
         InvalidArgument: There is no source, or too few workers (also a `ValueError`).
@@ -31,11 +33,14 @@ class AISParallelMapDataset(AISBaseMapDataset):
         ais_source_list: Sources | None = None,
         prefix_map: PrefixMap | None = None,
         num_workers: int = 16,
+        *,
+        validate_checksum: bool | None = None,
     ) -> None:
         if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 2:
             raise InvalidArgument(f"num_workers must be an int of at least 2, not {num_workers!r}")
         super().__init__(ais_source_list or (), prefix_map)
         self._num_workers = num_workers
+        self._validation = validation(validate_checksum)
 
     @property
     def num_workers(self) -> int:
@@ -56,4 +61,4 @@ class AISParallelMapDataset(AISBaseMapDataset):
             ErrObjNotFound: The object is gone. ErrObjectChanged: It was overwritten while it was read.
         """
         obj = self._object_at(index)
-        return obj.name, obj.get_reader(num_workers=self._num_workers).read_all()
+        return obj.name, obj.get_reader(num_workers=self._num_workers, **self._validation).read_all()

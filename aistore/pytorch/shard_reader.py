@@ -20,6 +20,7 @@ from aistore.sdk.errors import ErrArchiveFormat, ErrArchiveTruncated, InvalidArg
 from aistore.sdk.etl.etl_config import ETLConfig
 from aistore.sdk.list_object_flag import ListObjectFlag
 from aistore.sdk.obj.object import Object
+from aistore.sdk.obj.verification import read_twice, validation
 from aistore.sdk.parallel import ordered_map
 from aistore.wire.archive.compression import as_source
 from aistore.wire.archive.members import path_text
@@ -64,6 +65,7 @@ class AISShardReader(AISBaseIterDataset):
         read_ahead: How many shards to read at a time, and to hold at most besides the one in use. Default: 1.
         keys: `path`, or `basename` for keys without folders, as the 2.0.0 package has them; files of several
             folders may not have the same then. Default: `path`.
+        validate_checksum: As of `Object.get_reader`. Default: what the client says.
         options: See `AISBaseIterDataset`.
 
     Raises:
@@ -94,6 +96,7 @@ class AISShardReader(AISBaseIterDataset):
         *,
         read_ahead: int = 1,
         keys: KeyStyle = "path",
+        validate_checksum: bool | None = None,
         **options: Unpack[IterOptions],
     ) -> None:
         check_count("read_ahead", read_ahead)
@@ -105,6 +108,7 @@ class AISShardReader(AISBaseIterDataset):
         self._read_ahead = read_ahead
         self._keys: KeyStyle = keys
         self._left_out = 0
+        self._validation = validation(validate_checksum)
         self._sample_count: tuple[object, int] | None = None
 
     def __len__(self) -> int:
@@ -158,9 +162,10 @@ class AISShardReader(AISBaseIterDataset):
                 advance()
 
     def _read_each(self, shards: Iterable[Object]) -> Iterator[Shard]:
-        return (
-            ordered_map(self._read, shards, self._read_ahead) if self._read_ahead else map(self._read, shards)
-        )
+        def read(shard: Object) -> Shard:
+            return read_twice(lambda: self._read(shard))
+
+        return ordered_map(read, shards, self._read_ahead) if self._read_ahead else map(read, shards)
 
     def _read(self, shard: Object) -> Shard:
         found = ShardSamples(f"{shard.bucket_name}/{shard.name}", self._keys)
@@ -169,6 +174,8 @@ class AISShardReader(AISBaseIterDataset):
             try:
                 for name, content in read_files(reader):
                     found.add(path_text(name), content)
+                while file.read(_CHUNK):
+                    pass  # to its end, where the checksum is compared
             except (ErrArchiveFormat, ErrArchiveTruncated) as err:
                 raise ErrNotATar(f"{shard.bucket_name}/{shard.name} is not a tar archive: {err}") from err
         if found.left_out:
@@ -176,7 +183,7 @@ class AISShardReader(AISBaseIterDataset):
         return Shard(shard.name, found.samples, found.left_out)
 
     def _open(self, shard: Object) -> BufferedIOBase:
-        reader = shard.get_reader(etl=self._etl, chunk_size=_CHUNK)
+        reader = shard.get_reader(etl=self._etl, chunk_size=_CHUNK, **self._validation)
         if issubclass(type(shard), Object):
             return reader.as_file()
         # What a source of a program's own yields, or its test, need only have `read_all`.

@@ -8,7 +8,8 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from aistore.local.archives import open_archive
-from aistore.local.errors import LocalError, NotFound, RangeNotSatisfiable
+from aistore.local.errors import ChecksumMismatch, LocalError, NotFound, RangeNotSatisfiable
+from aistore.wire.checksums import any_hasher
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -60,7 +61,8 @@ class Opened:
         mtime = reader.meta.mtime // _SECOND
         if not entry.archpath:
             start, size = _bounds(entry, reader.meta.size)
-            return Content(size, mtime, reader.chunks(start, size, _CHUNK))
+            pieces = _verified(reader, entry) if entry.is_whole else reader.chunks(start, size, _CHUNK)
+            return Content(size, mtime, pieces)
         try:
             member, pieces = open_archive(reader).find(entry.archpath)
         except NotFound as err:
@@ -75,6 +77,26 @@ class Opened:
         """Release the object."""
         if self._reader is not None:
             self._reader.close()
+
+
+def _verified(reader: ObjectReader, entry: Entry) -> Iterator[bytes]:
+    """Return the bytes of a whole object, compared with its checksum before the first is sent.
+
+    Raises:
+        ChecksumMismatch: They are not those that were written.
+    """
+    meta = reader.meta
+    hasher = any_hasher(meta.cksum_type)
+    kept: list[bytes] | None = [] if meta.size <= _WILL_NEED else None
+    for piece in reader.chunks(0, meta.size, _CHUNK):
+        hasher.update(piece)
+        if kept is not None:
+            kept.append(piece)
+    actual = hasher.hexdigest()
+    if meta.cksum and actual != meta.cksum:
+        where = f"{entry.bucket.bck}/{entry.name}"
+        raise ChecksumMismatch(meta.cksum_type, meta.cksum, actual, where)
+    return iter(kept) if kept is not None else reader.chunks(0, meta.size, _CHUNK)
 
 
 def _advise(reader: ObjectReader, entry: Entry) -> None:

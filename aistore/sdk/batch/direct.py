@@ -27,12 +27,14 @@ from aistore.sdk.const import (
 from aistore.sdk.errors import (
     AISNetworkError,
     ErrBckNotFound,
+    ErrChecksumMismatch,
     ErrObjNotFound,
     ErrRangeMismatch,
     ErrRangeNotSatisfiable,
 )
 from aistore.sdk.obj.content_iterator.body import ObjectBody
 from aistore.sdk.obj.stream_errors import STREAM_ERRORS
+from aistore.sdk.obj.verification import compare_content
 from aistore.sdk.provider import Provider
 from aistore.sdk.transport.call import own_fields
 from aistore.sdk.transport.lane import Lane, LaneLostError
@@ -89,13 +91,16 @@ class _Ask:
             self.range = format_byte_range(self.bounds)
         self.target = f"{self.path}?{encode_params(self.params) if entry.archpath else _QUERY}"
 
-    def take(self, status: int, fields: Mapping[str, str], body: bytes) -> _Answer:
+    def take(self, status: int, fields: Mapping[str, str], body: bytes, *, validate: bool) -> _Answer:
         """Return what a good response on a lane has of the entry.
 
         Raises:
             ErrRangeMismatch: It has neither the bytes asked for nor the whole object.
+            ErrChecksumMismatch: The bytes are not those of its checksum.
         """
         if self.bounds == EVERYTHING and status == STATUS_OK:
+            if validate and not self.entry.archpath:
+                compare_content(self.path, fields, body)
             return _Answer(body)
 
         def read() -> bytes:
@@ -242,6 +247,7 @@ class _Exchange:
         self._pool = self._transport.pool
         self._limits = client.limits(options)
         self._options = options
+        self._validates = client.validate_checksum
         self._asks = [_Ask(entry) for entry in entries]
         self._slots: dict[int, _Answer | Lane] = {}
         self._lanes: dict[Base, list[Lane]] = {}
@@ -366,8 +372,8 @@ class _Exchange:
                 recorder.received(len(body))
                 coding = fields.get("content-encoding")
                 if status in (STATUS_OK, STATUS_PARTIAL_CONTENT) and not (coding and is_coded(coding)):
-                    with contextlib.suppress(ErrRangeMismatch):
-                        return ask.take(status, fields, body)
+                    with contextlib.suppress(ErrRangeMismatch, ErrChecksumMismatch):
+                        return ask.take(status, fields, body, validate=self._validates)
             # The proxy is to say what is the matter.
             self._router.doubt(_GET, ask.bucket, self._token())
         return self._get(ask)
@@ -379,7 +385,12 @@ class _Exchange:
             response = self._client.request(
                 HTTP_METHOD_GET, path=ask.path, params=ask.params, headers=headers, **self._options
             )
-            return ObjectBody(response, ask.bounds, ask.path).content()
+            body = ObjectBody(response, ask.bounds, ask.path)
+            content = body.content()
+            is_whole = ask.bounds == EVERYTHING and not ask.entry.archpath
+            if is_whole and self._validates and body.identity.as_stored:
+                compare_content(ask.path, body.fields, content)
+            return content
 
         try:
             return ask.checked(read)

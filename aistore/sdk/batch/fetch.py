@@ -13,6 +13,7 @@ from aistore.sdk.batch.errors import ErrBatchFormat, ErrBatchIncomplete
 from aistore.sdk.const import MIB
 from aistore.sdk.errors import AISReadTimeout, APIRequestError, ErrObjNotFound
 from aistore.sdk.obj.object import Object
+from aistore.sdk.obj.verification import validation
 
 if TYPE_CHECKING:
     from aistore.sdk.etl.etl_config import ETLConfig
@@ -61,10 +62,12 @@ class Fetcher:
 
     Args:
         max_batch_size: Objects in one Get-Batch. 1: always GET.
+        validate_checksum: As `Object.get_reader` takes it, for GETs. Default: `None`.
     """
 
-    def __init__(self, max_batch_size: int) -> None:
+    def __init__(self, max_batch_size: int, validate_checksum: bool | None = None) -> None:
         self._max_batch_size = max_batch_size
+        self._validation = validation(validate_checksum)
         self._has_get_batch = True
 
     def split(self, wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
@@ -101,7 +104,7 @@ class Fetcher:
                     yield Fetched(wanted, content)
                     continue
                 try:
-                    content = _get(wanted)
+                    content = self._get(wanted)
                 except ErrObjNotFound as err:
                     yield Fetched(wanted, b"", err)
                     continue
@@ -123,6 +126,12 @@ class Fetcher:
         except (APIRequestError, AISReadTimeout, ErrBatchFormat, ErrBatchIncomplete) as err:
             logger.debug("Get-Batch failed, reading with GET: %s", err)
 
+    def _get(self, wanted: Wanted) -> bytes:
+        obj, archpath, etl = wanted
+        if not archpath:
+            return obj.get_reader(etl=etl, **self._validation).read_all()
+        return obj.get_reader(archive_config=ArchiveConfig(archpath=archpath), etl=etl).read_all()
+
 
 def _suits_get_batch(wanted: Wanted) -> bool:
     obj = wanted.obj
@@ -131,11 +140,3 @@ def _suits_get_batch(wanted: Wanted) -> bool:
         return False
     size = None if wanted.archpath else obj.size_cached
     return size is None or size < _LARGE
-
-
-def _get(wanted: Wanted) -> bytes:
-    obj, archpath, etl = wanted
-    if not archpath:
-        return obj.get_reader(etl=etl).read_all()
-    reader = obj.get_reader(archive_config=ArchiveConfig(archpath=archpath), etl=etl)
-    return reader.read_all()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import cache
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from aistore.sdk.errors import ErrChecksumMismatch
 from aistore.sdk.obj.identity import ObjectIdentity
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
+
+
+def validation(validate_checksum: bool | None) -> dict[str, Any]:
+    """Return the argument of `Object.get_reader`: what stands in for an object in a test need not know it.
+
+    Args:
+        validate_checksum: The argument; `None` is not passed on.
+    """
+    return {} if validate_checksum is None else {"validate_checksum": validate_checksum}
 
 
 def can_verify(checksum_type: str) -> bool:
@@ -105,6 +114,25 @@ class Verifier:
 
     def _now(self) -> ObjectIdentity:
         return ObjectIdentity.from_headers(self._client.head())
+
+
+def compare_content(path: str, fields: Mapping[str, str], content: Buffer) -> None:
+    """Compare the bytes of a whole object with the checksum in a response.
+
+    Args:
+        path: Path of the object, for the error.
+        fields: Header fields of the response, by names in lower case.
+        content: The bytes.
+
+    Raises:
+        ErrChecksumMismatch: They are not those of the checksum.
+    """
+    value = fields.get("ais-checksum-value", "")
+    kind = fields.get("ais-checksum-type", "")
+    if value and can_verify(kind):
+        check = ChecksumCheck(path, kind, value)
+        check.update(content)
+        check.finish()
 
 
 def read_twice(read: Callable[[], T], may_repeat: Callable[[], bool] = lambda: True) -> T:
