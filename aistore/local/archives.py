@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     from aistore.wire.archive.tar_headers import SparseMap
 
 MAX_MEMBERS = 1_000_000
-"""Members of an archive that are listed, and of all archives that are remembered."""
+"""Members of an archive that are listed."""
+
+MAX_REMEMBERED = 300_000
+"""Members of all archives that are remembered; each takes some 400 bytes."""
 
 _CHUNK = 256 << 10
 _IN_MEMORY = 8 << 20
@@ -126,7 +129,7 @@ class _Indexes:
                 return
             self._known[file, kind] = index
             self._count += len(index.members)
-            while self._count > MAX_MEMBERS:
+            while self._count > MAX_REMEMBERED:
                 _, forgotten = self._known.popitem(last=False)
                 self._count -= len(forgotten.members)
 

@@ -41,8 +41,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_OTHER_FILES = 100
+_OTHER_FILES = 400  # each thread that reads the catalog has three open
 _LEAST_FILES = 64
+_LEAST_FILE_SIZE = 16 << 20
 _BACKLOG = 1024
 _GRACE_SECONDS = 3
 _STOP_SECONDS = 4.5
@@ -135,6 +136,18 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
+def _check_file_size() -> None:
+    """Refuse a limit of the size of files that is too small for the catalog."""
+    with contextlib.suppress(ImportError):
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if soft != resource.RLIM_INFINITY and soft < _LEAST_FILE_SIZE:
+            raise LocalClusterError(
+                f"files may have only {soft} bytes: {_LEAST_FILE_SIZE} are needed (raise `ulimit -f`)"
+            )
+
+
 def _connection_limit(wanted: int) -> int:
     """How many connections there may be, so that each can have a file open as well."""
     try:
@@ -154,7 +167,7 @@ def _connection_limit(wanted: int) -> int:
         )
     if soft < needed:
         log.warning("only %d files may be open: connections are limited to fit", soft)
-    return max(min(wanted, (soft - _OTHER_FILES) // 2), 1)
+    return max(min(wanted, (soft - min(_OTHER_FILES, soft // 2)) // 2), 1)
 
 
 def _http_server(app: Any, state: State, on_exit: Callable[[], None]) -> Server:
@@ -312,6 +325,7 @@ def run(options: Options, on_ready: Callable[[State], None]) -> None:
         _sockets(options) as sockets,
         _folder(options) as root,
     ):
+        _check_file_size()
         GuardedProtocol.all = Connections(_connection_limit(options.max_connections))
         if not is_loopback(options.host):
             _warn(options)

@@ -69,7 +69,7 @@ class Guard:
                 f"{', '.join(sorted(self._names))}",
                 status=403,
             )
-        if len(self._seen) < 1000:
+        if len(self._seen) < 1000 and len(host) < 300:
             self._seen.add(host)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -90,6 +91,11 @@ class Database:
             raise
         with self._readers_lock:
             self._readers.append(conn)
+        # A thread that ends leaves no files open.
+        ended = weakref.finalize(
+            threading.current_thread(), _close_reader, self._readers, self._readers_lock, conn
+        )
+        ended.atexit = False
         return conn
 
     @contextmanager
@@ -143,6 +149,7 @@ class Database:
         if conn is None:
             conn = self._local.conn = self._connect_again()
             conn.execute("PRAGMA query_only = ON")
+            conn.execute("PRAGMA cache_size = -2048")  # there is one for each thread
         return conn
 
     def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
@@ -164,3 +171,10 @@ class Database:
                 conn.close()
             self._readers.clear()
             self._writer.close()
+
+
+def _close_reader(readers: list[sqlite3.Connection], lock: threading.Lock, conn: sqlite3.Connection) -> None:
+    with lock:
+        if conn in readers:
+            readers.remove(conn)
+    conn.close()

@@ -85,7 +85,8 @@ def check_before_start(root: Path) -> None:
 
 
 def _refuse(root: Path, err: OSError) -> NoReturn:
-    raise LocalClusterError(f"the folder {str(root)!r} can't be read: {err}") from err
+    named = f"{err.filename!r}: " if err.filename else ""
+    raise LocalClusterError(f"the folder {str(root)!r} can't be used: {named}{err.strerror or err}") from err
 
 
 def _settings(path: Path, *, thorough: bool) -> dict[str, str] | Fault:

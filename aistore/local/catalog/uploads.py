@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from aistore.local.catalog.objects import decode_name, encode_name, prefix_end
-from aistore.local.errors import PartNotFound, UploadNotFound
+from aistore.local.errors import LocalError, PartNotFound, UploadNotFound
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from aistore.local.catalog.buckets import Bucket, BucketTable
     from aistore.local.catalog.database import Database
+
+MAX_UPLOADS = 10_000
+"""Uploads under way."""
 
 _PUT_PART = (
     "INSERT OR REPLACE INTO parts (upload, number, file, size, cksum_type, cksum, md5) VALUES (?,?,?,?,?,?,?)"
@@ -67,10 +70,15 @@ class UploadTable:
 
         Raises:
             BucketNotFound: The bucket was removed meanwhile.
+            LocalError: Too many uploads are under way (429).
         """
         row = (upload, bucket.id, encode_name(name), time.time_ns(), msgspec.json.encode(custom).decode())
         with self._db.write() as conn:
             self._buckets.check_current(conn, bucket)
+            if conn.execute("SELECT count(*) FROM uploads").fetchone()[0] >= MAX_UPLOADS:
+                raise LocalError(
+                    f"{MAX_UPLOADS} multipart uploads are under way: complete or abort some", status=429
+                )
             conn.execute("INSERT INTO uploads (id, bucket, name, created, custom) VALUES (?,?,?,?,?)", row)
 
     def find(self, upload: str) -> tuple[int, str] | None:

@@ -112,7 +112,7 @@ class DsortRoom:
             known.wait()
             self._work(job, spec, metrics, source, hosts)
 
-        job = state.jobs.start("dsort", work, **about)
+        job = state.jobs.start("dsort", work, names=len(spec.input_names), **about)
         try:
             self._documents.put(_DOCUMENT, job.id, {"started": job.started, "value": value})
             job.on_end = lambda: self._keep(job, metrics)

@@ -13,7 +13,7 @@ from aistore.local.errors import LocalError
 from aistore.local.etl.http_client import Connections, make_head
 from aistore.local.etl.pump import Pump
 from aistore.local.etl.spec import HPULL, WS
-from aistore.local.etl.websocket import WebSockets
+from aistore.local.etl.websocket import MAX_MESSAGE, WebSockets
 from aistore.local.store import ObjectReader
 from aistore.sdk.const import HEADER_ETL_SECRET, HEADER_NODE_URL
 
@@ -292,6 +292,8 @@ class Exchange:
         if call.pipeline:
             control["pipeline"] = call.pipeline
         try:
+            if not call.by_path and call.reader.meta.size > MAX_MESSAGE:
+                raise EtlError(f"ETL error: an object over a websocket has at most {MAX_MESSAGE} bytes")
             data = None if call.by_path else call.content.read_all()
             left = deadline - time.monotonic()
             answer = self._sockets.exchange(call.pod.url, call.pod.secret, control, data, left)

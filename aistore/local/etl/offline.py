@@ -139,6 +139,7 @@ def _start(
         lambda: destination.discard(state.catalog),
         chain.first.job_threads,
         what=options.describe("etl", src.bck, dst),
+        names=len(selection.names),
         etls=chain.names,
         bck=dst if kind == "etl-bck" else src.bck,
         src=src.bck,

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 _CONNECT_SECONDS = 5.0
-_MAX_MESSAGE = 16 << 30
+MAX_MESSAGE = 1 << 30
+"""Bytes of an object or a result: either is one message, which is in memory."""
+
 _MAX_IDLE = 16
 
 
@@ -133,7 +135,7 @@ def _connect(url: str, secret: str, timeout: float) -> ClientConnection:
         additional_headers={HEADER_ETL_SECRET: secret},
         open_timeout=min(_CONNECT_SECONDS, max(timeout, 0.01)),
         close_timeout=1.0,
-        max_size=_MAX_MESSAGE,
+        max_size=MAX_MESSAGE,
         compression=None,
         proxy=None,
         ping_interval=None,

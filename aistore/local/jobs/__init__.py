@@ -38,6 +38,7 @@ _MAX_AT_ONCE = 16
 _MAX_SORTS = 4
 _SORT_WORKERS = 16
 _MAX_UNFINISHED = 1000
+_MAX_NAMES = 4_000_000
 _MAX_KEPT = 1000
 MAX_THREADS = 32
 _PREFIXES = {"copy-listrange": "tco-", "etl-listrange": "tco-", "get-batch": "gbt-", "etl-inline": "etl-"}
@@ -148,8 +149,12 @@ class Jobs:
             LocalError: Too many jobs have not ended (429).
         """
         with self._lock:
-            if sum(job.is_running for job in self._jobs.values()) >= _MAX_UNFINISHED:
-                raise LocalError(f"{_MAX_UNFINISHED} jobs have not ended: retry later", status=429)
+            running = [job for job in self._jobs.values() if job.is_running]
+            names = sum(job.names for job in running)
+        if len(running) >= _MAX_UNFINISHED or (names and names + about.get("names", 0) > _MAX_NAMES):
+            raise LocalError(
+                f"{len(running)} jobs with {names} names have not ended: retry later", status=429
+            )
         job = self.new(kind, **about)
         job.serves = False
         job.threads = threads or self._of_kind.get(kind, self._threads)

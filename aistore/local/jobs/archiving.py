@@ -93,6 +93,7 @@ def archive_selected(
         src=src.bck,
         dst=dst.bck,
         what=what,
+        names=len(selection.names),
     )
 
 

@@ -38,10 +38,12 @@ def _start(
     selection = selection._replace(since=transfer.not_newer(src.bck, to))
     listed = to if kind == "copy-bck" else src.bck
     about = {"bck": listed, "src": src.bck, "dst": to, "what": options.describe("cp", src.bck, to)}
+    names = len(selection.names)
     return state.jobs.start(
         kind,
         lambda job: _copy(state, job, src, destination, selection, options),
         lambda: destination.discard(state.catalog),
+        names=names,
         **about,
     )
 

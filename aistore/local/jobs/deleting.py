@@ -17,7 +17,11 @@ def delete_selected(state: State, bucket: Bucket, selection: Selection) -> Job:
     """Start to delete; names of a list that don't exist are an error of the job, the others are deleted."""
     what = f"delete {bucket.bck}"
     return state.jobs.start(
-        "delete-listrange", lambda job: _delete(state, job, bucket, selection), bck=bucket.bck, what=what
+        "delete-listrange",
+        lambda job: _delete(state, job, bucket, selection),
+        bck=bucket.bck,
+        what=what,
+        names=len(selection.names),
     )
 
 

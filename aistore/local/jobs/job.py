@@ -48,6 +48,7 @@ class Job:
         src (Bck | None): Where it reads from.
         dst (Bck | None): Where it writes to.
         what (str): One line about it, as in `ctlmsg`.
+        names (int): How many names of objects it holds.
         etls (frozenset[str]): Names of the ETLs that it needs; it is aborted when one of them ends.
 
     Attributes:
@@ -66,6 +67,7 @@ class Job:
         src: Bck | None = None,
         dst: Bck | None = None,
         what: str = "",
+        names: int = 0,
         etls: frozenset[str] = frozenset(),
     ) -> None:
         self.id = id
@@ -74,6 +76,7 @@ class Job:
         self.targets = tuple(targets)
         self.bck, self.src, self.dst = bck, src, dst
         self.what = what
+        self.names = names
         self.started = time.time_ns()
         self.ended = 0
         self.aborted = False

@@ -35,7 +35,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from aistore.local.catalog import Bucket, Catalog, Completion, ObjectMeta
-from aistore.local.errors import FolderReplaced, ObjectChanged, ObjectNotFound
+from aistore.local.disk_errors import disk_error
+from aistore.local.errors import FolderReplaced, InvalidRequest, ObjectChanged, ObjectNotFound
 from aistore.local.store.files import Files, Quota, last_run
 from aistore.local.store.janitor import Janitor
 from aistore.local.store.reader import ObjectFile, ObjectReader
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
 __all__ = ["ContentWriter", "ObjectFile", "ObjectReader", "ObjectWriter", "Store", "unchanged"]
 
 log = logging.getLogger(__name__)
+
+MAX_CUSTOM = 64 << 10
+"""Length of an object's custom metadata."""
 
 _KEEP_OPEN_TRIES = 10
 _REWRITE_TRIES = 10
@@ -225,6 +229,7 @@ class Store:
 
         Raises:
             ObjectNotFound: There is none.
+            LocalError: Too many files are open (503).
         """
         for _ in range(_KEEP_OPEN_TRIES):
             meta = self.head(bucket, name)
@@ -233,6 +238,8 @@ class Store:
             except FileNotFoundError:
                 # Replaced between the look-up and the opening: look again.
                 continue
+            except OSError as err:
+                raise disk_error(err) from err
         raise ObjectNotFound(bucket.bck, name)
 
     def locate(self, bucket: Bucket, name: str) -> ObjectFile:
@@ -391,7 +398,10 @@ class Store:
             old = self._take(conn, bucket, name)
             if only_if is not None:
                 only_if(old)
-            meta = msgspec.structs.replace(old, custom=custom if replace else {**old.custom, **custom})
+            merged = custom if replace else {**old.custom, **custom}
+            if sum(len(key) + len(value) for key, value in merged.items()) > MAX_CUSTOM:
+                raise InvalidRequest(f"custom metadata of {name!r} would be longer than {MAX_CUSTOM}")
+            meta = msgspec.structs.replace(old, custom=merged)
             self.catalog.objects.put(conn, bucket.id, meta)
         return meta
 
