@@ -1,5 +1,6 @@
 """Map-style datasets, the batch sampler, and streams of several sources."""
 
+import os
 import pickle
 import threading
 from unittest.mock import Mock, patch
@@ -268,3 +269,34 @@ def test_a_member_that_is_gone_is_named(streams, bucket, tmp_path):
 def test_streams_need_a_source():
     with pytest.raises(ValueError, match="DataShard"):
         AISMultiShardStream([])
+
+
+LARGE = {f"large/{number}": bytes([number]) * (200_000 + number) for number in range(6)}
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn", "forkserver"])
+def test_buffers_come_from_workers(bucket, context):
+    """In shared memory, or as bytes when they are small."""
+    contents = {**LARGE, "small": b"small", "small/empty": b""}
+    for name, data in contents.items():
+        bucket.object(name).get_writer().put_content(data)
+    dataset = AISParallelMapDataset(bucket, num_workers=2)
+    loader = DataLoader(
+        dataset, batch_size=2, num_workers=2, collate_fn=list, multiprocessing_context=context, timeout=100
+    )
+    got = {}
+    for batch in loader:
+        for name, buffer in batch:
+            with buffer:
+                got[name] = buffer.tobytes()
+    assert got == contents
+
+
+def test_buffers_that_are_not_taken_leave_nothing(bucket):
+    for name, data in LARGE.items():
+        bucket.object(name).get_writer().put_content(data)
+    before = set(os.listdir("/dev/shm"))
+    loader = DataLoader(AISParallelMapDataset(bucket), batch_size=None, num_workers=2, timeout=100)
+    name, buffer = next(iter(loader))
+    assert buffer.tobytes() == LARGE[name]
+    assert {one for one in os.listdir("/dev/shm") if "aistore" in one} <= before

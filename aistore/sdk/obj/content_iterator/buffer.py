@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import mmap
+import os
+import pickle
+import tempfile
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, SupportsIndex
+
+_SHARED_FROM = 64 * 1024
+"""Bytes from which a buffer goes to another process in shared memory: less is quicker in a pipe."""
 
 
 class ParallelBuffer:
@@ -14,13 +21,18 @@ class ParallelBuffer:
 
     It is a context manager; `close` gives the memory back at once instead of when the last reference goes.
 
+    It pickles. Queues and pools of `multiprocessing`, and so `torch.utils.data.DataLoader`, hand large ones
+    over in shared memory, which has no name and goes with the last process that has it open; the sender must
+    live until the receiver has it. Anything else copies the bytes.
+
     Args:
         shm: The memory.
         size: How many of its bytes are the object's.
     """
 
-    def __init__(self, shm: bytearray, size: int) -> None:
-        self._shm: bytearray | None = shm
+    def __init__(self, shm: bytearray | mmap.mmap, size: int) -> None:
+        _register()
+        self._shm: bytearray | mmap.mmap | None = shm
         self._size = size
         self._view = memoryview(shm)[:size]
 
@@ -45,7 +57,14 @@ class ParallelBuffer:
             BufferError: A view of `buf` is still in use.
         """
         self._view.release()
+        if isinstance(self._shm, mmap.mmap):
+            self._shm.close()
         self._shm = None
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        if int(protocol) < pickle.DEFAULT_PROTOCOL + 1:
+            return _of_bytes, (self.tobytes(),)
+        return _of_bytes, (pickle.PickleBuffer(self._view),)
 
     def __len__(self) -> int:
         return self._size
@@ -55,6 +74,58 @@ class ParallelBuffer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _of_bytes(content: bytes | bytearray | pickle.PickleBuffer) -> ParallelBuffer:
+    memory = content if isinstance(content, bytearray) else bytearray(content)
+    return ParallelBuffer(memory, len(memory))
+
+
+_is_registered = False
+
+
+def _register() -> None:
+    """Tell `multiprocessing` how buffers share memory. It is slow to import: done with the first buffer."""
+    global _is_registered
+    if _is_registered:
+        return
+    from multiprocessing import reduction
+
+    if os.name == "posix":  # elsewhere a descriptor cannot be handed over
+        reduction.ForkingPickler.register(ParallelBuffer, _share)
+    _is_registered = True
+
+
+def _share(buffer: ParallelBuffer) -> tuple[Any, ...]:
+    from multiprocessing.context import get_spawning_popen
+    from multiprocessing.reduction import DupFd
+
+    # To a process that is being started a descriptor goes in another way, and would have to stay open.
+    if len(buffer) < _SHARED_FROM or get_spawning_popen() is not None:
+        return buffer.__reduce_ex__(pickle.DEFAULT_PROTOCOL)
+    try:
+        with _new_memory() as memory:
+            # Written, not mapped: without enough memory this is an error rather than SIGBUS.
+            memory.write(buffer.buf)
+            memory.flush()
+            return _attach, (DupFd(memory.fileno()), len(buffer))
+    except OSError:
+        return buffer.__reduce_ex__(pickle.DEFAULT_PROTOCOL)
+
+
+def _new_memory() -> Any:
+    """Return an open file that only descriptors lead to, in memory where the system has such."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("aistore"), "wb")
+    return tempfile.TemporaryFile()
+
+
+def _attach(handle: Any, size: int) -> ParallelBuffer:
+    descriptor = handle.detach()
+    try:
+        return ParallelBuffer(mmap.mmap(descriptor, size), size)
+    finally:
+        os.close(descriptor)
 
 
 class RingBuffer(ParallelBuffer):
