@@ -31,6 +31,8 @@ class Janitor:
         self._stop = threading.Event()
         self._removing = threading.Lock()
         self._swept = threading.Event()
+        # The journal may lack the last change: the file that it names must not be removed before it has that.
+        self._is_behind = bool(crashed_boots)
         self._thread = threading.Thread(target=self._run, name="store-janitor", daemon=True)
         self._thread.start()
 
@@ -50,6 +52,12 @@ class Janitor:
         return self._swept.wait(seconds)
 
     def _run(self) -> None:
+        try:
+            if self._is_behind:
+                self._catalog.begin_journal()
+        except Exception:
+            log.exception("beginning the journal again after an earlier crash failed")
+        self._is_behind = False
         try:
             if self._crashed:
                 self._store.files.sweep(self._catalog, self._crashed, self._stop, self._store.quota)
@@ -84,6 +92,8 @@ class Janitor:
 
         Also called by a write that the quota has no room for: what was deleted before makes room.
         """
+        if self._is_behind:
+            return False
         with self._removing:
             return self._empty_trash() or self._clear_dropped()
 
