@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import random
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -148,6 +149,8 @@ class RetryManager:
                 pause,
             )
             time.sleep(pause)
+            if error is not None and time.monotonic() >= attempt.kwargs.get("total", math.inf):
+                raise attempt.counted(error)  # a busy machine overslept: the cause, not that time is over
             # What waiting for a lock took does not count: the server was busy with this very object.
             attempt.kwargs["deadline"] = first_failure + waited + self._budget.total
 

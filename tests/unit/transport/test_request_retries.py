@@ -3,6 +3,7 @@
 import io
 import logging
 import pickle
+import socket
 import threading
 
 import pytest
@@ -144,8 +145,6 @@ def test_cut_body_is_read_again(peers, rc, clock):
 
 
 def test_refused_endpoint_fails_within_5_s(rc, clock):
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as s:
         port = s.getsockname()[1]
     client = rc(f"http://127.0.0.1:{port}")
@@ -153,6 +152,15 @@ def test_refused_endpoint_fails_within_5_s(rc, clock):
         client.request("post", "buckets/b", json={})
     assert 1 < sum(clock.slept) < 5
     assert info.value.attempts == len(clock.slept) + 1
+
+
+def test_a_machine_that_oversleeps_reports_the_cause(rc, clock, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        port = s.getsockname()[1]
+    exact = clock.sleep
+    monkeypatch.setattr(clock, "sleep", lambda seconds: exact(seconds + 2))
+    with pytest.raises(AISConnectionRefused):
+        rc(f"http://127.0.0.1:{port}", timeout=(5, 5, 2)).request("get", OBJ)
 
 
 def test_slow_server_does_not_outlast_the_budget(peers, rc, monkeypatch):
