@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from aistore.cli.text import one_line
@@ -77,8 +76,10 @@ def _explain_sdk(error: Exception) -> tuple[int, str] | None:
 
 def _server_message(text: str) -> str:
     """Return the words of an error answer, which is JSON from most nodes."""
+    from aistore.wire.serialization import parse_json  # slow to import
+
     try:
-        answer = json.loads(text)
+        answer = parse_json(text)
     except ValueError:
         return text
     return str(answer.get("message") or text) if isinstance(answer, dict) else text

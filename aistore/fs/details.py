@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from aistore.sdk.obj.identity import ObjectIdentity
+from aistore.wire.times import parse_http_date
 
 if TYPE_CHECKING:
     from aistore.sdk.obj.object_attributes import ObjectAttributes
@@ -56,7 +56,7 @@ def of_object(path: str, attributes: ObjectAttributes) -> Details:
         "checksum_type": attributes.checksum_type,
         "version": attributes.obj_version,
         "ETag": attributes.etag,
-        "mtime": parsedate_to_datetime(modified).timestamp() if modified else None,
+        "mtime": parse_http_date(modified) if modified else None,
         "metadata": attributes.custom_metadata,
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timezone
 from functools import partial
@@ -25,10 +24,11 @@ from aistore.sdk.const import (
     QPARAM_PROVIDER,
     URL_PATH_BUCKETS,
 )
-from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.errors import ErrInvalidResponse, InvalidArgument
 from aistore.sdk.gotime import from_nanoseconds
 from aistore.sdk.namespace import Namespace
 from aistore.sdk.types import ActionMsg, BucketModel
+from aistore.wire.serialization import parse_json
 
 if TYPE_CHECKING:
     from aistore.fs.details import Details
@@ -111,8 +111,12 @@ class Listing(BaseFileSystem):
         if location.key or not location.bucket:
             return await self._modified(path)
         headers = await self.run(self.bucket_of(location).head)
-        created = from_nanoseconds(int(json.loads(headers[HEADER_BUCKET_PROPS])["created"]))
-        assert created is not None, "buckets are younger than 1970"
+        try:
+            created = from_nanoseconds(int(parse_json(headers[HEADER_BUCKET_PROPS])["created"]))
+        except (ValueError, KeyError, TypeError, OverflowError, OSError):
+            created = None
+        if created is None:
+            raise ErrInvalidResponse(f"no time of creation among the properties of {path!r}")
         return created
 
     async def _ukey(self, path: str) -> str:

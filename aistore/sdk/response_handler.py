@@ -174,11 +174,11 @@ def describe_error(err: APIRequestError, r: requests.Response) -> APIRequestErro
 def _fields(text: str) -> dict[str, str]:
     if not isinstance(text, str) or not text.startswith("{"):
         return {}
-    import msgspec  # slow to import, and most programs meet no error
+    from aistore.wire.serialization import parse_json  # slow to import, and most programs meet no error
 
     try:
-        decoded: Any = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+        decoded = parse_json(text)
+    except ValueError:
         return {}
     return {k: v for k, v in decoded.items() if isinstance(v, str)} if isinstance(decoded, dict) else {}
 

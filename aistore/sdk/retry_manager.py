@@ -27,9 +27,9 @@ from aistore.sdk.transport.retry import (
     cause_of_status,
     is_idempotent,
     next_pause,
-    parse_retry_after,
 )
 from aistore.sdk.transport.url import encode_params
+from aistore.wire.times import parse_retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +163,7 @@ class RetryManager:
             attempt.count,
             elapsed,
             idempotent=attempt.idempotent,
-            retry_after=parse_retry_after(answer.headers.get("Retry-After")) if answer is not None else None,
+            retry_after=_retry_after(answer) if answer is not None else None,
             budget=self._budget,
             random=random.random,
         )
@@ -191,7 +191,10 @@ class RetryManager:
             asks = "Retry-After" in answer.headers
             if not retry.is_retry(method, answer.status_code, asks):
                 return attempt.counted(answer)
-            copy = urllib3.HTTPResponse(b"", headers=dict(answer.headers), status=answer.status_code)
+            # Only what is sure to be a number: urllib3 raises for anything that is neither that nor a date.
+            wait = _retry_after(answer)
+            fields = {} if wait is None else {"Retry-After": str(math.ceil(wait))}
+            copy = urllib3.HTTPResponse(b"", headers=fields, status=answer.status_code)
             try:
                 retry = retry.increment(method, attempt.target, response=copy)
             except urllib3.exceptions.MaxRetryError:
@@ -274,6 +277,12 @@ class _Attempt:
         if self.count > 1:
             vars(outcome)["attempts"] = self.count
         return outcome
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    """Return how many seconds the server asks to wait, or None."""
+    value = answer.headers.get("Retry-After")
+    return parse_retry_after(value, time.time()) if isinstance(value, str) else None
 
 
 def _as_urllib3(err: requests.exceptions.RequestException) -> urllib3.exceptions.HTTPError:

@@ -67,6 +67,21 @@ def decode_json(data: bytes | str, type: Any = Any, **options: Any) -> Any:
     return msgspec.convert(plain, type, str_keys=True, **options)
 
 
+def parse_json(data: bytes | str) -> Any:
+    """Decode JSON of a peer into plain data.
+
+    Args:
+        data: All of it.
+
+    Raises:
+        ValueError: It is not JSON, or nested too deeply.
+    """
+    try:
+        return decode_json(data)
+    except (msgspec.MsgspecError, RecursionError) as err:
+        raise ValueError(str(err)) from None
+
+
 def encode_msgpack(value: Any) -> bytes:
     """Encode a value as MessagePack.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -152,8 +151,10 @@ def _wait(ask: Callable[[], requests.Response], action: str, timeout: float) -> 
 
 
 def _parse_summary(text: str) -> dict[str, Any]:
+    from aistore.wire.serialization import parse_json  # slow to import
+
     try:
-        summary = json.loads(text)
+        summary = parse_json(text)
     except ValueError as err:
         raise ErrInvalidResponse(f"{HEADER_BUCKET_SUMM} is not JSON: {text[:200]!r}") from err
     if not isinstance(summary, dict):

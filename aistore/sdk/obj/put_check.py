@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -162,8 +161,10 @@ def checksum_type_of(headers: Mapping[str, str]) -> str:
     Args:
         headers: Headers that describe the bucket.
     """
+    from aistore.wire.serialization import parse_json  # slow to import
+
     try:
-        return str(json.loads(headers.get(HEADER_BUCKET_PROPS, "{}"))["checksum"]["type"])
+        return str(parse_json(headers.get(HEADER_BUCKET_PROPS, "{}"))["checksum"]["type"])
     except (ValueError, KeyError, TypeError):
         return "none"
 

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from aistore.sdk.errors import AISUnrewindableBodyError, InvalidArgumentType
+from aistore.sdk.errors import AISUnrewindableBodyError, InvalidArgument, InvalidArgumentType
 
 CHUNK = 256 * 1024
 """How much of a body is read and sent at a time, in bytes."""
@@ -50,7 +50,10 @@ class Body:
         self._new_hasher: Callable[[], Summing] | None = None
         self._start: int | None = None
         if isinstance(source, str):
-            source = source.encode("utf-8")
+            try:
+                source = source.encode("utf-8", "surrogateescape")
+            except UnicodeEncodeError:
+                raise InvalidArgument("data cannot be encoded as UTF-8: expected text or bytes") from None
         if isinstance(source, bytes):
             self.view, self.size = source, len(source)
         elif isinstance(source, (bytearray, memoryview)):

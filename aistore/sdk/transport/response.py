@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
+import functools
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,18 @@ if TYPE_CHECKING:
 
     from aistore.sdk.transport.stream import BodyReader
     from aistore.wire.http1.parse import ResponseHead
+
+
+# Codecs of Python that are no character sets, and raise whatever they are told about errors.
+_NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})
+
+
+@functools.lru_cache(maxsize=64)
+def _is_charset(name: str) -> bool:
+    try:
+        return codecs.lookup(name).name.replace("-", "_") not in _NO_CHARSETS
+    except (LookupError, ValueError):
+        return False
 
 
 class Sent:
@@ -176,7 +190,11 @@ class Response(requests.Response):
         """Character set that the answer states."""
         if "_encoding" in self.__dict__:
             return str(self.__dict__["_encoding"])
-        return requests.utils.get_encoding_from_headers(self.headers)
+        try:
+            name = requests.utils.get_encoding_from_headers(self.headers)
+        except AttributeError:  # of a `charset` without a value
+            return None
+        return name if name is None or _is_charset(name) else None
 
     @encoding.setter
     def encoding(self, value: str | None) -> None:
@@ -221,14 +239,19 @@ class Response(requests.Response):
             requests.exceptions.JSONDecodeError: When it is not JSON.
         """
         if not kwargs:
-            import msgspec  # slow to import, and mostly not needed
+            from aistore.wire.serialization import parse_json  # slow to import, and mostly not needed
 
             try:
-                return msgspec.json.decode(self.content)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+                return parse_json(self.content)
+            except ValueError:
                 pass  # the standard decoder accepts more, and names what is wrong as programs expect
         self._content = self.content
-        return super().json(**kwargs)
+        try:
+            return super().json(**kwargs)
+        except requests.exceptions.JSONDecodeError:
+            raise
+        except (RecursionError, ValueError) as err:  # nested too deeply, or a number of thousands of digits
+            raise requests.exceptions.JSONDecodeError(str(err), "", 0) from None
 
     def iter_content(self, chunk_size: int | None = 1, decode_unicode: bool = False) -> Iterator[Any]:
         """Read the body piece by piece.

@@ -152,25 +152,3 @@ def next_pause(
         pause = max(pause, retry_after)
     limit = budget.refused if cause is Cause.NO_ENDPOINT else budget.total
     return pause if elapsed + pause < limit else None
-
-
-def parse_retry_after(value: str | None) -> float | None:
-    """Read a `Retry-After` field.
-
-    Args:
-        value: Seconds, or a date; anything else is ignored.
-
-    Returns:
-        Seconds from now, or None.
-    """
-    if not value:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    import time
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None

@@ -159,7 +159,12 @@ def encode_path(path: str, safe: str = "") -> str:
     """
     if _WIRE_PATH.fullmatch(path):
         return path
-    return _BAD_PATH_CHAR.sub(lambda m: m[0] if m[0] in safe else quote(m[0], safe=""), path)
+    try:
+        return _BAD_PATH_CHAR.sub(
+            lambda m: m[0] if m[0] in safe else quote(m[0], safe="", errors="surrogateescape"), path
+        )
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"text cannot be encoded as UTF-8: {path[:128]!r}") from None
 
 
 def encode_params(params: Mapping[str, Any]) -> str:

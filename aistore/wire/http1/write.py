@@ -65,7 +65,11 @@ def _line(name: str, value: Any) -> bytes:
     try:
         return f"{name}: {text}\r\n".encode("latin-1")
     except UnicodeEncodeError:
-        return f"{name}: {text}\r\n".encode()
+        pass
+    try:
+        return f"{name}: {text}\r\n".encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"invalid value of header {name}: it cannot be encoded as UTF-8") from None
 
 
 def encode_token(token: str, headers: Mapping[str, Any] | None) -> bytes:

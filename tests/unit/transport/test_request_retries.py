@@ -40,6 +40,8 @@ class Clock:
     def monotonic(self):
         return self.now
 
+    time = monotonic
+
     def sleep(self, seconds):
         self.slept.append(seconds)
         self.now += seconds

@@ -17,7 +17,6 @@ from aistore.sdk.transport.retry import (
     cause_of_status,
     is_idempotent,
     next_pause,
-    parse_retry_after,
 )
 from aistore.sdk.transport.url import (
     encode_params,
@@ -297,10 +296,6 @@ def test_budgets():  # defect 18
 def test_retry_after_is_honoured_when_it_fits():
     assert pause(Cause.REFUSED_BUSY, retry_after=7.0) == 7.0
     assert pause(Cause.REFUSED_BUSY, retry_after=31.0) is None
-    assert parse_retry_after("7") == 7.0
-    assert parse_retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
-    assert parse_retry_after("soon") is None
-    assert parse_retry_after(None) is None
 
 
 def test_what_may_have_run_is_not_sent_again():  # defect 4

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import html
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -315,8 +314,10 @@ def message_of(body: bytes | Output) -> str:
     page = _ERROR_PAGE.search(text)
     if page:
         return html.unescape(page["message"])
+    from aistore.wire.serialization import parse_json  # slow to import
+
     with contextlib.suppress(ValueError):
-        fields = json.loads(text)
+        fields = parse_json(text)
         if isinstance(fields, dict):
             return str(fields.get("detail") or fields.get("error") or text)
     return text
