@@ -10,12 +10,18 @@ SLOW_SECONDS = 1.5
 PAUSE_SECONDS = 0.2
 
 
+WRONG = {"none": None, "number": 3, "zero": 0, "false": False, "list": [], "surrogate": "\ud800"}
+"""Results that are not bytes, by the arguments that ask for them."""
+
+
 def upper(data, path, etl_args):
     """What every class here does to an object, so that tests can compute it too."""
     if etl_args == "fail":
         raise ValueError("asked to fail")
     if etl_args == "empty":
         return b""
+    if etl_args in WRONG:
+        return WRONG[etl_args]
     if etl_args == "path":
         return path.encode()
     if etl_args == "slow":
@@ -40,6 +46,11 @@ class _StreamUpper:
         if etl_args == "late-fail":
             yield b"A" * 100_000
             raise ValueError("asked to fail midway")
+        if etl_args.removeprefix("late-") in WRONG:
+            if etl_args.startswith("late-"):
+                yield b"A" * 100_000
+            yield WRONG[etl_args.removeprefix("late-")]
+            return
         if etl_args in ("fail", "empty", "path"):
             result = upper(b"", path, etl_args)
             if result:

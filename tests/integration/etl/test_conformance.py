@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 import requests
-from etl_classes import CLASSES
+from etl_classes import CLASSES, WRONG
 from etl_peers import open_sockets, put_full_duplex, wait_until
 
 UNAME = "ais/@#/bck/dir/ob ject+1%.txt"
@@ -137,6 +137,30 @@ def test_transform_error_is_not_delivered(start, kind, streaming, target, tmp_pa
     headers = {"Ais-Node-Url": f"http://{target.netloc}/dst"}
     reply = ask(start(kind, streaming), "push", b"abc", target, tmp_path, args="fail", headers=headers)
     assert (reply.status_code, "asked to fail" in reply.text, target.seen) == (500, True, [])
+
+
+@pytest.mark.parametrize("source", ["push", "pull"])
+def test_what_is_not_bytes_is_an_error_of_the_transform(start, kind, streaming, source, target, tmp_path):
+    """Not an empty object, which only an empty result is."""
+    server, headers = start(kind, streaming), {"Ais-Node-Url": f"http://{target.netloc}/dst"}
+    for wrong in WRONG:
+        reply = ask(server, source, b"abc", target, tmp_path, args=wrong)
+        words = "surrogates" if wrong == "surrogate" else "expected bytes"
+        assert (reply.status_code, words in reply.text) == (500, True), (wrong, reply.text)
+        target.seen.clear()
+        reply = ask(server, source, b"abc", target, tmp_path, args=wrong, headers=headers)
+        assert (reply.status_code, [put for put in target.seen if put.method == "PUT"]) == (500, [])
+    reply = ask(server, source, b"abc", target, tmp_path, args="empty")
+    assert (reply.status_code, reply.content) == (200, b"")
+
+
+def test_a_wrong_chunk_midway_is_an_incomplete_answer(start, kind, target, tmp_path):
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        _ = ask(start(kind, True), "push", b"abc", target, tmp_path, args="late-none").content
+    headers = {"Ais-Node-Url": f"http://{target.netloc}/dst"}
+    reply = ask(start(kind, True), "push", b"abc", target, tmp_path, args="late-none", headers=headers)
+    assert (reply.status_code, "yielded NoneType, expected bytes" in reply.text) == (500, True)
+    assert not [put for put in target.seen if put.complete]
 
 
 def test_transform_error_midway_is_an_incomplete_answer(start, kind, target, tmp_path):  # defect 1

@@ -4,9 +4,10 @@ import os
 
 import pytest
 import requests
-from etl_classes import CLASSES, FailsToStart
+from etl_classes import CLASSES, WRONG, FailsToStart
 
 from aistore.sdk.errors import InvalidArgumentType, SDKError
+from aistore.sdk.etl.webserver.http_multi_threaded_server import HTTPMultiThreadedServer
 from aistore.sdk.etl.webserver.trial import serve_locally
 
 
@@ -25,6 +26,23 @@ def test_in_process(kind, streaming, tmp_path, target):
     with pytest.raises(InvalidArgumentType):
         cls.try_transform(3)
     assert "AIS_TARGET_URL" not in os.environ
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_not_bytes_is_an_error_in_process(kind, streaming, wrong):
+    expected = UnicodeEncodeError if wrong == "surrogate" else TypeError
+    with pytest.raises(expected):
+        CLASSES[kind, streaming].try_transform(b"abc", etl_args=wrong)
+
+
+@pytest.mark.parametrize("whole", [b"", b"abc", "abc", bytearray(b"abc"), memoryview(b"abc"), None, 3])
+def test_a_stream_is_an_iterator(whole):
+    class Whole(HTTPMultiThreadedServer):
+        def transform_stream(self, reader, path, etl_args):
+            return whole
+
+    with pytest.raises(TypeError):
+        Whole.try_transform(b"abc")
 
 
 def test_a_file_is_passed_by_its_path_when_asked(monkeypatch, tmp_path):

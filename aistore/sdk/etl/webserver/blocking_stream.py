@@ -36,7 +36,7 @@ def start_stream(server: ETLServer, reader: BinaryIO, request: TransformRequest)
         TransformFailed: The user's code raised; the reader is closed.
     """
     try:
-        chunks = iter(server.transform_stream(reader, request.path, request.etl_args))
+        chunks = flow.as_chunks(server.transform_stream(reader, request.path, request.etl_args))
     except Exception as exc:
         server.close_reader(reader)
         raise flow.TransformFailed(exc) from exc
@@ -48,8 +48,8 @@ def _guarded(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Mark what the user's code raises, so that it is not taken for a failure of the connection."""
     try:
         for chunk in chunks:
-            if chunk:
-                yield flow.as_bytes(chunk)
+            if data := flow.as_bytes(chunk, "transform_stream yielded"):
+                yield data
     except flow.TransformFailed:
         raise
     except Exception as exc:

@@ -7,7 +7,7 @@ reply is written. Everything here blocks: servers run it in a thread, never on a
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from aistore.sdk.const import (
@@ -328,16 +328,34 @@ def backoff(attempt: int) -> float:
     return float(min(RETRY_BACKOFF_BASE**attempt, RETRY_BACKOFF_MAX))
 
 
-def as_bytes(result: Any) -> bytes:
-    """Accept what a transform may return: bytes, anything bytes-like, or text (as UTF-8).
+def as_chunks(result: Any) -> Iterator[Any]:
+    """Return an iterator over what `transform_stream` returned.
 
     Raises:
-        TransformFailed: It is something else.
+        TypeError: It is not iterable, or a whole result: iterated, bytes are numbers.
+    """
+    if isinstance(result, (bytes, bytearray, memoryview, str)):
+        raise TypeError(f"transform_stream returned {type(result).__name__}, expected an iterator of bytes")
+    return iter(result)
+
+
+def as_bytes(result: Any, what: str = "transform returned") -> bytes:
+    """Accept what a transform may return: bytes, anything bytes-like, or text (as UTF-8).
+
+    Args:
+        result: The result, or a chunk of it.
+        what: Where it comes from, for the error. Default: "transform returned".
+
+    Raises:
+        TransformFailed: It is something else, or text that is not Unicode.
     """
     if isinstance(result, bytes):
         return result
     if isinstance(result, (bytearray, memoryview)):
         return bytes(result)
     if isinstance(result, str):
-        return result.encode()
-    raise TransformFailed(TypeError(f"transform returned {type(result).__name__}, expected bytes"))
+        try:
+            return result.encode()
+        except UnicodeEncodeError as exc:
+            raise TransformFailed(exc) from exc
+    raise TransformFailed(TypeError(f"{what} {type(result).__name__}, expected bytes"))

@@ -18,7 +18,7 @@ from aistore._child import module_command
 from aistore.sdk.const import QPARAM_ETL_ARGS
 from aistore.sdk.errors import InvalidArgumentType, SDKError, Timeout
 from aistore.sdk.etl.class_payload import PAYLOAD_VARIABLE, check_class, serialize_class
-from aistore.sdk.etl.webserver.flow import TransformFailed, as_bytes
+from aistore.sdk.etl.webserver.flow import TransformFailed, as_bytes, as_chunks
 from aistore.sdk.etl.webserver.settings import ENV_TARGET_URL
 
 if TYPE_CHECKING:
@@ -48,13 +48,14 @@ def try_transform(
     server = _construct(check_class(cls))
     content = _content(data)
     path = path or f"bucket/{_name(data)}"
-    if server.use_streaming:
-        reader = io.BytesIO(content)
-        return b"".join(server.iter_and_close(iter(server.transform_stream(reader, path, etl_args)), reader))
-    by_path = server.direct_fqn and isinstance(data, os.PathLike)
-    result = server.transform(str(data) if by_path else content, path, etl_args)
     try:
-        return as_bytes(result)
+        if server.use_streaming:
+            reader = io.BytesIO(content)
+            chunks = as_chunks(server.transform_stream(reader, path, etl_args))
+            closing = server.iter_and_close(chunks, reader)
+            return b"".join(as_bytes(chunk, "transform_stream yielded") for chunk in closing)
+        by_path = server.direct_fqn and isinstance(data, os.PathLike)
+        return as_bytes(server.transform(str(data) if by_path else content, path, etl_args))
     except TransformFailed as exc:
         raise exc.error from None
 
