@@ -252,6 +252,23 @@ def test_checksums_of_ranges_are_not_taken_for_the_object_s(obj, stored, server)
     assert {request.method for request in server.requests} == {"HEAD", "GET"}
 
 
+def test_object_of_another_type_than_its_ranges(obj, stored, server):
+    """With `enable_read_range`, ranges have checksums of the bucket's type; the object may have a crc32c."""
+    stored.range_checksums, script = True, server.script
+
+    def answer(request):
+        given = script(request)
+        if request.method == "HEAD":
+            given.headers |= {"Ais-Checksum-Type": "crc32c", "Ais-Checksum-Value": summed("crc32c", DATA)}
+        return given
+
+    server.script = answer
+    assert obj.get_reader(**RANGES).read_all().tobytes() == DATA
+    stored.answers = Always(rotten)
+    with pytest.raises(OSError, match="objects/bck/obj"):
+        obj.get_reader(**RANGES).read_all()
+
+
 def test_file_stays_when_the_object_is_rotten(server, stored, tmp_path):
     ais = AISFileSystem(server.endpoint, skip_instance_cache=True)
     target = tmp_path / "file"
