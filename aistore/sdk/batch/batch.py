@@ -10,6 +10,7 @@ from urllib3 import HTTPResponse
 
 from aistore.sdk.batch.entries import BatchEntries
 from aistore.sdk.batch.extractor.extractor_registry import get_extractor
+from aistore.sdk.batch.raw import checked_body
 from aistore.sdk.batch.results import BatchResults
 from aistore.sdk.batch.types import MossIn, MossOut, MossReq, new_entry
 from aistore.sdk.const import (
@@ -232,7 +233,8 @@ class Batch:
         the remaining entries.
 
         Args:
-            raw: Return the body as a stream with urllib3's interface, which the caller closes, instead.
+            raw: Return the body as a stream with urllib3's interface, which the caller closes, instead. Its
+                members are compared with the entries on their way; it is not continued when it breaks off.
                 Default: `False`. There is none with strategy `direct`.
             decode_as_stream: Without effect: bodies always are decoded as they arrive. Default: `False`.
             clear_batch: Forget the entries once the request is sent. Default: `True`.
@@ -287,7 +289,7 @@ class Batch:
         if clear_batch:
             self.clear()
         if raw:
-            body: HTTPResponse = response.raw
+            body: HTTPResponse = checked_body(response, request)
             return body
         return BatchResults(request, response, send, self.extractor, tar_buffer_size, views)
 

@@ -103,7 +103,7 @@ class _Exchange:
         stream: Any = response.raw
         try:
             if not request.streaming_get:
-                answer, stream = _split(response)
+                answer, stream = split_answer(response)
             entries = self._start(response, stream, request, answer)
         except STREAM_ERRORS as err:
             response.close()
@@ -129,8 +129,15 @@ def _names(request: MossReq) -> list[str]:
     return [full_name(entry) for entry in request.moss_in]
 
 
-def _split(response: Response) -> tuple[MossResp, Any]:
-    """Return list and archive of an answer that is not streamed; the archive is read as it arrives."""
+def split_answer(response: Any) -> tuple[MossResp, Any]:
+    """Return list and archive of an answer that is not streamed; the archive is read as it arrives.
+
+    Args:
+        response: The answer, not read yet: its headers, and `iter_content`.
+
+    Raises:
+        ErrBatchFormat: It is something else.
+    """
     parts = MultipartDecoder(parse_as_stream=True).decode(response)
     try:
         _, listed = next(parts)

@@ -1,5 +1,6 @@
 """What a batch asks for and what it gets, compared: by bucket, by name and by count."""
 
+import io
 import json
 
 import pytest
@@ -7,7 +8,7 @@ from archives import archive_of
 from scripted import Answer, scripted
 
 from aistore.sdk.batch.batch import Batch
-from aistore.sdk.batch.errors import ErrBatchIncomplete, ErrBatchMismatch
+from aistore.sdk.batch.errors import ErrBatchFormat, ErrBatchIncomplete, ErrBatchMismatch
 from aistore.sdk.bucket import Bucket
 
 CONTENT = {name: name.encode() * 10 for name in ("a", "b", "c", "d")}
@@ -43,6 +44,10 @@ def serve(change):
         return Answer(body, 200, {"Content-Type": "multipart/mixed; boundary=B"})
 
     return script
+
+
+def whole(entries):
+    return [listed(entry) for entry in entries], entries
 
 
 def of(client, names="abcd", **options):
@@ -120,11 +125,98 @@ def test_list_that_is_shorter_than_the_archive_names_what_is_missing():
     assert caught.value.missing == ["bck/a", "bck/b", "bck/c", "bck/d"]
 
 
+# ---------------------------------------------------------------- raw
+
+
+WAYS = {
+    "at once": lambda raw: raw.read(),
+    "in pieces": lambda raw: b"".join(raw.stream(100)),
+    "by reads": lambda raw: b"".join(iter(lambda: raw.read(1000), b"")),
+    "what is there": lambda raw: b"".join(iter(raw.read1, b"")),
+    "into memory": lambda raw: io.BufferedReader(raw, 300).read(),
+    "its data": lambda raw: raw.data,
+}
+
+
+@pytest.mark.parametrize("format", [*FORMATS, ".tar.lz4"])
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("read", WAYS.values(), ids=WAYS)
+def test_raw_answer_is_passed_on_as_it_came(format, streaming, read, monkeypatch):
+    monkeypatch.setitem(CONTENT, "b", bytes(range(256)) * 2000)
+    sent = []
+
+    def note(request):
+        answer = serve(whole)(request)
+        sent.append(answer.body)
+        return answer
+
+    with (
+        scripted(note) as (_, client),
+        of(client, streaming_get=streaming, output_format=format).get(raw=True) as raw,
+    ):
+        assert raw.status == 200
+        assert read(raw) == sent[0]
+        assert raw.read() == b""
+        assert raw.tell() == len(sent[0])
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("streaming", [True, False])
+def test_raw_answer_that_is_short_names_what_is_missing(format, streaming):
+    def without_c(entries):
+        return [listed(entry) for entry in entries[:2]], entries[:2]
+
+    with (
+        scripted(serve(without_c)) as (_, client),
+        of(client, streaming_get=streaming, output_format=format).get(raw=True) as raw,
+        pytest.raises(ErrBatchIncomplete) as caught,
+    ):
+        raw.read()
+    assert caught.value.missing == ["bck/c", "bck/d"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize(
+    "change",
+    [lambda entries: entries[::-1], lambda entries: [*entries, {**entries[0], "objname": "d"}]],
+    ids=["order", "number"],
+)
+def test_raw_answer_with_other_members_is_an_error(format, streaming, change):
+    def others(entries):
+        return [listed(entry) for entry in change(entries)], change(entries)
+
+    with (
+        scripted(serve(others)) as (_, client),
+        of(client, "abc", streaming_get=streaming, output_format=format).get(raw=True) as raw,
+        pytest.raises(ErrBatchMismatch),
+    ):
+        raw.read()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_raw_answer_that_is_no_archive_is_an_error(format):
+    with (
+        scripted(lambda request: Answer(b"no archive" * 100)) as (_, client),
+        of(client, output_format=format).get(raw=True) as raw,
+        pytest.raises(ErrBatchFormat),
+    ):
+        raw.read()
+
+
+def test_raw_answer_that_is_given_up():
+    with scripted(serve(whole)) as (_, client):
+        raw = of(client).get(raw=True)
+        assert raw.read(10)
+        assert not raw.isclosed()
+        raw.release_conn()
+        assert raw.isclosed()
+        raw = of(client).get(raw=True)
+        raw.drain_conn()
+        assert raw.isclosed()
+
+
 # ---------------------------------------------------------------- the bucket of a batch
-
-
-def whole(entries):
-    return [listed(entry) for entry in entries], entries
 
 
 def test_request_goes_where_the_bucket_of_the_batch_says():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aistore.sdk.const import STATUS_PARTIAL_CONTENT
 from aistore.sdk.errors import ErrRangeMismatch, InvalidArgument
 from aistore.sdk.obj.identity import ObjectIdentity
-from aistore.sdk.transport.answer_face import AnswerFace
+from aistore.sdk.transport.pieces import PieceStream
 from aistore.sdk.transport.response import Response
 from aistore.wire.ranges import EVERYTHING, BodyRange, Bounds, locate_range, rest_of
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from aistore.sdk.obj.object_client import ObjectClient
     from aistore.sdk.obj.verification import Verifier
-    from aistore.sdk.transport.stream import BodyReader
 
 _SKIP = 64 * 1024
 
@@ -88,7 +87,7 @@ class ObjectBody:
             return raw
         if self.range.alone and body_length(self.fields) is not None:
             return raw
-        return _CutStream(self.range, raw)
+        return PieceStream(raw, self.range.cut(iter(lambda: raw.read(_SKIP), b"")), self.range.length)
 
     def readinto(self, view: memoryview, cancelled: Callable[[], bool] = bool) -> int:
         """Read the bytes to the start of `view`.
@@ -124,63 +123,6 @@ class ObjectBody:
         if part is not None and part.alone and body_length(self.fields) is None and raw.read(1):
             raise part.too_long()
         return filled
-
-
-class _CutStream(AnswerFace):
-    """A range of a body as a stream.
-
-    Args:
-        part: Where the range is in the body.
-        raw: The body.
-    """
-
-    def __init__(self, part: BodyRange, raw: BodyReader) -> None:
-        super().__init__()
-        self._pieces = part.cut(iter(lambda: raw.read(_SKIP), b""))
-        self._raw = raw
-        self._rest = b""
-        self._head, self._url = raw._head, raw.geturl()  # noqa: SLF001 - of the same response
-        self._length = -1 if part.length is None else part.length
-        self._pos = 0
-
-    def readinto(self, buffer: Any, /) -> int:
-        """Fill the start of a buffer; return how many bytes, 0 at the end."""
-        self._rest = self._rest or next(self._pieces, b"")
-        part = self._rest[: len(buffer)]
-        self._rest = self._rest[len(part) :]
-        buffer[: len(part)] = part
-        self._pos += len(part)
-        return len(part)
-
-    def read(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
-        """Read `amt` bytes, fewer only at the end.
-
-        Args:
-            amt: How many; `None` or negative for the rest.
-            decode_content: Without effect: bytes of an encoded form are no range.
-        """
-        pieces = []
-        while amt is None or amt < 0 or amt > 0:
-            piece = super().read(_SKIP if amt is None or amt < 0 else amt)
-            if not piece:
-                break
-            pieces.append(piece)
-            amt = amt if amt is None or amt < 0 else amt - len(piece)
-        return b"".join(pieces)
-
-    def stream(self, amt: int | None = _SKIP, decode_content: bool | None = None) -> Iterator[bytes]:
-        """Read in pieces.
-
-        Args:
-            amt: Bytes in each piece but the last; `None` for 64 KiB.
-            decode_content: Without effect.
-        """
-        return iter(lambda: self.read(amt or _SKIP), b"")
-
-    def close(self) -> None:
-        """Close the response."""
-        self._raw.close()
-        super().close()
 
 
 def fields_of(response: requests.Response) -> Mapping[str, str]:
