@@ -1,16 +1,15 @@
 """Python SDK for AIStore, with an embedded ETL toolkit and a single-machine AIStore.
 
-Importing this package imports nothing else: `Client` is loaded on first use.
+Importing this package imports nothing else: its names are loaded on first use.
 
 (PYTEST_DONT_REWRITE: pytest, which finds fixtures here, need not warn where a program imported this before.)
 """
 
 from typing import TYPE_CHECKING, Any
 
-from aistore.version import __version__
-
 if TYPE_CHECKING:
     from aistore.sdk.client import Client as Client
+    from aistore.version import __version__ as __version__
 
 __all__ = ["Client", "__version__"]
 
@@ -20,6 +19,10 @@ def __getattr__(name: str) -> Any:
         from aistore.sdk.client import Client
 
         return Client
+    if name == "__version__":
+        from aistore.version import __version__
+
+        return __version__
     if name == "sdk":
         from importlib import import_module
 

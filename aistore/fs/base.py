@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fsspec.asyn import AsyncFileSystem
 from fsspec.utils import tokenize
 
-from aistore.fs import details, paths
+from aistore.fs import SCHEME, SCHEMES, details, paths
 from aistore.fs.errors import ErrIsADirectory, ErrPathNotFound, is_missing
 from aistore.fs.options import CachedInstances, check_options, check_positive, make_client
 from aistore.fs.paths import Location
@@ -50,7 +50,7 @@ _NOT_IN_TOKEN = frozenset({"token", "token_refresh", "retry_config", "threads", 
 class BaseFileSystem(AsyncFileSystem, metaclass=CachedInstances):
     """Options, client and threads of `AISFileSystem`, which documents the arguments."""
 
-    protocol = paths.SCHEMES
+    protocol = SCHEMES
     root_marker = ""
     cachable = True
     _extra_tokenize_attributes: Any = ("environment",)
@@ -104,7 +104,7 @@ class BaseFileSystem(AsyncFileSystem, metaclass=CachedInstances):
     @property
     def fsid(self) -> str:
         """Name of what this filesystem shows, the same in every process."""
-        return f"{paths.SCHEME}-{self._fs_token}"
+        return f"{SCHEME}-{self._fs_token}"
 
     @property
     def _fs_token(self) -> str:

@@ -19,14 +19,11 @@ import re
 import string
 from typing import NamedTuple
 
+from aistore.fs import SCHEME
 from aistore.sdk.errors import InvalidArgument
 from aistore.sdk.namespace import Namespace
-from aistore.sdk.provider import Provider, provider_aliases
+from aistore.sdk.provider import Provider
 from aistore.wire.names import split_namespace
-
-SCHEME = "ais"
-SCHEMES = (SCHEME, *(f"{SCHEME}+{name}" for name in [*(p.value for p in Provider), *provider_aliases]))
-"""Schemes of URLs: `ais`, and one for each provider and alias of one, such as `ais+aws` and `ais+s3`."""
 
 _URL = re.compile(rf"{SCHEME}(?:\+(?P<provider>[a-z0-9]+))?(?:://|::)(?P<rest>.*)", re.DOTALL)
 _PROVIDER_LETTERS = string.ascii_lowercase + string.digits

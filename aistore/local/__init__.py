@@ -26,7 +26,18 @@ All targets are in this one process: any code can read any object, whichever tar
 only where clients are sent, and which node a message names.
 """
 
-from aistore.local.cluster import LocalCluster
-from aistore.local.errors import LocalClusterError
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aistore.sdk.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from aistore.local.cluster import LocalCluster
+    from aistore.local.errors import LocalClusterError
 
 __all__ = ["LocalCluster", "LocalClusterError"]
+
+_MODULES = {"LocalCluster": "cluster", "LocalClusterError": "errors"}
+
+__getattr__ = lazy_exports(__name__, _MODULES)

@@ -5,10 +5,7 @@ Names are imported when they are first used, so that importing the package costs
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
-
-from aistore.sdk.lazy import lazy_modules
 
 if TYPE_CHECKING:
     from aistore.sdk.ais_source import AISSource
@@ -68,16 +65,11 @@ __all__ = [
     "WaitResult",
 ]
 
-_submodule = lazy_modules(__name__)
-
 
 def __getattr__(name: str) -> Any:
-    module = _MODULES.get(name)
-    if module is None:
-        return _submodule(name)
-    value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value
+    from aistore.sdk.lazy import lazy_exports  # not above: no package imports its own modules
+
+    return lazy_exports(__name__, _MODULES)(name)
 
 
 def __dir__() -> list[str]:

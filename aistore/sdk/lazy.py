@@ -131,16 +131,20 @@ def lazy_modules(package: str) -> Callable[[str], Any]:
 
 
 def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a `__getattr__` for a package whose classes are loaded when they are first asked for.
+    """Return a `__getattr__` for a package whose names and modules are loaded when they are first used.
+
+    A package must not import its own modules while it is imported: a thread that imports such a module first
+    waits for the package, and the thread that imports the package waits for the module.
 
     Args:
         package: Name of the package.
         modules: The module below the package that has each name.
     """
+    submodule = lazy_modules(package)
 
     def load(name: str) -> Any:
         if name not in modules:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            return submodule(name)
         value = getattr(importlib.import_module(f"{package}.{modules[name]}"), name)
         setattr(sys.modules[package], name, value)
         return value

@@ -11,8 +11,7 @@ import fsspec
 import pytest
 
 import aistore.fs
-from aistore.fs import AISFileSystem
-from aistore.fs.paths import SCHEMES
+from aistore.fs import SCHEMES, AISFileSystem
 from aistore.sdk.errors import InvalidArgument, InvalidArgumentType, InvalidEndpoint
 from aistore.sdk.retry_config import RetryConfig
 

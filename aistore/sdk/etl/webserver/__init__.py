@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
-from aistore.sdk.etl.webserver.utils import serialize_class
+from typing import TYPE_CHECKING
+
+from aistore.sdk.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from aistore.sdk.etl.webserver.utils import serialize_class
 
 __all__ = ["serialize_class"]
+
+_MODULES = {
+    "serialize_class": "utils",
+}
+
+__getattr__ = lazy_exports(__name__, _MODULES)
