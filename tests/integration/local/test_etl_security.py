@@ -185,6 +185,7 @@ def test_errors_do_not_tell_secrets(cluster: LocalCluster, comm: str) -> None:
         with pytest.raises(AISError, match="failed with http://") as caught:
             client.bucket("src").object("a").get_reader(etl=ETLConfig(etl.name)).read_all()
         assert "/_object/failing-etl/*** and ***" in str(caught.value)
+        assert "etl_secret" not in f"{caught.value!r} {caught.value} {vars(caught.value)}"
     finally:
         etl.delete()
 
