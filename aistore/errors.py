@@ -348,7 +348,7 @@ class ErrInvalidResponse(SDKError, ValueError):
 
 
 class ErrArchiveFormat(ErrInvalidResponse, RuntimeError):
-    """An archive that is damaged, encrypted or not of the format that its name tells."""
+    """An archive that is damaged, encrypted or not in the format of its extension."""
 
 
 class InvalidArgument(SDKError, ValueError):

@@ -102,11 +102,6 @@ class Index:
         """Remember what is wrong with the archive, if nothing was before."""
         self.fault = self.fault or fault
 
-    def note_name(self, name: bytes) -> None:
-        """Remember a name by which no member can be read; that of a folder is none."""
-        if not name.endswith(b"/"):
-            self.note(f"a member has the name {name[:100]!r}, by which it cannot be read")
-
 
 class _Indexes:
     """Indexes by content file; the least recently used are forgotten first."""
@@ -204,9 +199,10 @@ class Archive:
                     return
                 path = member_path(found[0])
                 if not path:
-                    index.note_name(found[0])
+                    index.note(_name_fault(found[0]))
                 elif reader.link is not None:
-                    links.setdefault(path, (found[0], reader.link))
+                    if path_text(path) not in index.members:
+                        links.setdefault(path, (found[0], reader.link))
                 elif path not in links:
                     last = self._tar_member(path_text(path), found[1], reader)
         finally:
@@ -227,7 +223,7 @@ class Archive:
         for found in ZipArchive(self.reader).members():
             member = self._zip_member(found)
             if member is None:
-                index.note_name(found.name)
+                index.note(_name_fault(found.name))
             elif found.fault:
                 index.note(f"{member.name} {found.fault}")
             else:
@@ -288,12 +284,14 @@ class Archive:
         member = index.members.get(path_text(path))
         if member is not None:
             return member, self._pieces(member)
+        if len(index.members) >= MAX_MEMBERS and self.kind is Format.TAR:
+            return self._search(path)
         if index.fault:
             raise self.broken(index.fault)
         return None
 
     def _search(self, path: bytes) -> tuple[Member, Iterator[bytes]] | None:
-        """A member of a compressed tar, found on the way through it."""
+        """A member of a tar, found on the way through it."""
         known = _indexes.get(self.reader.path, self.kind)
         if known is not None and not known.fault and path_text(path) not in known.members:
             return None
@@ -329,19 +327,22 @@ class Archive:
     def _zip_files(self) -> Iterator[tuple[Member, Iterator[bytes]]]:
         for found in ZipArchive(self.reader).members():
             member = self._zip_member(found)
-            if member is not None and found.is_link:
-                member = self.index().members.get(member.name)
-            if member is not None:
-                yield member, self._pieces(member)
+            if member is None:
+                _check_folder(found.name)
+                continue
+            target = self.index().members.get(member.name) if found.is_link else member
+            if target is not None:
+                yield target, self._pieces(target)
 
     def _tar_files(self) -> Iterator[tuple[Member, Iterator[bytes]]]:
         reader = open_tar(self.reader, self.kind, links=True)
         links: dict[bytes, tuple[bytes, Link]] = {}
         while (found := reader.next_member()) is not None:
             path = member_path(found[0])
-            if reader.link is None:
-                if path:
-                    yield self._tar_member(path_text(path), found[1], reader), reader.pieces()
+            if not path:
+                _check_folder(found[0])
+            elif reader.link is None:
+                yield self._tar_member(path_text(path), found[1], reader), reader.pieces()
             elif self.kind.compression is not None:
                 links.setdefault(path, (found[0], reader.link))
             else:
@@ -369,6 +370,16 @@ class Archive:
                 for name in wanted:
                     copy.seek(0)
                     yield target._replace(name=path_text(name)), iter(lambda: copy.read(_CHUNK), b"")
+
+
+def _name_fault(name: bytes) -> str:
+    """The fault of a name by which no file can be read; none if it is the name of a folder."""
+    return "" if name.endswith(b"/") else f"a member has the name {name[:100]!r}, by which it cannot be read"
+
+
+def _check_folder(name: bytes) -> None:
+    if fault := _name_fault(name):
+        raise ErrArchiveFormat(fault)
 
 
 def _add_links(index: Index, links: dict[bytes, tuple[bytes, Link]]) -> None:

@@ -217,8 +217,8 @@ class BucketListing(BucketBase):
         listed = list(pages)
         if archive_obj_name in pages.unreadable:
             raise ErrArchiveFormat(
-                f"{self.name}/{archive_obj_name} is damaged, encrypted or not of the format that its name "
-                "tells: its members cannot be listed, or not all"
+                f"{self.name}/{archive_obj_name} is damaged, encrypted or not in the format of its "
+                "extension: its members cannot be listed, or not all"
             )
         # The prefix `a.tar` also matches `a.tar.gz`, which is another archive.
         members = archive_obj_name + "/"

@@ -1,4 +1,4 @@
-"""Compressed tar streams, decompressed as they arrive and never further than asked for."""
+"""Compressed streams, decompressed as they arrive and never further than asked for."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from aistore.errors import ErrArchiveFormat, ErrArchiveTruncated, InvalidArgumen
 
 GZIP = "gzip"
 LZ4 = "lz4"
+DEFLATE = "deflate"
+"""A zlib stream, as HTTP has it, or one without the zlib header, as some servers send it."""
 
 _RECEIVE = 64 * 1024
 # A stream is fed slowly at first: what follows its end is copied, and there may be thousands of short ones.
 _FIRST_INPUT = 512
-_WINDOW = 16 + zlib.MAX_WBITS
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _GZIP_LEVEL = 1
 _MAX_EMPTY = 1000  # streams in a row that decompress to nothing
 _MAX_TAIL = 1 << 20  # bytes after the end of a tar that are decompressed to reach the checksum
@@ -111,9 +113,9 @@ class _Decompressor(Protocol):
         """Return whether there may be output without more input."""
 
 
-class _Gzip:
-    def __init__(self) -> None:
-        self._object = zlib.decompressobj(_WINDOW)
+class _Inflater:
+    def __init__(self, window: int) -> None:
+        self._object = zlib.decompressobj(window)
 
     @property
     def eof(self) -> bool:
@@ -170,6 +172,14 @@ def require_lz4() -> None:
     _lz4_frame()
 
 
+def _new_decompressor(kind: str, first: int) -> _Decompressor:
+    if kind == LZ4:
+        return _Lz4()
+    if kind == GZIP:
+        return _Inflater(_GZIP_WINDOW)
+    return _Inflater(zlib.MAX_WBITS if first & 0x0F == 8 else -zlib.MAX_WBITS)
+
+
 class DecompressingSource:
     """A source of what a compressed stream decompresses to.
 
@@ -179,7 +189,7 @@ class DecompressingSource:
 
     Args:
         source: The compressed stream.
-        kind: `GZIP` or `LZ4`.
+        kind: `GZIP`, `LZ4`, or `DEFLATE`, which is one stream.
 
     Raises:
         InvalidArgument: The package `lz4` is needed and not installed.
@@ -190,7 +200,6 @@ class DecompressingSource:
             require_lz4()
         self._source = source
         self._kind = kind
-        self._new = _Gzip if kind == GZIP else _Lz4
         self._decompressor: _Decompressor | None = None
         self._input = bytearray(_RECEIVE)
         self._data = b""
@@ -246,7 +255,10 @@ class DecompressingSource:
             if not self._begun:
                 raise ErrArchiveTruncated(f"{self._kind} stream is empty")
             return None
-        if self._begun and self._data[self._at] == 0:
+        first = self._data[self._at]
+        if self._begun and self._kind == DEFLATE:
+            return None
+        if self._begun and first == 0:
             self._skip_zeros()
             return None
         self._empty += 1
@@ -254,7 +266,7 @@ class DecompressingSource:
             raise ErrArchiveFormat(f"more than {_MAX_EMPTY} {self._kind} streams in a row without any data")
         self._begun = True
         self._step = _FIRST_INPUT
-        self._decompressor = self._new()
+        self._decompressor = _new_decompressor(self._kind, first)
         return self._decompressor
 
     def _skip_zeros(self) -> None:
@@ -318,4 +330,4 @@ def new_compressor(kind: str) -> Compressor:
     Raises:
         InvalidArgument: The package `lz4` is needed and not installed.
     """
-    return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _WINDOW) if kind == GZIP else _Lz4Compressor()
+    return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW) if kind == GZIP else _Lz4Compressor()

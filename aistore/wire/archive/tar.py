@@ -470,24 +470,41 @@ def read_files(reader: TarReader) -> Iterator[tuple[bytes, bytes]]:
         ErrArchiveTruncated: See `TarReader.next_member`.
         ErrArchiveFormat: See `TarReader.next_member`.
     """
-    contents: dict[bytes, bytes] = {}
+    files: list[tuple[bytes, bytes]] = []
     links: dict[bytes, tuple[bytes, Link]] = {}
+    by_path = _ByPath(files)
     while (member := reader.next_member()) is not None:
-        name, path = member[0], member_path(member[0])
+        name = member[0]
         if reader.link is None:
-            content = contents[path] = reader.read_member()
-            yield name, content
+            file = name, reader.read_member()
+            files.append(file)
+            yield file
             continue
-        target = link_path(name, reader.link)
-        if target in contents:
-            contents[path] = contents[target]
-            yield name, contents[path]
+        content = by_path.find(link_path(name, reader.link))
+        if content is None:
+            links[member_path(name)] = name, reader.link
         else:
-            links[path] = name, reader.link
+            files.append((name, content))
+            yield name, content
     for path, (name, _) in links.items():
-        target = final_target(path, links)
-        if target in contents:
-            yield name, contents[target]
+        content = by_path.find(final_target(path, links))
+        if content is not None:
+            yield name, content
+
+
+class _ByPath:
+    """Contents of files by path, which are found out when a link needs them: most tars have none."""
+
+    def __init__(self, files: list[tuple[bytes, bytes]]) -> None:
+        self._files = files
+        self._known: dict[bytes, bytes] = {}
+        self._done = 0
+
+    def find(self, path: bytes) -> bytes | None:
+        for name, content in self._files[self._done :]:
+            self._known[member_path(name)] = content
+        self._done = len(self._files)
+        return self._known.get(path) if path else None
 
 
 def parts(sparse: SparseMap[int]) -> Iterator[tuple[int, int]]:

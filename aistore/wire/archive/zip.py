@@ -173,10 +173,9 @@ class ZipArchive:
                     f"damaged zip archive: {_shown(member.name)} is beyond the directory's beginning"
                 )
             bounds.extend((start, end))
-        ends = bounds[1::2]
-        order = sorted(range(len(ends)), key=bounds[::2].__getitem__)
-        for one, other in pairwise(order):
-            if ends[one] > bounds[2 * other]:
+        starts, ends = bounds[::2], bounds[1::2]
+        for one, other in pairwise(sorted(range(len(ends)), key=starts.__getitem__)):
+            if ends[one] > starts[other]:
                 raise ErrArchiveFormat("zip archive whose members overlap")
         return len(ends)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from aistore.errors import ErrArchiveFormat, ErrArchiveTruncated
+from aistore.wire.archive.compression import DEFLATE, GZIP, DecompressingSource
 from aistore.wire.http1.parse import MalformedMessageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+_PIECE = 64 * 1024
 
 
 def is_coded(encoding: str | None) -> bool:
@@ -33,36 +36,44 @@ def decode(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     Raises:
         MalformedMessageError: The body is not coded so, or ends early.
     """
+    source = _Pieces(pieces)
+    if not source.has_more():
+        return
+    decoded = DecompressingSource(source, GZIP if "gzip" in encoding.lower() else DEFLATE)
+    buffer = memoryview(bytearray(_PIECE))
     try:
-        yield from _decode(pieces, encoding)
-    except zlib.error as err:
+        while count := decoded.readinto(buffer):
+            yield bytes(buffer[:count])
+    except (ErrArchiveFormat, ErrArchiveTruncated) as err:
         raise MalformedMessageError(f"cannot undo {encoding}: {err}") from err
 
 
-def _decode(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    coder = None
-    fed = False
-    for piece in pieces:
-        data = piece
-        while data:
-            fed = True
-            if coder is None:
-                coder = zlib.decompressobj(_window(encoding, data))
-            out = coder.decompress(data)
-            if out:
-                yield out
-            # What follows the end of a gzip member is another member.
-            data = coder.unused_data
-            if coder.eof:
-                coder = None
-                if "gzip" not in encoding.lower():
-                    return
-    if coder is not None and fed:
-        raise zlib.error("coded body ends early")
+class _Pieces:
+    """A source of the bytes of pieces."""
 
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._left = memoryview(b"")
 
-def _window(encoding: str, data: bytes) -> int:
-    if "gzip" in encoding.lower():
-        return 16 + zlib.MAX_WBITS
-    # "deflate" means a zlib stream, but some servers send it without the zlib header.
-    return zlib.MAX_WBITS if data[0] & 0x0F == 8 else -zlib.MAX_WBITS
+    def has_more(self) -> bool:
+        """Return whether there are bytes."""
+        while not self._left:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return False
+            self._left = memoryview(piece)
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the start of a buffer.
+
+        Args:
+            buffer: Writable.
+        """
+        if not self.has_more():
+            return 0
+        view = memoryview(buffer)
+        count = min(len(view), len(self._left))
+        view[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count

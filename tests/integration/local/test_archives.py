@@ -21,6 +21,8 @@ from aistore.sdk.archive_config import ArchiveConfig, ArchiveMode
 from aistore.sdk.dataset.data_shard import DataShard
 from aistore.sdk.errors import AISError, ErrArchiveFormat, ErrObjNotFound
 from aistore.sdk.list_object_flag import ListObjectFlag
+from aistore.wire.archive.formats import Format
+from aistore.wire.archive.writer import ArchiveWriter
 
 TARS = [name for name in NAMES if name.endswith(".tar")]
 ARCH_DIR = str(ListObjectFlag.join_flags([ListObjectFlag.ARCH_DIR]))
@@ -145,6 +147,27 @@ def test_of_two_members_of_one_name_the_first_is_listed_and_read(bucket, ending)
     put(bucket, f"s{ending}", data)
     assert listed(bucket, f"s{ending}") == {"f": 1}
     assert read(bucket, f"s{ending}", "f") == b"1"
+
+
+@pytest.mark.parametrize("ending", [*COMPRESSIONS, ".zip"])
+def test_names_that_are_not_utf8(client, bucket, ending):
+    files = {"caf\udce9/\udcff.bin": b"1", "\u00e9\u540d": b"2"}
+    if ending == ".zip":
+        out = io.BytesIO()
+        writer = ArchiveWriter(Format.ZIP, out.write)
+        for name, content in files.items():
+            writer.add(name, 1, [content])
+        writer.close()
+        data = out.getvalue()
+    else:
+        data = COMPRESSIONS[ending](tar_of(*files.items()))
+    put(bucket, f"s{ending}", data)
+    assert listed(bucket, f"s{ending}") == dict.fromkeys(files, 1)
+    assert {path: read(bucket, f"s{ending}", path) for path in files} == files
+    for options in ({}, {"streaming_get": False}, {"output_format": ".zip"}, {"output_format": ".tgz"}):
+        assert batched(client, bucket, f"s{ending}", files, **options) == files
+    dataset = AISBatchIterDataset(bucket, client, archive_members=True, max_batch_size=1)
+    assert dict(dataset) == {f"s{ending}/{path}": content for path, content in files.items()}
 
 
 # ---------------------------------------------------------------- append

@@ -35,6 +35,8 @@ from aistore.wire.archive.tar import TarReader, read_files
 from aistore.wire.archive.tar_headers import parse_number, parse_pax, pax_map
 from aistore.wire.archive.writer import ArchiveWriter
 from aistore.wire.archive.zip import ZipArchive, ZipReader, member_pieces
+from aistore.wire.http1.content_encoding import decode
+from aistore.wire.http1.parse import MalformedMessageError
 
 OURS = (ErrArchiveFormat, ErrArchiveTruncated)
 SMALL = (
@@ -397,13 +399,13 @@ def test_empty_streams_in_a_row_are_bounded(kind, empty):
 
 def test_short_streams_in_a_row_are_not_copied_again_and_again(monkeypatch):
     fed = []
-    pull = compression._Gzip.pull
+    pull = compression._Inflater.pull
 
     def counted(self, data, limit):
         fed.append(len(data))
         return pull(self, data, limit)
 
-    monkeypatch.setattr(compression._Gzip, "pull", counted)
+    monkeypatch.setattr(compression._Inflater, "pull", counted)
     data = gzip.compress(b"1") * 5000
     assert read_source(DecompressingSource(io.BytesIO(data), GZIP)) == b"1" * 5000
     assert sum(fed) <= 5000 * 520
@@ -438,6 +440,22 @@ def test_what_follows_the_end_of_a_tar_is_decompressed_to_a_bound():
     assert reader.next_member() == (b"f", 0)
     assert reader.next_member() is None
     assert reader._received + compression._MAX_TAIL < 10 << 20
+
+
+def test_coded_bodies_are_decoded_by_the_same_rules():
+    with pytest.raises(MalformedMessageError, match="without any data"):
+        list(decode([gzip.compress(b"") * 300_000], "gzip"))
+    pieces = decode([b"", gzip.compress(bytes(50 << 20))], "x-gzip")
+    assert len(next(pieces)) <= 65536
+    pieces.close()
+    several = gzip.compress(b"one") + gzip.compress(b"two")
+    assert b"".join(decode([several[at : at + 1] for at in range(len(several))], "gzip")) == b"onetwo"
+    bare = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    for packed in (zlib.compress(b"text"), bare.compress(b"text") + bare.flush()):
+        assert b"".join(decode([packed + b"rest"], "deflate")) == b"text"
+        with pytest.raises(MalformedMessageError, match="cannot undo deflate"):
+            list(decode([packed[:-1]], "deflate"))
+    assert list(decode([b"", b""], "gzip")) == []
 
 
 def test_formats_that_are_none():
