@@ -49,6 +49,7 @@ SDKError
 ├── Timeout                             a wait ended before its condition [TimeoutError]
 ├── JobInfoNotFound                     [LookupError]
 ├── NoTargetError                       [LookupError]
+├── ErrNoMemory                         an object larger than the memory that can be had [MemoryError]
 ├── UnexpectedHTTPStatusCode
 ├── ETLDirectPutTransientError
 ├── ErrChecksumMismatch                 bytes are not those of the checksum [OSError]
@@ -428,6 +429,11 @@ class JobInfoNotFound(SDKError, LookupError):
 
     def __init__(self, message: str) -> None:
         super().__init__(f"Job information not found on the cluster: {message}")
+
+
+# In this order: an instance of the other could not be made from a pickle.
+class ErrNoMemory(MemoryError, SDKError):
+    """An object that does not fit into memory; it can be read piece by piece."""
 
 
 class NoTargetError(SDKError, LookupError):

@@ -6,7 +6,8 @@ import threading
 import pytest
 from peer import answer, redirect
 
-from aistore.sdk.errors import AISChunkedEncodingError, AISReadTimeout
+from aistore.sdk.bucket import Bucket
+from aistore.sdk.errors import AISChunkedEncodingError, AISReadTimeout, SDKError
 
 OBJ = "objects/b/o"
 LIMITS = (5, 5, 0.3)
@@ -127,3 +128,27 @@ def test_a_length_that_never_comes_takes_no_memory(peers, rc, length):
         assert len(response.raw.read1(10**17)) <= 100
         with pytest.raises(AISChunkedEncodingError, match=f"bytes of the body|of {length}"):
             response.raw.read(10**17)
+
+
+@pytest.mark.parametrize("size", [10**14, 900_000_000_000_000_000])
+def test_a_size_of_a_head_that_cannot_be(peers, rc, size):
+    """It takes neither memory nor time; what can be read of such an object is read."""
+
+    def script(_, line):
+        while (head := line.read_head()) is not None:
+            if head.startswith(b"HEAD"):
+                sizes = b"Content-Length: %d\r\nAis-Chunks-Max-Chunk-Size: %d\r\n" % (size, size)
+                line.send(b"HTTP/1.1 200 OK\r\n" + sizes + b"\r\n")
+                continue
+            first, last = map(int, head.partition(b"bytes=")[2].split(b"\r", 1)[0].split(b"-"))
+            part = b"Content-Length: 100\r\nContent-Range: bytes %d-%d/%d\r\n" % (first, last, size)
+            line.send(b"HTTP/1.1 206 Partial Content\r\n" + part + b"\r\n")
+            return
+
+    client = rc(peers(script=script), timeout=(5, 5))
+    client._retry_manager.budget = client._retry_manager.budget._replace(total=0.1, first=0.01)
+    reader = Bucket("b", client).object("o").get_reader(num_workers=2, chunk_size=1000)
+    with pytest.raises(MemoryError, match=f"{size} bytes, more than fit into memory"):
+        reader.read_all()
+    with pytest.raises(SDKError):
+        next(iter(reader))

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aistore.sdk.const import DEFAULT_PARALLEL_CHUNK_SIZE, MIB, PROPS_CHUNKED
-from aistore.sdk.errors import InvalidArgument
+from aistore.sdk.errors import ErrNoMemory, InvalidArgument
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.obj.content_iterator.base import BaseContentIterProvider, StreamBounds
 from aistore.sdk.obj.content_iterator.buffer import ParallelBuffer, RingBuffer
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # Of ranges whose size nobody has chosen: a range that breaks is read again as a whole.
 _LARGEST_RANGE = 64 * MIB
+_LARGEST_CHUNK = 256 * MIB  # of those that a header announces
 _RANGES_EACH = 4  # of a worker, so that none waits long for the last one
 
 
@@ -94,7 +95,7 @@ class ParallelContentIterProvider(BaseContentIterProvider):
             raise InvalidArgument(f"`num_workers` must be at least 2, and an int: {num_workers!r}")
         attributes = client.head(PROPS_CHUNKED)
         chunks = attributes.chunks
-        stored = chunks.max_chunk_size if chunks else 0
+        stored = min(chunks.max_chunk_size, _LARGEST_CHUNK) if chunks else 0
         chosen = chunk_size or stored
         super().__init__(client, chosen or DEFAULT_PARALLEL_CHUNK_SIZE)
         self._size = attributes.size
@@ -120,30 +121,31 @@ class ParallelContentIterProvider(BaseContentIterProvider):
             bounds: Filled in when iteration starts. Default: `None`.
         """
         self._note(bounds, offset)
-        ranges = [
-            (a + offset, b + offset) for a, b in split_ranges(max(self._size - offset, 0), self._chunk_size)
-        ]
-        if not ranges:
+        # No list of them: the announced size may be anything.
+        starts = range(offset, self._size, self._chunk_size)
+        if not starts:
             self._finish(bounds)
             return
-        slots = min(self._num_workers, len(ranges))
+        slots = min(self._num_workers, len(starts))
         with (
             RingBuffer(slots, min(self._chunk_size, self._size)) as ring,
             self._workers(slots, ring) as (reader, submit),
         ):
 
+            def size_of(index: int) -> int:
+                return min(self._chunk_size, self._size - starts[index])
+
             def start_reading(index: int) -> Future[None]:
-                start, end = ranges[index]
                 slot = index % slots
-                return submit(_read_slot, ring.slot(slot, end - start), start, slot)
+                return submit(_read_slot, ring.slot(slot, size_of(index)), starts[index], slot)
 
             pending = {index: start_reading(index) for index in range(slots)}
-            for index, (start, end) in enumerate(ranges):
+            for index in range(len(starts)):
                 slot = index % slots
                 pending.pop(index).result()  # first, because it raises what went wrong
                 ring.wait_slot(slot)
-                chunk = ring.read_slot(slot, end - start)
-                if index + slots < len(ranges):
+                chunk = ring.read_slot(slot, size_of(index))
+                if index + slots < len(starts):
                     pending[index + slots] = start_reading(index + slots)
                 self._sum(bounds, reader, chunk)
                 yield chunk
@@ -155,7 +157,12 @@ class ParallelContentIterProvider(BaseContentIterProvider):
         Args:
             bounds: Filled in with what is known of the object. Default: `None`.
         """
-        buffer = ParallelBuffer(bytearray(self._size), self._size)
+        try:
+            buffer = ParallelBuffer(bytearray(self._size), self._size)
+        except MemoryError:
+            raise ErrNoMemory(
+                f"{self._client.path} has {self._size} bytes, more than fit into memory: iterate over it"
+            ) from None
         try:
             self.readinto(buffer.buf, bounds)
         except BaseException:
