@@ -189,10 +189,6 @@ def interpret_hop(answer: HopAnswer, sent: int, *, stage: bool) -> HopAnswer:
         return HopAnswer(STATUS_NO_CONTENT, b"", answer.length)
     if answer.status == STATUS_OK and not answer.body and not stage:
         return HopAnswer(STATUS_NO_CONTENT, b"", sent)
-    if answer.status < 400 and answer.status != STATUS_OK:
-        # Neither stored nor transformed: redirects are not followed, and parts are not asked for.
-        text = f"the next hop responded with status {answer.status}: expected 200 or 204"
-        return HopAnswer(STATUS_BAD_GATEWAY, text.encode(), 0, "text/plain")
     return HopAnswer(answer.status, answer.body, 0, answer.content_type, answer.retry)
 
 
