@@ -48,6 +48,8 @@ _BACKLOG = 1024
 _GRACE_SECONDS = 3
 _STOP_SECONDS = 4.5
 _PARENT_SECONDS = 1.0
+# The event loop waits this long for each thread that is busy with an archive.
+_TURN_SECONDS = 0.001
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -243,6 +245,7 @@ def _serve(
         signal.signal(number, server.stop)
     if state.options.child:
         _watch_parent(server.stop)
+    sys.setswitchinterval(_TURN_SECONDS)
     loop = _new_loop()
     try:
         loop.call_soon(on_ready, state)

@@ -39,7 +39,7 @@ class Shares:
 
     @asynccontextmanager
     async def hold(self, client: str, amount: int = 1) -> AsyncIterator[None]:
-        """Have so much of it to oneself; waits until it is free, first come, first served."""
+        """Hold so much of it; waits until it is free, first come, first served."""
         await self._take(client, amount)
         try:
             yield

@@ -100,7 +100,7 @@ class State:
         self.archives = Pool("archive", _LONG_THREADS, _SHARE)
         self.bodies = Shares(_BODY_BYTES, _BODY_BYTES // 2)
         self.pages = Shares(_PAGE_BYTES, _PAGE_BYTES * 3 // 4)
-        self._streams = 0
+        self._ahead = 0
         self.batches = Pool("batch", _LONG_THREADS, _SHARE)
         self.copying = Pool("copy", _LONG_THREADS, _SHARE)
         self.stats = Stats()
@@ -114,20 +114,26 @@ class State:
         return await finish(self._threads, lambda: call(*args, **kwargs))
 
     @contextmanager
-    def streaming(self) -> Iterator[None]:
-        """Send a response piece by piece, of which `piece_size` then knows."""
-        self._streams += 1
+    def streaming(self) -> Iterator[Callable[[int], None]]:
+        """Send a response piece by piece; gives what must be called with the bytes that are held for it."""
+        held = 0
+
+        def hold(size: int) -> None:
+            nonlocal held
+            self._ahead += size - held
+            held = size
+
         try:
-            yield
+            yield hold
         finally:
-            self._streams -= 1
+            hold(0)
 
     def piece_size(self) -> int:
-        """How long the next piece of a response may be: the less, the more responses are under way.
+        """How long the next piece of a response may be: the less, the more is held for responses under way.
 
-        What clients that stop reading hold is then bounded, up to a thousand of them by 32 MiB altogether.
+        Clients that stop reading then hold 32 MiB together, and beyond that the shortest piece each.
         """
-        return max(_SMALLEST_PIECE, min(_LARGEST_PIECE, _AHEAD_BYTES // max(self._streams, 1)))
+        return max(_SMALLEST_PIECE, min(_LARGEST_PIECE, (_AHEAD_BYTES - self._ahead) // 4))
 
     def close(self) -> None:
         """Stop everything in order."""

@@ -1,7 +1,7 @@
-"""Work in threads that ends when nobody waits for its result: its client is gone, its job was aborted.
+"""Work in threads that ends when its result is no longer wanted: its client is gone, its job was aborted.
 
-A thread that works for somebody does so inside `until`; code that may take long calls `check` now and then,
-however deep it is: reading and writing content files, waiting for an ETL, going through a listing.
+A thread that works for a client or a job does so inside `until`; code that may take long calls `check` now
+and then, however deep it is: reading content files, waiting for an ETL, going through a listing.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _thread = threading.local()
 
 
 class AbandonedError(Exception):
-    """Nobody waits for the result any more."""
+    """The result is no longer wanted."""
 
 
 def check() -> None:
-    """Raise what ends the work of this thread, if it is to end."""
+    """Raise the error that ends the work of this thread, if it should end."""
     ends: Callable[[], None] | None = getattr(_thread, "check", None)
     if ends is not None:
         ends()
@@ -32,10 +32,10 @@ def check() -> None:
 
 @contextmanager
 def until(ends: Callable[[], None]) -> Iterator[None]:
-    """Work for somebody.
+    """Work for a client or a job.
 
     Args:
-        ends: Raises when the work is to end.
+        ends: Raises when the work should end.
     """
     before = getattr(_thread, "check", None)
     _thread.check = ends

@@ -84,7 +84,7 @@ class App:
         except Exception:
             # Raising is what makes the HTTP server cut the connection: the receiver must not take a part for
             # the whole.
-            log.exception("sending the answer to %s %s failed", req.method, req.logged_path)
+            log.exception("sending the response to %s %s failed", req.method, req.logged_path)
             self._log(req, response.status, -1, begin)
             raise
         self._state.stats.record(req, response.status, time.perf_counter_ns() - begin)

@@ -117,7 +117,7 @@ class _Room:
     async def _stream(self, req: Request, ticket: Ticket) -> Response:
         maker = self._maker(req, ticket)
         pieces = maker.pieces()
-        # Until the first piece is there an error is a response of its own; later it cuts the connection.
+        # Until the first piece exists an error is the response; later it cuts the connection.
         first = await req.run(self._state.batches, next, pieces)
         stream = self._send(req, ticket, pieces, first, lambda: maker.is_done)
         return Response(content_type=ticket.request.kind.content_type, stream=stream)
@@ -134,8 +134,9 @@ class _Room:
         piece: bytes | None = first
         ahead: asyncio.Future[bytes | None] | None = None
         try:
-            with self._state.streaming():
+            with self._state.streaming() as hold:
                 while piece is not None:
+                    hold(2 * len(piece))
                     ahead = None if is_done() else asyncio.ensure_future(self._next(req, pieces))
                     yield piece
                     piece = None if ahead is None else await ahead

@@ -104,7 +104,7 @@ def bytes_response(
 
 async def _stream(req: Request, reader: ObjectReader, part: ByteRange) -> AsyncIterator[bytes]:
     state = req.state
-    with reader, state.streaming():
+    with reader, state.streaming() as hold:
         offset, left = part
         size = _INLINE  # more when the client is seen to read
         while left:
@@ -114,6 +114,7 @@ async def _stream(req: Request, reader: ObjectReader, part: ByteRange) -> AsyncI
             offset += len(data)
             left -= len(data)
             size = left
+            hold(len(data))
             yield data
 
 

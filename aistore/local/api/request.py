@@ -205,7 +205,7 @@ class Request:
                 return
 
     def check(self) -> None:
-        """Raise if nobody waits for the response any more; for any thread.
+        """Raise if the client no longer waits for the response; for any thread.
 
         Raises:
             ClientGoneError: The client is gone, or the server stops.
@@ -214,11 +214,11 @@ class Request:
             raise ClientGoneError
 
     def is_abandoned(self) -> bool:
-        """Whether nobody waits for the response any more; for any thread."""
+        """Whether the client no longer waits for the response; for any thread."""
         return self._gone.is_set() or self.state.stopping.is_set()
 
     def working(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
-        """A call for a thread, which ends when nobody waits for the response any more."""
+        """A call for a thread, which ends when the client no longer waits for the response."""
 
         def work() -> T:
             self.check()
@@ -228,16 +228,16 @@ class Request:
         return work
 
     async def run(self, pool: Pool, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a call that may take long; it ends when nobody waits for the response any more.
+        """Run a call that may take long; it ends when the client no longer waits for the response.
 
         Args:
             pool (Pool): The threads for work of its kind.
             call: The call.
-            args: Its arguments.
-            kwargs: Its keyword arguments.
+            args: Arguments of the call.
+            kwargs: Keyword arguments of the call.
 
         Raises:
-            ClientGoneError: Nobody waits any more.
+            ClientGoneError: The client no longer waits.
         """
         return await pool.run(self.client, self.working(call, *args, **kwargs))
 

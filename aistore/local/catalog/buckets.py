@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from aistore.local.errors import BucketExists, BucketNotEmpty, BucketNotFound
+from aistore.local.errors import BucketExists, BucketNotEmpty, BucketNotFound, LocalError
 from aistore.local.names import Bck, parse_namespace
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ class Bucket(msgspec.Struct, frozen=True):
         """Whether writes are counted."""
         return bool(self.props["versioning"]["enabled"])
 
+
+MAX_BUCKETS = 10_000
+"""All are in memory, and in the responses that describe the cluster."""
 
 _PROVISIONAL = "provisional-bucket"
 
@@ -100,11 +103,14 @@ class BucketTable:
 
         Raises:
             BucketExists: There is one of this identity.
+            LocalError: There are too many (429).
         """
         with self._lock:
             if bck in self._by_bck:
                 self._settle(self._by_bck[bck].id)
                 raise BucketExists(bck)
+            if len(self._by_bck) >= MAX_BUCKETS:
+                raise LocalError(f"there are {MAX_BUCKETS} buckets already: remove one first", status=429)
             with self._db.write() as conn:
                 row = (bck.provider, bck.namespace, bck.name, msgspec.json.encode(props).decode())
                 cursor = conn.execute(

@@ -52,7 +52,7 @@ class Work(Protocol[T_contra, F]):
         """Make the best of an answer, or of none; may take its time."""
 
     def drop(self, flight: F) -> None:
-        """Forget an object whose result nobody waits for: the job was aborted."""
+        """Forget an object whose result is no longer wanted: the job was aborted."""
 
 
 class Abreast(Generic[T_contra, F]):

@@ -67,7 +67,7 @@ class Etl:
         return self.spec.name
 
     def begin(self, folder: Path, is_abandoned: Callable[[], bool]) -> None:
-        """Begin a start, which ends early when the ETL is stopped, or nobody waits for it."""
+        """Begin a start, which ends early when the ETL is stopped, or its client is gone."""
         self.stage = ETL_STAGE_INIT
         self.cancelled = threading.Event()
         self._is_abandoned = is_abandoned

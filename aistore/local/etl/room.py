@@ -122,7 +122,7 @@ class EtlRoom:
 
         Args:
             message (Any): The init message.
-            is_abandoned: Whether nobody waits for it any more.
+            is_abandoned: Whether the client no longer waits for it.
 
         Raises:
             LocalError: The message is wrong, the name is taken (409), there are too many (429), or the ETL

@@ -128,7 +128,8 @@ async def list_objects(call: Call) -> Response:
     begin = query.get("start-after" if version == "2" else "marker", "")
     after = decode_token(token) if token is not None else begin
     encode, about_encoding = encoder(call)
-    page = await call.state.run(list_page, call.store, bucket, prefix, delimiter, after, limit)
+    listing = call.req.working(list_page, call.store, bucket, prefix, delimiter, after, limit)
+    page = await call.state.run(listing)
     tagged = await call.req.run(call.state.copying, tag_all, call.store, bucket, page.objects)
     owner = [_OWNER] if version == "1" or query.get("fetch-owner") == "true" else []
     items = [

@@ -17,7 +17,7 @@ from aistore.local.api import routes
 from aistore.local.batch import pending
 from aistore.local.batch.request import parse_request
 from aistore.local.bucket_props import new_props
-from aistore.local.catalog import uploads
+from aistore.local.catalog import buckets, uploads
 from aistore.local.errors import LocalError, ReadOnlyDisk
 from aistore.local.jobs.job import Job
 from aistore.local.limits import MAX_VALUES, check_values
@@ -47,6 +47,13 @@ def test_uploads_under_way(state: State, bucket: catalog.Bucket, monkeypatch: py
         state.catalog.uploads.create(f"upload-{number}", bucket, "o")
     with pytest.raises(LocalError, match="2 multipart uploads are under way") as caught:
         state.catalog.uploads.create("upload-2", bucket, "o")
+    assert caught.value.status == 429
+
+
+def test_buckets(state: State, bucket: catalog.Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buckets, "MAX_BUCKETS", 1)
+    with pytest.raises(LocalError, match="there are 1 buckets already") as caught:
+        state.catalog.buckets.create(Bck("c"), new_props("ais"))
     assert caught.value.status == 429
 
 
