@@ -313,10 +313,9 @@ class Store:
             atime (int): Access time in Unix nanoseconds, 0 for now.
             chunks (tuple[int, int]): Count and largest size of the parts it was uploaded in.
             version (int | None): None counts on from the object replaced.
-            completion (Completion | None): The multipart upload that ends with this, if all of it is current.
+            completion (Completion | None): The upload that ends with this, if all of it is current.
             etag (str): The S3 entity tag without quotes, where it is known.
-            only_if (Condition | None): Called with the object replaced, or None, when nothing can change it
-                any more; what it raises keeps everything as it was.
+            only_if (Condition | None): Called with the object replaced, or None, within the transaction.
 
         Raises:
             BucketNotFound: The bucket was removed meanwhile.

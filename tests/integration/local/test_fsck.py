@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -11,17 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fsck_run import fsck
 from wire import Wire
 
 from aistore.local import LocalCluster
 
 OBJECTS = {"a": b"first", "dir/ü b.txt": b"second" * 1000, "empty": b"", "copy": b"first", "custom": b"c"}
-
-
-def fsck(root: Path, *options: str) -> tuple[int, dict[str, Any]]:
-    command = [sys.executable, "-m", "aistore.local", "fsck", "--json", "--dir", root, *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    return done.returncode, json.loads(done.stdout) if done.stdout else {"error": done.stderr}
 
 
 def kinds(report: dict[str, Any]) -> list[str]:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from fsck_run import fsck
 from wire import Wire
 
 from aistore.local import LocalCluster
 from aistore.local.errors import LocalClusterError
 
 NAMES = {f"o{number}": b"content of %d" % number for number in range(5)}
-
-
-def fsck(root: Path, *options: str) -> tuple[int, dict[str, Any]]:
-    command = [sys.executable, "-m", "aistore.local", "fsck", "--json", "--dir", root, *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    return done.returncode, json.loads(done.stdout) if done.stdout else {"error": done.stderr}
 
 
 def put(wire: Wire, name: str, data: bytes) -> None:
