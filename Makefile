@@ -55,7 +55,7 @@ $(BENCH)/.ready: requirements/bench.txt | $(BENCH)/bin/python
 	$(call install,$(BENCH),-r $<)
 	@touch $@
 
-# The newest and the lowest versions that pyproject.toml allows.
+# The newest and the lowest versions that pyproject.toml allows.  Lowest: on Python 3.10 (PYTHON=python3.10).
 $(LATEST)/.ready: pyproject.toml | $(LATEST)/bin/python
 	$(LATEST)/bin/python -m pip install --disable-pip-version-check --quiet --upgrade pip
 	$(call install,$(LATEST),--upgrade --group test --group build '.[all]')
