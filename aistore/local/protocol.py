@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from aistore.wire.http1.messages import RequestGuard
 from aistore.wire.http1.parse import MalformedMessageError
+from aistore.wire.http1.write import encode_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ _READ_AHEAD = 1 << 20
 _INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_BAD_REQUEST = b"400 Bad Request"
+_BAD_REQUEST = "400 Bad Request"
 
 
 class _RefusedError(Exception):
@@ -310,10 +311,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if cycle.response_started:
                 self.transport.abort()
                 return
-        self.transport.write(
-            b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
-            b"Content-Length: %d\r\n\r\n%s" % (len(_BAD_REQUEST), _BAD_REQUEST)
-        )
+        self.transport.write(encode_refusal(_BAD_REQUEST))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(_LINGER_SECONDS, self.transport.close)

@@ -99,6 +99,19 @@ def encode_token(token: str, headers: Mapping[str, Any] | None) -> bytes:
     return f"Authorization: {value}\r\n".encode("ascii")
 
 
+def encode_refusal(message: str) -> bytes:
+    """Write the response to a request that breaks the rules; the connection is closed after it.
+
+    Args:
+        message: What was wrong.
+    """
+    text = message.encode("ascii", "replace")
+    return (
+        b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+        b"Content-Length: %d\r\n\r\n%b" % (len(text), text)
+    )
+
+
 def encode_head(method: str, target: str, netloc: str, fields: bytes, framing: bytes) -> bytes:
     """Write a whole head.
 

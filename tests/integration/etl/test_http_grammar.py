@@ -4,7 +4,10 @@ import socket
 from urllib.parse import urlsplit
 
 import pytest
+from etl_peers import run_server
 from http_grammar import MALFORMED_REQUESTS, TAKEN_REQUESTS, ask
+
+from aistore.sdk.etl.webserver.flask_server import FlaskServer
 
 
 def send(server, request):
@@ -48,3 +51,24 @@ def test_a_malformed_request_behind_a_good_one(start, kind):
             response += data
     assert response.startswith(b"HTTP/1.1 200 ")
     assert b"ABC" in response
+
+
+class HookedFlask(FlaskServer):
+    """An application with a part of its own, which makes requests pass through it."""
+
+    def __init__(self):
+        super().__init__()
+        self.app.after_request(lambda response: response)
+
+    def transform(self, data, path, etl_args):
+        return data.upper()
+
+
+def test_a_customised_application_takes_and_refuses_the_same(tmp_path):
+    with run_server(HookedFlask, "http://127.0.0.1:9", tmp_path / "server") as server:
+        for name, request in TAKEN_REQUESTS.items():
+            assert send(server, request).split(b" ", 2)[1] == b"200", name
+        for name, request in MALFORMED_REQUESTS.items():
+            response = send(server, request)
+            assert response.startswith(b"HTTP/1.1 400 "), name
+            assert response.count(b"HTTP/1.1 ") == 1, name

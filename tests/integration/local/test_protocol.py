@@ -96,7 +96,8 @@ def test_trailers_that_never_end_are_cut_and_are_no_headers(cluster: LocalCluste
 def test_what_is_nested_too_deeply_is_refused(cluster: LocalCluster, opening: str) -> None:
     body = '{"action":"list","value":' + opening * 100_000
     answer = Wire(cluster.endpoint)("GET", "/v1/buckets", body.encode())
-    assert (answer.status, answer.error["message"]) == (400, "what the request says is nested too deeply")
+    assert answer.status == 400
+    assert "nested too deeply" in answer.error["message"]
 
 
 def test_requests_on_one_connection_are_answered_in_order(cluster: LocalCluster) -> None:

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from aistore.wire.http1.messages import RequestGuard
 from aistore.wire.http1.parse import MalformedMessageError
+from aistore.wire.http1.write import encode_refusal
 
 
 class StrictProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # the package is optional
@@ -47,9 +48,5 @@ class StrictProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # the
             if cycle.response_started:
                 self.transport.abort()
                 return
-        text = msg.encode("ascii", "replace")
-        self.transport.write(
-            b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
-            b"Content-Length: %d\r\n\r\n%b" % (len(text), text)
-        )
+        self.transport.write(encode_refusal(msg))
         self.transport.close()

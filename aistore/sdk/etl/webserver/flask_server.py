@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -19,9 +20,12 @@ from aistore.sdk.etl.webserver.blocking import FileBody, RequestIO
 from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
 from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply
 from aistore.sdk.etl.webserver.flask_handler import TEXT, FlaskRequestHandler, extent_of
+from aistore.sdk.etl.webserver.http_source import GuardedInput
 from aistore.sdk.etl.webserver.requirements import require
 from aistore.sdk.etl.webserver.serving import prepare_process
 from aistore.sdk.etl.webserver.threaded_http import ThreadedHTTPServer, serve_until_signalled
+from aistore.wire.http1.parse import MalformedMessageError
+from aistore.wire.http1.write import encode_refusal
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -84,6 +88,18 @@ class FlaskServer(ETLServer):
 
         class Handler(serving.WSGIRequestHandler):  # type: ignore[misc, name-defined]  # the package is optional
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                """Have what is received judged before it is parsed, which is done more laxly here."""
+                super().setup()
+                self.rfile = io.BufferedReader(GuardedInput(self.connection))
+
+            def handle(self) -> None:
+                """Refuse what breaks the rules."""
+                try:
+                    super().handle()
+                except MalformedMessageError as exc:
+                    self.wfile.write(encode_refusal(str(exc)))
 
             def log_request(self, code: object = "-", size: object = "-") -> None:
                 """Do not log requests."""

@@ -4,21 +4,61 @@ from __future__ import annotations
 
 import os
 import selectors
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gunicorn.http.errors import InvalidHeader
 from gunicorn.workers.gthread import ThreadWorker
 
 from aistore.sdk.etl.webserver.flask_server import EXTENSION, FlaskServer
 from aistore.sdk.etl.webserver.serving import prepare_process
+from aistore.wire.http1.messages import RequestGuard
+from aistore.wire.http1.parse import MalformedMessageError
+
+if TYPE_CHECKING:
+    import socket
 
 # How often the worker looks whether it is to end.
 POLL_SECONDS = 0.5
+
+
+class GuardedSocket:
+    """A connection whose requests are judged before gunicorn parses them, which is done more laxly there.
+
+    Args:
+        sock: The connection.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._guard = RequestGuard()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Receive.
+
+        Raises:
+            InvalidHeader: What arrived breaks the rules; gunicorn responds with 400.
+        """
+        data = self._sock.recv(size, flags)
+        try:
+            self._guard.feed(data)
+        except MalformedMessageError as exc:
+            raise InvalidHeader(str(exc)) from exc
+        return data
 
 
 class ETLWorker(ThreadWorker):  # type: ignore[misc]  # the package is optional
     """Gunicorn's worker with threads, whose plain applications are served without WSGI."""
 
     wsgi: Any
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Have the requests of a connection handled."""
+        if conn.parser is None:
+            conn.sock = GuardedSocket(conn.sock)
+        super().enqueue_req(conn)
 
     def run(self) -> None:
         """Serve until gunicorn says otherwise."""

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 
 from aistore.sdk.etl.webserver.exchange import Gatherer, check_size
 from aistore.wire.http1.chunked import ChunkedDecoder
-from aistore.wire.http1.messages import skip_empty_lines
+from aistore.wire.http1.messages import RequestGuard, skip_empty_lines
 from aistore.wire.http1.parse import (
     CHUNKED,
     MalformedMessageError,
@@ -254,6 +254,32 @@ class RequestBody(io.RawIOBase):
             raise BadBody("the connection ended in the middle of the request's body")
         self.done = decoder.done
         return decoder.remaining
+
+
+class GuardedInput(io.RawIOBase):
+    """What arrives on a connection of a server that parses it itself, judged by the grammar of all servers.
+
+    Args:
+        sock: The connection.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._guard = RequestGuard()
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Receive into a buffer; 0 at the end of the connection.
+
+        Raises:
+            MalformedMessageError: What arrived breaks the rules.
+        """
+        count = self._sock.recv_into(buffer)
+        self._guard.feed(bytes(memoryview(buffer)[:count]))
+        return count
 
 
 class Sink(io.RawIOBase):
