@@ -5,9 +5,13 @@ Importing this package imports nothing else: its names are loaded on first use.
 (PYTEST_DONT_REWRITE: pytest, which finds fixtures here, need not warn where a program imported this before.)
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+# The name that type checkers know: to import `typing` takes longer than all else here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from aistore.sdk.client import Client as Client
     from aistore.version import __version__ as __version__
 

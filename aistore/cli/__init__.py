@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 
 __all__ = ["main"]
@@ -13,6 +11,7 @@ _INTERRUPTED = 130
 
 def main() -> int:
     """Run the command that the process was started with, and return its exit code."""
+    # Before this Ctrl-C shows a traceback: what takes time to import is imported below.
     _leave_on_interrupt(_INTERRUPTED)
     try:
         import click  # noqa: F401 - whether it is there
@@ -28,4 +27,8 @@ def main() -> int:
 
 def _leave_on_interrupt(code: int) -> None:
     """Let Ctrl-C end the process without a word: while modules are loaded, and while the interpreter ends."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(code))
+    import os
+
+    # What `signal` wraps in enumerations, whose import takes longer than all before it.
+    signals = __import__("_signal")
+    signals.signal(signals.SIGINT, lambda *_: os._exit(code))
