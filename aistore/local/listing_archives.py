@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from aistore.local.archives import open_archive
@@ -63,10 +65,22 @@ def _members(
     except LocalError:
         unreadable.append(meta.name)
         return
-    last = encode_name(after)
-    for member, size in index.listed:
-        name = f"{meta.name}/{member}"
-        if name.startswith(prefix) and encode_name(name) > last:
-            yield name, Entry(name, size=size, flags=_MEMBER)
+    base = f"{meta.name}/"
+    if not (prefix.startswith(base) or base.startswith(prefix)):
+        return
+    # Members are in byte order: a page in the midst of many does not go through those before.
+    inner = prefix[len(base) :]
+    start = bisect_left(index.listed, encode_name(inner), key=_key)
+    if after.startswith(base):
+        start = max(start, bisect_right(index.listed, encode_name(after[len(base) :]), key=_key))
+    for member, size in islice(index.listed, start, None):
+        if not member.startswith(inner):
+            break
+        name = base + member
+        yield name, Entry(name, size=size, flags=_MEMBER)
     if index.fault:
         unreadable.append(meta.name)
+
+
+def _key(listed: tuple[str, int]) -> bytes:
+    return encode_name(listed[0])
