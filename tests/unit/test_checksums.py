@@ -1,5 +1,6 @@
 """Checksums: the cluster's vectors, at any split, on any machine."""
 
+import hashlib
 import sys
 import types
 
@@ -13,6 +14,7 @@ from aistore.wire import checksums
 from aistore.wire.checksums import (
     CHECKSUM_TYPES,
     Crc32c,
+    PartSums,
     any_hasher,
     is_fast,
     new_hasher,
@@ -93,6 +95,17 @@ def test_crc32c_without_its_library_is_slow(monkeypatch):
     assert all(is_fast(kind) for kind in CHECKSUM_TYPES)
     monkeypatch.setattr(checksums, "_native", lambda _: None)
     assert [kind for kind in CHECKSUM_TYPES if not is_fast(kind)] == ["crc32c"]
+
+
+def test_parts_are_not_summed_by_a_slow_crc(monkeypatch):
+    monkeypatch.setattr(checksums, "_native", lambda _: None)
+    sums = PartSums("md5")
+    for number in (1, 2):
+        part = sums.begin(number)
+        part.update(b"abc")
+        sums.add(number, part)
+    assert (sums.numbers, sums.size, sums.value("crc32c")) == ([1, 2], 6, "")
+    assert sums.value("md5") == hashlib.md5(b"abcabc").hexdigest()
 
 
 def test_a_library_without_its_native_part_is_not_taken(monkeypatch):

@@ -270,6 +270,12 @@ def test_cut_of_pieces_at_every_offset():
     assert b"".join(BodyRange("o").cut([b"a", b"", b"b"])) == b"ab"
 
 
+def test_range_of_any_other_status():
+    for status in (201, 203, 204, 304):
+        with pytest.raises(ErrRangeMismatch, match=f"status {status}"):
+            locate_range("o", (5, 11), status, None, 7)
+
+
 def test_raw_range_of_the_whole_object_has_urllib3_s_interface(obj, stored):
     change_ranges(stored, whole)
     with obj.get_reader(byte_range=f"bytes={START}-{END}").raw() as raw:
