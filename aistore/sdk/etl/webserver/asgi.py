@@ -18,6 +18,7 @@ from aistore.sdk.etl.webserver.exchange import (
     Reply,
     RequestFailed,
     TransformRequest,
+    decode_path,
     describe,
     parse_request,
 )
@@ -40,6 +41,7 @@ Scope = Mapping[str, Any]
 
 _HEALTH = [(b"content-length", b"%d" % len(HEALTH_BODY))]
 _NO_BODY = BytesBody(b"")
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 
 class Endpoint:
@@ -56,6 +58,8 @@ class Endpoint:
         """Answer one request."""
         method: str = scope["method"]
         path: str = scope["path"]
+        if _REPLACED in path and scope.get("raw_path"):  # uvicorn decodes without a way back
+            path = decode_path(scope["raw_path"])
         if path == "/health" and method in ("GET", "HEAD"):
             await _send_whole(send, 200, _HEALTH, HEALTH_BODY)
             return
@@ -174,9 +178,11 @@ def _pass_on(reply: Reply, pipe: OutputPipe) -> None:
         pipe.put(None)
     except ClientGone:
         pass
-    except Exception as exc:  # noqa: BLE001 - raised on the loop, where it cuts the answer short
+    except BaseException as exc:  # noqa: BLE001 - on the loop it cuts the response short
+        # An exit that user code raises ends the connection, not the server.
+        failure = exc if isinstance(exc, Exception) else RuntimeError(f"the transform raised {exc!r}")
         with contextlib.suppress(ClientGone):
-            pipe.put(exc)
+            pipe.put(failure)
     finally:
         if isinstance(output, Output):
             close_output(output)

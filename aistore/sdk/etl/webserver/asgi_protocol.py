@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -9,6 +10,9 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from aistore.wire.http1.messages import RequestGuard
 from aistore.wire.http1.parse import MalformedMessageError
 from aistore.wire.http1.write import encode_refusal
+
+# How long a head may take to come, from the connection or from its first byte on.
+HEAD_SECONDS = 60.0
 
 
 class StrictProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # the package is optional
@@ -18,11 +22,42 @@ class StrictProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # the
         super().__init__(*args, **kwargs)
         self._guard = RequestGuard()
         self._refused = False
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Begin a connection, whose first head must come in time."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End a connection."""
+        self._end_head_timer()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _end_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _is_between_requests(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
 
     def data_received(self, data: bytes) -> None:
         """Judge what came, then have it parsed."""
         if self._refused:
             return
+        if self._is_between_requests():
+            self._await_head()
+        self._parse(data)
+        is_upgraded = self.transport.get_protocol() is not self
+        if is_upgraded or not self._is_between_requests():
+            self._end_head_timer()
+
+    def _parse(self, data: bytes) -> None:
         try:
             self._guard.feed(data)
         except MalformedMessageError as exc:

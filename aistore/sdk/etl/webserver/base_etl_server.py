@@ -244,7 +244,7 @@ class ETLServer(ABC):
 
     def sanitize_fqn(self, fqn: str) -> str:
         """Return the absolute, normalised path of a file as a request names it (escaped once)."""
-        return os.path.normpath(os.path.join("/", unquote(fqn)))
+        return os.path.normpath(os.path.join("/", unquote(fqn, errors="surrogateescape")))
 
     def resolve_fqn(self, fqn: str) -> str:
         """Return the path to read for a file that a request names.

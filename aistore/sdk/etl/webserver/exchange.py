@@ -78,7 +78,13 @@ class TransformRequest(NamedTuple):
     @property
     def fetch_path(self) -> str:
         """The path to fetch the object with, below the target's URL."""
-        return quote(self.uname, safe="@")
+        return quote(self.uname, safe="@", errors="surrogateescape")
+
+
+def decode_path(path: str | bytes) -> str:
+    """Decode the path of a request; bytes that are not UTF-8 are kept by `surrogateescape`."""
+    text = path.decode("latin-1") if isinstance(path, bytes) else path
+    return unquote(text, errors="surrogateescape")
 
 
 def parse_request(method: str, path: str, query: str, pipeline: str) -> TransformRequest:
@@ -86,7 +92,7 @@ def parse_request(method: str, path: str, query: str, pipeline: str) -> Transfor
 
     Args:
         method: `GET` or `PUT`.
-        path: The request's decoded path, with or without its leading slash.
+        path: The request's path, with or without its leading slash, as `decode_path` decodes it.
         query: The query string, as sent.
         pipeline: Value of the header `Ais-Node-Url`, or "".
 
@@ -114,7 +120,7 @@ def parse_ws_control(control: Mapping[str, Any]) -> TransformRequest:
     fqn = str(control.get("fqn") or "")
     next_url, rest = parse_etl_pipeline(str(control.get("pipeline") or ""))
     next_url, secret = split_secret(next_url)
-    match = _OBJECT_FQN.search(unquote(fqn))
+    match = _OBJECT_FQN.search(unquote(fqn, errors="surrogateescape"))
     # The file's own name says nothing: that of a long object name is a digest.
     path = f"{match['bucket']}/{name}" if match else plain_path(name)
     return TransformRequest(

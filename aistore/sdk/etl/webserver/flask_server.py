@@ -149,8 +149,9 @@ class FlaskServer(ETLServer):
         pipeline = request.headers.get(HEADER_NODE_URL, "")
         query = request.query_string.decode("latin-1")
         announced = request.headers.get(HEADER_CONTENT_LENGTH)
-        reply = RequestIO(self, FileBody(body, announced)).run(request.method, request.path, query, pipeline)
-        if not isinstance(reply.body, Output):
+        path = request.environ["PATH_INFO"].encode("latin-1").decode("utf-8", "surrogateescape")
+        reply = RequestIO(self, FileBody(body, announced)).run(request.method, path, query, pipeline)
+        if not isinstance(reply.body, Output) and (request.content_length or 0) <= DRAIN_MAX_BYTES:
             _drain(body)
         return self._respond(reply)
 

@@ -1,4 +1,4 @@
-"""A gunicorn worker that serves a plain ETL application below WSGI, and any other as gunicorn does."""
+"""Gunicorn's worker and arbiter for ETL applications."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import selectors
 from typing import TYPE_CHECKING, Any
 
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 from gunicorn.http.errors import InvalidHeader
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -49,8 +51,59 @@ class GuardedSocket:
         return data
 
 
+class ETLArbiter(Arbiter):  # type: ignore[misc]  # the package is optional
+    """Gunicorn's arbiter, which tells a worker that cannot start from one that ends with the same status.
+
+    Gunicorn takes the exit statuses 3 and 4 for a failed start, whenever they come: one `os._exit(3)` in a
+    transform would stop the server.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._started: set[int] = set()
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._reading, False)
+        app.cfg.set("post_worker_init", self._note_start)
+        super().__init__(app)
+
+    def _note_start(self, worker: Any) -> None:
+        """Tell the arbiter, from the worker's process, that it has started."""
+        os.write(self._writing, f"{worker.pid}\n".encode())
+
+    def reap_workers(self) -> None:
+        """Forget the workers that have ended; they are replaced, unless one could not start."""
+        while True:
+            workers = dict(self.WORKERS)
+            try:
+                super().reap_workers()
+            except HaltServer:
+                ended = {pid: worker for pid, worker in workers.items() if not _is_child(pid)}
+                if not ended.keys() <= self._all_started():
+                    raise
+                for pid, worker in ended.items():
+                    self.WORKERS.pop(pid, None)
+                    worker.tmp.close()
+            else:
+                return
+
+    def _all_started(self) -> set[int]:
+        try:
+            while data := os.read(self._reading, 4096):
+                self._started.update(map(int, data.split()))
+        except BlockingIOError:
+            pass
+        return self._started
+
+
+def _is_child(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 class ETLWorker(ThreadWorker):  # type: ignore[misc]  # the package is optional
-    """Gunicorn's worker with threads, whose plain applications are served without WSGI."""
+    """Gunicorn's worker with threads; a plain application is served without WSGI."""
 
     wsgi: Any
 

@@ -9,7 +9,6 @@ import time
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote
 
 from aistore.sdk.const import (
     HEADER_CONTENT_LENGTH,
@@ -24,7 +23,7 @@ from aistore.sdk.const import (
 from aistore.sdk.etl.webserver.base_etl_server import DRAIN_CHUNK_BYTES
 from aistore.sdk.etl.webserver.blocking import RequestIO
 from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
-from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply
+from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply, decode_path
 from aistore.sdk.etl.webserver.http_source import RECEIVE_BYTES, RequestBody, Sink, Source
 from aistore.sdk.etl.webserver.threaded_http import IDLE_SECONDS, ThreadedHTTPServer
 from aistore.sdk.transport.waits import limit_waits
@@ -187,7 +186,7 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
             self._invite_body()
         path, _, query = self.path.partition("?")
         pipeline = self.headers.get(HEADER_NODE_URL, "") or ""
-        reply = RequestIO(self._etl, body).run(self.command, unquote(path), query, pipeline)
+        reply = RequestIO(self._etl, body).run(self.command, decode_path(path), query, pipeline)
         if isinstance(reply.body, Output):
             if not self._send_stream(reply, reply.body):
                 return  # to be reset, and so nothing may end the connection in an orderly way
@@ -205,8 +204,8 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _drain(self, body: RequestBody) -> None:
-        """Read what is left of a body, so that the connection can be used again, or give it up."""
-        budget = DRAIN_MAX_BYTES
+        """Read what is left of a body, so that the connection can be used again, unless that is too much."""
+        budget = DRAIN_MAX_BYTES if body.left <= DRAIN_MAX_BYTES else 0
         try:
             while not body.done and budget > 0:
                 budget -= len(body.read(DRAIN_CHUNK_BYTES) or b"")
@@ -222,6 +221,8 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
         else:
             self._drain(self._body)
         self._send(reply)
+        if not self._body.done and not self._expects:
+            self._linger()
 
     def _linger(self) -> None:
         """Let a client that is still sending come to read the answer: a reset would take it away."""

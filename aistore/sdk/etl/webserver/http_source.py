@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import socket
+import time
 from typing import Any, BinaryIO, cast
 
 from aistore.sdk.etl.webserver.exchange import Gatherer, check_size
@@ -18,6 +19,8 @@ from aistore.wire.http1.parse import (
     parse_request,
 )
 
+# How long a head may take to come, from its first byte on.
+HEAD_SECONDS = 60.0
 RECEIVE_BYTES = (1 << 16) + 8192  # an object of 64 KiB comes together with its head
 # Bodies up to this size are received by one call, straight into the bytes that the transform gets.
 _AT_ONCE_MAX = 64 << 20
@@ -66,9 +69,10 @@ class Source:
 
         Raises:
             MalformedMessageError: It breaks the rules.
-            OSError: The connection failed.
+            OSError: The connection failed, or the head did not come in time.
         """
         searched = 0
+        deadline = time.monotonic() + HEAD_SECONDS
         while True:
             if not searched:
                 self._data = skip_empty_lines(self._data)
@@ -81,6 +85,8 @@ class Source:
             searched = len(self._data) if len(self._data) > 1 else 0
             if not self.fill():
                 return None
+            if time.monotonic() > deadline:
+                raise TimeoutError("the head of the request did not come in time")
 
     def read1(self, size: int = RECEIVE_BYTES) -> bytes:
         """Read what is there, up to `size` bytes; b"" is the end of the connection."""
@@ -181,6 +187,11 @@ class RequestBody(io.RawIOBase):
         self._left = length if length != CHUNKED else 0
         self.done = length == 0
         self.broken = False
+
+    @property
+    def left(self) -> int:
+        """How many bytes are still to come, as far as that is known; 0 for a body in chunks."""
+        return self._left
 
     def readable(self) -> bool:
         """Return True."""

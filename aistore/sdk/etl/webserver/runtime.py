@@ -8,6 +8,7 @@ line on standard error says why), 2 for wrong arguments or environment.
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import signal
@@ -220,6 +221,8 @@ def _configure_logging() -> None:
         )
     shown = logging.StreamHandler(sys.stdout)
     shown.setFormatter(_Formatter(os.environ.get(ENV_TARGET_URL, ""), known_secret(os.environ)))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of objects may be anything
     logging.basicConfig(level=level, handlers=[shown])
     for noisy in ("httpx", "httpcore", "urllib3", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.getLevelName(level), logging.WARNING))

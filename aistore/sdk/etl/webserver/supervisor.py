@@ -82,7 +82,8 @@ def _wait_for_end_of_input() -> None:
 class Supervisor:
     """Runs several worker processes that accept connections from one socket.
 
-    A worker that cannot start ends everything, with its exit status; one that dies later is replaced.
+    A worker that cannot start ends everything, with its exit status; one that dies later, or is killed at any
+    time, is replaced.
 
     Args:
         listener: The bound socket.
@@ -108,7 +109,9 @@ class Supervisor:
                     status = worker.poll()
                     if status is None or self._stopping:
                         continue
-                    if not worker.was_ready() or self._too_many_deaths():
+                    # Killed from outside while it starts, it has not failed to.
+                    cannot_start = status > 0 and not worker.was_ready()
+                    if cannot_start or self._too_many_deaths():
                         return status if status > 0 else 1
                     logger.error("worker %d ended with status %d, starting another", worker.pid, status)
                     worker.end(time.monotonic())
@@ -211,6 +214,11 @@ def run_gunicorn(make_app: Callable[[], Any], listener: socket.socket, workers: 
     master = os.getpid()
 
     class Application(base.BaseApplication):  # type: ignore[misc, name-defined]  # the package is optional
+        def run(self) -> None:
+            from aistore.sdk.etl.webserver.gunicorn_worker import ETLArbiter
+
+            ETLArbiter(self).run()
+
         def load_config(self) -> None:
             for name, value in _gunicorn_settings(fd, workers).items():
                 if name in self.cfg.settings:

@@ -60,7 +60,7 @@ def compose_etl_direct_put_url(
     """
     direct, host = urlsplit(direct_put_url), urlsplit(host_target)
     if is_stage_url(direct_put_url):
-        scheme, path = direct.scheme, "/" + quote(obj_path.lstrip("/"), safe="/@")
+        scheme, path = direct.scheme, "/" + quote(obj_path.lstrip("/"), safe="/@", errors="surrogateescape")
     else:
         scheme, path = host.scheme, host.path.rstrip("/") + direct.path
     query = direct.query
