@@ -17,6 +17,7 @@ OTHER_THREAD = "runs in a thread of ours, where no signal handler does; raised w
 SERVER_THREAD = (
     "runs in a server's thread, where no signal handler does; one request fails, the server goes on"
 )
+MCP_TOOL = "a tool of the MCP server: its result says what failed, as in the 2.0.0 package"
 SERVER_TASK = "a server's last handler: one piece of work fails, the server goes on"
 
 # By file and function; a reason for each handler.
@@ -27,7 +28,6 @@ REASONS = {
     "cli/etl_class.py:_load_file": [USER_CODE],
     "cli/etl_class.py:_load_module": [USER_CODE],
     "local/api/app.py:_answer": [SERVER_TASK],
-    "local/api/batch.py:_run": [OTHER_THREAD],
     "local/etl/abreast.py:_attempt": [OTHER_THREAD],
     "local/etl/abreast.py:_next": [OTHER_THREAD],
     "local/etl/websocket.py:_drop": ["a connection is closed, whatever is wrong with it"],
@@ -35,7 +35,10 @@ REASONS = {
     "local/jobs/__init__.py:_run": [SERVER_TASK],
     "local/jobs/__init__.py:end": [SERVER_TASK],
     "local/jobs/__init__.py:loop": [OTHER_THREAD],
-    "local/store/janitor.py:_run": [SERVER_TASK, SERVER_TASK],
+    "local/store/janitor.py:_run": [SERVER_TASK, SERVER_TASK, SERVER_TASK],
+    "mcp/tools/cluster.py:ais_is_ready": [MCP_TOOL],
+    "mcp/tools/jobs.py:ais_etl_details": [MCP_TOOL],
+    "mcp/tools/jobs.py:ais_etl_logs": [MCP_TOOL],
     "pytorch/prefetch.py:_run": [OTHER_THREAD],
     "sdk/etl/class_check.py:main": [USER_CODE],
     "sdk/etl/class_payload.py:_dumps": [USER_CODE],
