@@ -64,6 +64,21 @@ def _archive(request: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
+def _listed_content(entry: dict[str, Any], entries: list[dict[str, Any]]) -> bytes:
+    """Make the content of a listed object: of an archive that is listed with members, a tar of these."""
+    content = b"x" * entry.get("s", 0)
+    members = [other for other in entries if other.get("n", "").startswith(f"{entry['n']}/")]
+    if not members:
+        return content
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for member in members:
+            info = tarfile.TarInfo(member["n"].removeprefix(f"{entry['n']}/"))
+            info.size = member["s"]
+            archive.addfile(info, io.BytesIO(bytes(info.size)))
+    return buffer.getvalue().ljust(len(content), b"\0")
+
+
 class _Stage:
     """Makes the state that a recorded exchange found, and what it refers to by ID."""
 
@@ -133,11 +148,12 @@ class _Stage:
             begun = self.wire.ok("GET", path, {"action": "summary-bck", "value": {}})
             self.message["value"]["uuid"] = begun.body.decode()
         if self.message.get("action") == "list" and self.response["status"] == 200:
-            for entry in self.response["body"]["msgpack"]["Entries"] or []:
+            entries = self.response["body"]["msgpack"]["Entries"] or []
+            for entry in entries:
                 if "n" in entry and not entry["f"] & 128:
                     name = entry["n"] + ("x" if entry["n"].endswith("/") else "")
                     self.name = name.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
-                    self._put(b"x" * entry.get("s", 0))
+                    self._put(_listed_content(entry, entries))
 
     def send(self) -> Answer:
         headers = {k: v for k, v in self.request["headers"].items() if k.lower() not in _CONNECTION}
