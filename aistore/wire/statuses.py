@@ -1,8 +1,8 @@
 """Statuses that are a success, by operation.
 
-Any other status below 400 means that something else than the requested operation happened (a cache said "not
-modified", a gateway answered for the cluster). Taken for a success it would be an empty object, or one that
-was not stored. The table comes from recordings of a real cluster.
+Any other status below 400 means that something else than the requested operation happened (a cache returned
+"not modified", a gateway responded in place of the cluster). Taken for a success it would be an empty object,
+or one that was not stored. The table comes from recordings of a real cluster.
 
 | operation | statuses |
 |---|---|

@@ -1,4 +1,4 @@
-"""Whatever a peer sends, what escapes is an error of ours, or the answer."""
+"""Any bytes of a peer end in a response or in an error of the SDK."""
 
 import contextlib
 import json

@@ -14,7 +14,7 @@ MAX_SIZE_LINE = 4096
 """Longest line that announces a chunk, extensions included, in bytes."""
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-# Without the white space around extensions that 7.1.1 calls bad: nobody writes it, and others refuse it.
+# Without the white space around extensions that 7.1.1 calls bad: other parsers refuse it.
 _EXTENSION = rb";%b(?:=(?:%b|\"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*\"))?" % (_TOKEN, _TOKEN)
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:%b)*\r\n" % _EXTENSION)
 # A trailer must not frame the message (RFC 9110, 6.5.1).
@@ -27,11 +27,11 @@ _SIZE, _DATA, _DATA_END, _TRAILERS, _DONE = range(5)
 
 
 class ChunkedDecoder:
-    """Tells payload from framing in what arrives.
+    """A decoder that separates payload from framing as bytes arrive.
 
-    The payload is never copied here: `advance` says where it is, the caller takes it and says how much with
+    The payload is never copied here: `advance` returns its position, the caller takes it and calls
     `consumed`. While `remaining` is positive the next bytes on the wire are payload, so the caller may as
-    well receive up to that many straight into a buffer of its own.
+    well receive up to that many straight into its buffer.
 
     Invariant: every split of the same bytes into calls gives the same payload, or the same error.
 
@@ -91,7 +91,7 @@ class ChunkedDecoder:
             pos: Where to go on in it.
 
         Returns:
-            Where the body ended, or `len(data)`, and how many bytes of payload there were.
+            The position where the body ended, or `len(data)`, and the number of bytes of payload.
 
         Raises:
             MalformedMessageError: When the framing breaks the rules.

@@ -23,7 +23,7 @@ MAX_INTERIM = 16
 
 
 def skip_empty_lines(data: bytes) -> bytes:
-    """Return what follows empty lines before a request line, which are to be ignored (RFC 9112, 2.2).
+    """Remove empty lines before a request line, which a server ignores (RFC 9112, 2.2).
 
     Args:
         data: The bytes received after the end of the message before.
@@ -109,7 +109,7 @@ class ResponseParser:
 
     Attributes:
         head: The head, or None before it has arrived.
-        pieces: The body as it arrived; whoever takes pieces removes them.
+        pieces: The body as it arrived; a caller that takes pieces removes them.
         length: How the body is framed (`response_length`), once there is a head.
         held: Bytes of the body that have arrived.
         is_complete: Whether the response has ended.

@@ -311,13 +311,13 @@ def utf8_text(value: str) -> str:
 
 # ---------------------------------------------------------------- heads of the usual kind
 
-# A line that says nothing of framing, coding or where to go, whatever its value is.
+# A header without a meaning for framing, coding or routing, whatever its value is.
 _OTHER = f"(?:(?!(?i:c|t|host:|location:)){_NAME}+:{_VALUE}\\r\\n"
 _OTHER_OF_RESPONSE = f"{_OTHER}|[Cc]onnection: keep-alive\\r\\n|[Cc]ontent-[Tt]ype:{_VALUE}\\r\\n)*"
 _OTHER_OF_REQUEST = f"{_OTHER}|[Cc]ontent-[Tt]ype:{_VALUE}\\r\\n|[Cc]onnection:{_VALUE}\\r\\n)*"
 
 PLAIN_MAX = 4000
-"""Longest head in bytes that the expressions are asked about: with no more lines than `MAX_HEADERS`."""
+"""Longest head in bytes for which the expressions count: it has no more lines than `MAX_HEADERS`."""
 
 PLAIN_RESPONSE = re.compile(
     (

@@ -10,14 +10,14 @@ from aistore.errors import InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Framing and routing are the transport's own; the token has rules of its own.
+# The transport writes framing and routing; the token has its own rules.
 _RESERVED = frozenset({"content-length", "transfer-encoding", "host", "authorization", "expect"})
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BAD_VALUE = re.compile(r"[\r\n\0]")
 
 
 def encode_fields(headers: Mapping[str, Any], defaults: Mapping[str, bytes]) -> bytes:
-    """Write the header fields that all hops of a request share.
+    """Write the headers that a request has before and after a redirect.
 
     Args:
         headers: The caller's fields; they replace the defaults, None drops one, a list or tuple repeats it.

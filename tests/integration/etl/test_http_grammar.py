@@ -54,7 +54,7 @@ def test_a_malformed_request_behind_a_good_one(start, kind):
 
 
 class HookedFlask(FlaskServer):
-    """An application with a part of its own, which makes requests pass through it."""
+    """An application with a hook, so that requests pass through it."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the cluster says in headers is UTF-8, and a repeated header is read line by line."""
+"""Text in headers is UTF-8, and a repeated header is read line by line."""
 
 import pickle
 

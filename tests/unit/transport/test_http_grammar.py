@@ -80,7 +80,7 @@ CLIENTS = [
     by_next_stage,
     by_local_cluster,
 ]
-INTERIM = {"after an interim response"}  # none is asked for on a pipeline
+INTERIM = {"after an interim response"}  # a pipeline takes none
 
 
 @pytest.mark.parametrize("client", CLIENTS)
