@@ -1,7 +1,7 @@
 """Files on this machine that objects become: written whole or not at all, and never outside their folder.
 
-Names of objects come from a cluster, and a folder may have links in it that somebody else has made. So what
-is in a folder is opened below its descriptor, component by component, and no link is followed.
+Names of objects come from a cluster, and a folder may have links in it that another user has made. So what is
+in a folder is opened below its descriptor, component by component, and no link is followed.
 """
 
 from __future__ import annotations
@@ -318,7 +318,7 @@ def _digest(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
 
 
-class _Unfit(Exception):  # noqa: N818 - its text says what keeps a name from being that of a file
+class _Unfit(Exception):  # noqa: N818 - its text is the reason why a name cannot be that of a file
     pass
 
 

@@ -23,7 +23,7 @@ from aistore.sdk.errors import InvalidArgument
 
 
 class _Copy(NamedTuple):
-    """What becomes of one path: `kind` is "file" or "directory", or `None` where that is not known."""
+    """A path and its local target; `kind` is "file" or "directory", or `None` where that is not known."""
 
     path: str
     target: str
@@ -50,8 +50,7 @@ class Downloads(Listing):
             rpath: One path or several; may have wildcards.
             lpath: A file or directory, or as many files as there are paths.
             recursive: Copy directories with everything in them. Default: `False`.
-            callback: Told of the number of files; those that it makes for files are told of bytes. Default:
-                nobody is.
+            callback: Counts the files; the callbacks that it makes for them count bytes. Default: none.
             maxdepth: How many levels to descend. Default: all.
             **kwargs: `batch_size`, files at a time.
 
@@ -185,7 +184,7 @@ class Downloads(Listing):
             else:
                 await self._fetch(one.path, partial(place.replacing, one.target), make_directory, callback)
         except ErrNotAFile as err:
-            # What is below a directory that cannot be made is told of itself.
+            # Each file below a directory that cannot be made has its own error.
             if one.kind != "directory":
                 faults[one.path] = next(iter(err.names.values()))
 

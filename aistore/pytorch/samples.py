@@ -60,7 +60,7 @@ class ShardSamples:
 
         Args:
             path: Its path in the shard.
-            content: Its content.
+            content: Content of the file.
 
         Raises:
             ErrSampleClash: The sample has this file already (also a `ValueError`).

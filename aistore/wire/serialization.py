@@ -47,7 +47,7 @@ def decode_json(data: bytes | str, type: Any = Any, **options: Any) -> Any:
     Args:
         data: All of it.
         type: What it should be. Default: anything.
-        **options: As of `msgspec.convert`: `strict`, `dec_hook`.
+        **options: `strict` and `dec_hook` of `msgspec.convert`.
 
     Raises:
         msgspec.DecodeError: It is not that.
@@ -103,7 +103,7 @@ def decode_msgpack(data: bytes, type: Any = Any, **options: Any) -> Any:
     Args:
         data: All of it.
         type: What it should be. Default: anything.
-        **options: As of `msgspec.convert`: `strict`, `dec_hook`.
+        **options: `strict` and `dec_hook` of `msgspec.convert`.
 
     Raises:
         ValueError: It is not that.

@@ -186,7 +186,7 @@ def test_a_file_where_a_folder_must_be(tmp_path):
 
 
 def test_two_names_of_one_file(tmp_path):
-    """What a file system that does not tell cases apart does, by a second name for the same file."""
+    """A hard link stands for a file system that ignores case."""
     folder = Folder(tmp_path)
     put(folder, "name", b"1")
     os.link(tmp_path / "name", tmp_path / "NAME")

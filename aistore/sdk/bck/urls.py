@@ -47,7 +47,7 @@ def object_at(client: RequestClient, url: str) -> Object:
 
     Args:
         client: The object's client.
-        url: As of `bucket_at`.
+        url: `provider://bucket/name` or `provider://@uuid#namespace/bucket/name`.
 
     Raises:
         InvalidURLException: It names no bucket or no object (also a `ValueError`).
