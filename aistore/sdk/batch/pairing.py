@@ -18,6 +18,7 @@ from aistore.sdk.obj.stream_errors import STREAM_ERRORS
 from aistore.wire.archive.formats import ArchiveReader
 
 _MARKER = GB_MISSING_FILES_DIR.encode() + b"/"
+_REPLACED = dict.fromkeys(range(0xDC80, 0xDD00), "\ufffd")
 _FAILED = "Batch entry failed on the server"
 
 
@@ -156,6 +157,8 @@ def _merge(entry: MossIn, result: MossOut, listed: MossOut) -> MossOut:
     if entry.archpath:  # a target that is not the one that makes the archive joins the two
         names.add((f"{entry.obj_name}/{entry.archpath}", ""))
         names.add((f"{entry.obj_name}/{entry.archpath.removeprefix('/')}", ""))
+    if listed.err_msg is not None:
+        names |= {(name.translate(_REPLACED), path.translate(_REPLACED)) for name, path in names}
     if (listed.obj_name, listed.archpath or "") not in names or listed.bucket != _bucket(entry):
         name = f"{listed.bucket}/{listed.obj_name}" + (f"/{listed.archpath}" if listed.archpath else "")
         raise ErrBatchMismatch(f"Get-Batch answer lists {name!r} where {full_name(entry)!r} should be")
@@ -183,14 +186,17 @@ def _is_member_of(entry: MossIn, bucket: str, name: bytes, only_obj_name: bool) 
 def _is_missing(entry: MossIn, bucket: str, name: bytes) -> bool:
     """Return whether the name is that of a marker for the entry.
 
-    Depending on which target misses it, the marker has the bucket and the path of the member, or not.
+    Depending on which target misses it, the marker has the bucket and the path of the member, or not. Bytes
+    that are not UTF-8 are as the request has them, or what a cluster's JSON decoder replaces them with.
     """
     if not name.startswith(_MARKER):
         return False
     marked = _squeeze(name[len(_MARKER) :])
     objects = (entry.obj_name, f"{bucket}/{entry.obj_name}")
     members = [f"{path}/{entry.archpath}" for path in objects] if entry.archpath else []
-    return marked in {_squeeze(path.encode("utf-8", "surrogateescape")) for path in (*objects, *members)}
+    paths = [*objects, *members]
+    paths += [path.translate(_REPLACED) for path in paths if not path.isascii()]
+    return marked in {_squeeze(path.encode("utf-8", "surrogateescape")) for path in paths}
 
 
 def _squeeze(path: bytes) -> bytes:

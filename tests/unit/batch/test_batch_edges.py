@@ -89,3 +89,18 @@ def test_texts_that_are_more_than_text_are_names_too():
 
 def test_results_that_were_never_made_are_dropped_quietly():
     BatchResults.__new__(BatchResults).__del__()
+
+
+@pytest.mark.parametrize("raw", [b"caf\xe9", b"caf\xef\xbf\xbd"])
+def test_a_missing_member_whose_name_is_not_utf8(raw):
+    name = raw.decode(errors="surrogateescape")
+
+    def reader():
+        return TarReader(Pieces(tar_of([(f"__404__/b/s.tar/{name}", b"")], tarfile.GNU_FORMAT), []))
+
+    entry = MossIn(obj_name="s.tar", bck="b", archpath="caf\udce9")
+    listed = MossOut(obj_name="s.tar", bucket="b", provider="ais", archpath=name, err_msg="does not exist")
+    for listing in (None, MossResp(out=[listed])):
+        ((result, content),) = pair_members(reader(), MossReq(moss_in=[entry], cont_on_err=True), listing)
+        assert content == b""
+        assert "does not exist" in result.err_msg
