@@ -154,6 +154,18 @@ def check_bucket_name(name: str) -> str:
     return name
 
 
+def is_utf8(name: str) -> bool:
+    """Return whether the bytes of a name are UTF-8.
+
+    Args:
+        name: The name.
+    """
+    try:
+        return name.isascii() or bool(name.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def quote_object_name(name: str) -> str:
     """Percent-encode an object name, or a prefix of names; slashes stay.
 

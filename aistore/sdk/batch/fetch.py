@@ -14,6 +14,7 @@ from aistore.sdk.const import MIB
 from aistore.sdk.errors import AISReadTimeout, APIRequestError, ErrObjNotFound
 from aistore.sdk.obj.object import Object
 from aistore.sdk.obj.verification import validation
+from aistore.wire.names import is_utf8
 
 if TYPE_CHECKING:
     from aistore.sdk.etl.etl_config import ETLConfig
@@ -137,6 +138,9 @@ def _suits_get_batch(wanted: Wanted) -> bool:
     obj = wanted.obj
     # Exactly an Object: what stands in for one in a program's tests has no address to ask a cluster for.
     if wanted.etl is not None or type(obj) is not Object or not obj.bucket_path.startswith(_OWN):
+        return False
+    # A cluster replaces bytes of a request that are not UTF-8.
+    if not (is_utf8(obj.name) and is_utf8(wanted.archpath)):
         return False
     size = None if wanted.archpath else obj.size_cached
     return size is None or size < _LARGE

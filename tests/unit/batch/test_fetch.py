@@ -118,6 +118,16 @@ def test_objects_of_two_clusters_are_not_asked_of_one():
         assert list(Fetcher(4).split(wanted)) == [wanted[:2], wanted[2:]]
 
 
+def test_names_that_are_not_utf8_are_read_with_get():
+    """A cluster takes them in a path, but replaces their bytes in the JSON of a Get-Batch."""
+    client = object()
+    names = ["00", "x\udcff", "\u00e9", "01"]
+    wanted = [Wanted(named(client, name)) for name in names]
+    wanted += [Wanted(named(client, "02"), "m\udcff"), Wanted(named(client, "03"))]
+    groups = [[item.obj.name for item in group] for group in Fetcher(4).split(wanted)]
+    assert groups == [["00"], ["x\udcff"], ["\u00e9", "01"], ["02"], ["03"]]
+
+
 def test_a_cluster_without_get_batch_is_asked_for_one_once():
     cluster = Cluster(has_get_batch=False)
     assert fetch(cluster, STORED) == list(STORED.items())
