@@ -169,7 +169,7 @@ def test_slow_server_does_not_outlast_the_budget(peers, rc, monkeypatch):
     from aistore.sdk.transport.retry import Budget
 
     gate = threading.Event()
-    peer = peers(lambda *_: gate.wait(20) and None)
+    peer = peers(lambda *_: (gate.wait(100), None)[1])
     client = rc(peer, timeout=(5, 0.2))
     client._retry_manager.budget = Budget(total=0.5, first=0.01)
     with pytest.raises(AISReadTimeout) as info:
