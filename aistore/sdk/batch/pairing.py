@@ -83,7 +83,7 @@ def pair_members(
         except ErrBatchIncomplete:
             raise
         except ErrArchiveFormat as err:
-            raise ErrBatchFormat(f"Get-Batch answer, at {full_name(entry)!r}: {err}") from err
+            raise ErrBatchFormat(f"Get-Batch archive, at {full_name(entry)!r}: {err}") from err
         except STREAM_ERRORS as err:
             raise _incomplete(entries, index) from err
         yield result, data

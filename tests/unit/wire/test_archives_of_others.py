@@ -11,10 +11,11 @@ from archives import Pieces
 from stored_archives import NAMES, UNREADABLE, Bytes, files_in, stored
 
 from aistore.errors import ErrArchiveFormat, ErrArchiveTruncated
+from aistore.sdk.models.listing import BucketList
 from aistore.wire.archive.formats import Format, by_content, by_name, open_tar
 from aistore.wire.archive.members import member_path, path_text
 from aistore.wire.archive.tar import TarReader, read_files
-from aistore.wire.archive.unreadable import parse_unreadable, unreadable_header
+from aistore.wire.archive.unreadable import HEADER_UNREADABLE, parse_unreadable, unreadable_header
 from aistore.wire.archive.writer import ArchiveWriter
 from aistore.wire.archive.zip import ZipArchive, ZipReader, member_pieces
 
@@ -266,3 +267,11 @@ def test_names_of_unreadable_archives():
     assert parse_unreadable(unreadable_header(names)) == (names[:20], 25)
     assert parse_unreadable("a; count=" + "9" * 5000) == ([], 0)
     assert parse_unreadable("") == ([], 0)
+
+
+def test_a_page_takes_them_from_its_header():
+    page = BucketList(UUID="u", ContinuationToken="", Flags=0)
+    page.take_headers({HEADER_UNREADABLE: unreadable_header(["a b.tar"])})
+    assert (page.unreadable, page.unreadable_count) == (["a b.tar"], 1)
+    page.take_headers({})
+    assert BucketList(UUID="u", ContinuationToken="", Flags=0).unreadable == []
