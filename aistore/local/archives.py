@@ -391,7 +391,7 @@ def _add_links(index: Index, links: dict[bytes, tuple[bytes, Link]]) -> None:
 
 
 def indexed_members(path: str) -> int | None:
-    """Number of members of the plain tar in a content file whose places are known; None before it was scanned."""
+    """Number of members of the plain tar in a content file; None before it was scanned."""
     known = _indexes.get(path, Format.TAR)
     return None if known is None or known.fault else len(known.members)
 

@@ -60,9 +60,9 @@ class TarReader:
     Folders and devices are skipped, and links too unless they are requested. Sparse files are read whole,
     with their holes.
 
-    Invariants: `_buffer[_low:_high]` is what was received and not used yet. `_rest` is the end of a header of
-    a regular file without prefix or extensions: what the attributes below say of a header that ends so is
-    what they say of all regular files.
+    Invariants: `_buffer[_low:_high]` is what was received and not used yet. `_rest` is the end of the header
+    of the member before, if that is a regular file whose name has no prefix and which no other header
+    extends; else it is empty, which no header's end is. `link`, `sparse` and `_pax` change only with it.
 
     Args:
         source: The stream.
