@@ -389,7 +389,9 @@ def read_source(source: DecompressingSource) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize(("kind", "empty"), [(GZIP, gzip.compress(b"")), (LZ4, lz4.frame.compress(b""))])
+@pytest.mark.parametrize(
+    ("kind", "empty"), [(GZIP, gzip.compress(b"")), (LZ4, lz4.frame.compress(b""))], ids=["gzip", "lz4"]
+)
 def test_empty_streams_in_a_row_are_bounded(kind, empty):
     content = Bytes(empty * 300_000)
     with pytest.raises(ErrArchiveFormat, match="without any data"):
