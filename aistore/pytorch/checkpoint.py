@@ -34,7 +34,7 @@ class AISCheckpoint:
     """
 
     def __init__(self, client: Client, url: str, num_workers: int = 4) -> None:
-        self._bucket, prefix = bucket_at(client.cluster().client, url)
+        self._bucket, prefix = bucket_at(client, url)
         self._prefix = f"{prefix.rstrip('/')}/" if prefix else ""
         self._num_workers = num_workers
 

@@ -153,7 +153,7 @@ class _Objects(FileSystemBase):
 
     def init_path(self, path: _Path) -> str:
         url = os.fspath(path).rstrip("/")
-        if not bucket_at(self._client.cluster().client, url)[1]:
+        if not bucket_at(self._client, url)[1]:
             raise InvalidURLException(url)
         return url
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from aistore.sdk.bck.urls import object_at
+from aistore.sdk.bck.urls import object_of
 from aistore.sdk.errors import ErrObjNotFound, InvalidArgument
 from aistore.sdk.models.prepare import prepared
 from aistore.sdk.polling import poll
@@ -188,7 +188,7 @@ def manifest_at(where: str | os.PathLike[str], client: Callable[[], RequestClien
     path = os.fspath(where)
     if "://" not in path:
         return FileManifest(path)
-    return ObjectManifest(object_at(client(), path))
+    return ObjectManifest(object_of(client(), path))
 
 
 def temporary_manifest(owner: object) -> FileManifest | None:

@@ -154,7 +154,7 @@ def _resolve(source: Source, client: Client | None, prefix: str) -> tuple[Bucket
         return source, prefix
     if not isinstance(source, str):
         raise InvalidArgumentType(f"source must be a Bucket, an ObjectGroup or a URL, not {source!r}")
-    bucket, rest = bucket_at((client or Client()).cluster().client, source)
+    bucket, rest = bucket_at(client or Client(), source)
     return bucket, rest + prefix
 
 

@@ -281,7 +281,7 @@ class Client(ClosesConnections):
         """
         from aistore.sdk.bck.urls import object_at
 
-        return object_at(self._request_client, url)
+        return object_at(self, url)
 
     # ------------------------------------------------------------ the client itself
 

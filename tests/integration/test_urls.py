@@ -1,5 +1,7 @@
 """What a URL of any part of the package names is the object of just this name."""
 
+from unittest.mock import Mock
+
 import fsspec
 import pytest
 
@@ -80,3 +82,13 @@ def test_urls_of_no_object_are_refused(client, url):
 def test_unknown_providers_are_refused(client):
     with pytest.raises(InvalidBckProvider):
         AISCheckpoint(client, "hdfs://b/o")
+
+
+def test_a_stand_in_of_a_client_makes_the_bucket():
+    """Programs' tests put a client of their own in the place of `Client`."""
+    client = Mock()
+    AISCheckpoint(client, "ais://b/x#1")
+    client.bucket.assert_called_once_with("b", provider="ais")
+    for url in ("", "bucket/name", "ais://"):
+        with pytest.raises(InvalidURLException):
+            AISCheckpoint(None, url)

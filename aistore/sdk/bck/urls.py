@@ -10,6 +10,7 @@ from aistore.wire.names import BucketUrl, parse_bucket_url
 
 if TYPE_CHECKING:
     from aistore.sdk.bucket import Bucket
+    from aistore.sdk.client import Client
     from aistore.sdk.obj.object import Object
     from aistore.sdk.request_client import RequestClient
 
@@ -23,30 +24,31 @@ def namespace_of(url: BucketUrl) -> Namespace | None:
     return Namespace(uuid=url.uuid, name=url.namespace) if url.uuid or url.namespace else None
 
 
-def bucket_at(client: RequestClient, url: str) -> tuple[Bucket, str]:
+def bucket_at(client: Client, url: str) -> tuple[Bucket, str]:
     """Return the bucket that a URL names, and the name or prefix that follows it; sends no request.
 
     Args:
-        client: The bucket's client.
+        client: Makes the bucket.
         url: `provider://bucket/name` or `provider://@uuid#namespace/bucket/name`.
 
     Raises:
         InvalidURLException: It names no bucket (also a `ValueError`).
         InvalidBckProvider: An unknown provider (also a `ValueError`).
     """
-    from aistore.sdk.bucket import Bucket
-
     parts = parse_bucket_url(url)
     if parts is None or not parts.bucket:
         raise InvalidURLException(url)
-    return Bucket(parts.bucket, client, parts.provider, namespace_of(parts)), parts.name
+    namespace = namespace_of(parts)
+    if namespace is None:
+        return client.bucket(parts.bucket, provider=parts.provider), parts.name
+    return client.bucket(parts.bucket, provider=parts.provider, namespace=namespace), parts.name
 
 
-def object_at(client: RequestClient, url: str) -> Object:
+def object_at(client: Client, url: str) -> Object:
     """Return the object that a URL names; sends no request.
 
     Args:
-        client: The object's client.
+        client: Makes its bucket.
         url: `provider://bucket/name` or `provider://@uuid#namespace/bucket/name`.
 
     Raises:
@@ -57,3 +59,22 @@ def object_at(client: RequestClient, url: str) -> Object:
     if not name:
         raise InvalidURLException(url)
     return bucket.object(name)
+
+
+def object_of(client: RequestClient, url: str) -> Object:
+    """Return the object that a URL names, for what has no `Client`; sends no request.
+
+    Args:
+        client: Sends the object's requests.
+        url: `provider://bucket/name` or `provider://@uuid#namespace/bucket/name`.
+
+    Raises:
+        InvalidURLException: It names no bucket or no object (also a `ValueError`).
+        InvalidBckProvider: An unknown provider (also a `ValueError`).
+    """
+    from aistore.sdk.bucket import Bucket
+
+    parts = parse_bucket_url(url)
+    if parts is None or not (parts.bucket and parts.name):
+        raise InvalidURLException(url)
+    return Bucket(parts.bucket, client, parts.provider, namespace_of(parts)).object(parts.name)
