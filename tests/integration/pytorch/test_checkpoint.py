@@ -124,7 +124,7 @@ def test_files_seek_like_files(checkpoints):
         file.read()
 
 
-def test_what_cannot_be_sought_in_is_refused(bucket):
+def test_what_cannot_be_sought_in_is_refused(client, bucket):
     obj = bucket.object("a")
     obj.get_writer().put_content(b"content")
     with pytest.raises(ValueError, match="as it is stored"):
@@ -135,7 +135,7 @@ def test_what_cannot_be_sought_in_is_refused(bucket):
         obj.get_writer().as_upload(num_workers=0)
     for url in ("", "bucket/name", "ais://"):
         with pytest.raises(ValueError, match="URL"):
-            AISCheckpoint(None, url)
+            AISCheckpoint(client, url)
 
 
 # ---------------------------------------------------------------- torch.distributed.checkpoint
