@@ -8,6 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from aistore.local.errors import InvalidRequest, LocalError
+from aistore.local.limits import check_properties
+from aistore.local.numbers import whole_number
 from aistore.wire.checksums import CHECKSUM_TYPES
 
 if TYPE_CHECKING:
@@ -100,6 +102,7 @@ def merge_props(props: Props, changes: Any, targets: int) -> Props:
         else:
             merged[key] = _merge(key, merged[key], value)
     _check(merged, changes, targets)
+    check_properties(merged, "the properties of a bucket")
     return merged
 
 
@@ -109,9 +112,10 @@ def _invalid(detail: str) -> InvalidRequest:
 
 def _mask(key: str, value: Any) -> str:
     text = str(value)
-    if isinstance(value, bool) or not text.isdigit() or int(text) >= 2**64:
+    mask = whole_number(text)
+    if isinstance(value, bool) or mask is None or mask >= 2**64:
         raise _invalid(f"{key}: expecting a decimal number as a string, got {value!r}")
-    return text
+    return str(mask)
 
 
 def _merge(path: str, old: Any, new: Any) -> Any:

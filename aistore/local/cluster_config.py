@@ -9,6 +9,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from aistore.local.errors import InvalidRequest
+from aistore.local.limits import check_properties
 
 if TYPE_CHECKING:
     from aistore.local.catalog import Catalog
@@ -204,7 +205,9 @@ class ClusterConfig:
             if key in _FIXED:
                 raise InvalidRequest(f"cannot change {key!r} of a local cluster")
         _check(DEFAULTS, values, "")
-        self._changes = _merge(self._changes, values)
+        changes = _merge(self._changes, values)
+        check_properties(changes, "the changes to the configuration")
+        self._changes = changes
         self.version += 1
         if keep:
             self._catalog.documents.put(_KIND, _KEY, {"version": self.version, "changes": self._changes})

@@ -27,7 +27,7 @@ PROVIDERS = {
 PROVIDERS |= {"oci": "oci", "oc": "oci"}
 SCHEMES = {"ais": "ais", "aws": "s3", "gcp": "gs", "azure": "az", "oci": "oc"}
 
-_BUCKET_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 class Bck(NamedTuple):
@@ -93,6 +93,7 @@ def make_bck(name: str, provider: str = "", namespace: str = "", *, validate: bo
     if validate:
         check_bucket_name(name)
     uuid, ns_name = parse_namespace(namespace)
+    _check_namespace(uuid, ns_name)
     return Bck(name, full_provider, uuid, ns_name)
 
 
@@ -111,9 +112,9 @@ def bck_from_dict(value: Any) -> Bck:
         )
     check_bucket_name(str(value["name"]))
     provider = normalize_provider(str(value.get("provider") or ""))
-    return Bck(
-        str(value["name"]), provider, str(namespace.get("uuid") or ""), str(namespace.get("name") or "")
-    )
+    uuid, ns_name = str(namespace.get("uuid") or ""), str(namespace.get("name") or "")
+    _check_namespace(uuid, ns_name)
+    return Bck(str(value["name"]), provider, uuid, ns_name)
 
 
 def parse_uname(uname: str) -> tuple[Bck, str]:
@@ -137,14 +138,24 @@ def check_bucket_name(name: str) -> None:
     """
     if not name:
         raise InvalidRequest("bucket name is missing")
-    if len(name) > MAX_BUCKET_NAME:
-        raise InvalidRequest(f"bucket name is too long: {len(name)} > {MAX_BUCKET_NAME}(max length)")
-    if name.startswith("."):
+    if len(name) <= MAX_BUCKET_NAME and name.startswith("."):
         raise InvalidRequest(f'reserved bucket name "{name}" (unknown system bucket)')
-    if not _BUCKET_NAME.fullmatch(name) or ".." in name:
+    _check_plain(name, "bucket name")
+
+
+def _check_namespace(uuid: str, name: str) -> None:
+    """Refuse what would be a part of another bucket's full name, or takes much memory."""
+    for text, what in ((uuid, "namespace UUID"), (name, "namespace")):
+        if text:
+            _check_plain(text, what)
+
+
+def _check_plain(text: str, what: str) -> None:
+    if len(text) > MAX_BUCKET_NAME:
+        raise InvalidRequest(f"{what} is too long: {len(text)} > {MAX_BUCKET_NAME}(max length)")
+    if not _PLAIN.fullmatch(text) or ".." in text:
         raise InvalidRequest(
-            "bucket name is invalid: "
-            "may only contain letters, numbers, dashes (-), underscores (_), and dots (.)"
+            f"{what} is invalid: may only contain letters, numbers, dashes (-), underscores (_), and dots (.)"
         )
 
 

@@ -13,6 +13,7 @@ from aistore.local.api.object_put import announced_checksum, receive_into
 from aistore.local.api.response import Response
 from aistore.local.errors import InvalidRequest, LocalError, ObjectNotFound
 from aistore.local.nodes import new_id
+from aistore.local.numbers import whole_number
 from aistore.local.store import unchanged
 
 if TYPE_CHECKING:
@@ -181,8 +182,8 @@ def _work_id(handle: str) -> str:
 
 
 def _step(handle: str) -> int:
-    text = handle.split("|")[1].partition(".")[2]
-    return int(text) if text.isdigit() else -1
+    step = whole_number(handle.split("|")[1].partition(".")[2])
+    return -1 if step is None else step
 
 
 def register(state: State) -> None:

@@ -13,6 +13,7 @@ from aistore.local.api.response import OCTETS, Response
 from aistore.local.archives import by_mime, keep_members, new_archive, open_archive
 from aistore.local.batch.produce import PIECE, Joined
 from aistore.local.errors import InvalidRequest, LocalError, NotFound, ObjectNotFound, Unsupported
+from aistore.local.numbers import whole_number
 from aistore.local.patterns import Patterns
 from aistore.local.store import ContentWriter
 from aistore.wire.archive.formats import Format, by_name
@@ -135,10 +136,11 @@ def _sample_key(name: str) -> str:
 async def _put(req: Request, bucket: Bucket, name: str) -> Response:
     """Answer a PUT of one member: a new archive of it alone, or appended to the archive there is."""
     check_archive_query(req)
-    flags = req.headers.get("ais-pine", "0") or "0"
-    if not flags.isdigit():
-        raise InvalidRequest(f"invalid Ais-Pine {flags!r}: expecting a decimal number")
-    if int(flags) & _APPEND and not req.state.store.exists(bucket, name):
+    given = req.headers.get("ais-pine", "0") or "0"
+    flags = whole_number(given)
+    if flags is None:
+        raise InvalidRequest(f"invalid Ais-Pine {given!r}: expecting a decimal number")
+    if flags & _APPEND and not req.state.store.exists(bucket, name):
         raise ObjectNotFound(bucket.bck, name)
     kind = _format_to_write(req, bucket, name)
     entry = ContentWriter(req.state.store, name, req.node.index)
@@ -147,7 +149,7 @@ async def _put(req: Request, bucket: Bucket, name: str) -> Response:
         if not entry.size:
             raise InvalidRequest('missing "Content-Length": an empty member cannot be put into an archive')
         entry.finish()
-        append = bool(int(flags) & (_APPEND | _APPEND_IF_EXISTS))
+        append = bool(flags & (_APPEND | _APPEND_IF_EXISTS))
         await req.run(req.state.archives, _rewrite, req, bucket, name, kind, entry, append)
     finally:
         entry.abort()

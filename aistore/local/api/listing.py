@@ -12,6 +12,7 @@ from aistore.local.errors import InvalidRequest
 from aistore.local.listing import Entry, Flag, Page, Query, list_page
 from aistore.local.names import check_prefix
 from aistore.local.nodes import new_id
+from aistore.local.numbers import whole_number
 from aistore.sdk.models.prepare import prepared
 from aistore.wire.archive.unreadable import HEADER_UNREADABLE, unreadable_header
 from aistore.wire.serialization import encode_json, encode_msgpack
@@ -95,11 +96,12 @@ def _decode(req: Request, value: Any) -> ListMsg:
 
 def _query(bucket: Bucket, lst: ListMsg) -> Query:
     flags = lst.flags or "0"
-    if not flags.isdigit():
+    number = whole_number(flags)
+    if number is None:
         raise InvalidRequest(
             f"bad list-objects request: flags {flags!r}: expecting a decimal number as a string"
         )
-    bits = Flag(int(flags))
+    bits = Flag(number)
     if bits & (Flag.NOT_CACHED | Flag.DIFF):
         raise InvalidRequest(
             f"bad list-objects request: flags {flags} need a remote bucket (have {bucket.bck})"

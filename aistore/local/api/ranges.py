@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from aistore.local.errors import RangeNotSatisfiable
+from aistore.local.numbers import whole_number
 
 if TYPE_CHECKING:
     from aistore.local.names import Bck
@@ -42,28 +43,25 @@ def parse_range(header: str, size: int, bck: Bck, name: str) -> ByteRange:
         raise RangeNotSatisfiable(f'read range "{header}" is invalid (-)')
     if not first:
         return _suffix(spec, last, size)
-    if not _is_number(first):
+    start, stop = whole_number(first), whole_number(last)
+    if start is None:
         raise RangeNotSatisfiable(f'read range "{spec}" is invalid (start)')
-    start = int(first)
-    if last and (not _is_number(last) or int(last) < start):
+    if last and (stop is None or stop < start):
         raise RangeNotSatisfiable(f'read range "{spec}" is invalid (end)')
     if start >= size:
         raise _unsatisfiable(spec, size)
-    end = min(int(last), size - 1) if last else size - 1
+    end = size - 1 if stop is None else min(stop, size - 1)
     return ByteRange(start, end - start + 1)
 
 
 def _suffix(spec: str, last: str, size: int) -> ByteRange:
-    if not _is_number(last):
+    wanted = whole_number(last)
+    if wanted is None:
         raise RangeNotSatisfiable(f'read range "{spec}" is invalid (end)')
-    length = min(int(last), size)
+    length = min(wanted, size)
     if not length:
         raise _unsatisfiable(spec, size)
     return ByteRange(size - length, length)
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
 
 
 def _unsatisfiable(spec: str, size: int) -> RangeNotSatisfiable:

@@ -11,6 +11,7 @@ from aistore.local.errors import InvalidRequest, LocalError, NotFound
 from aistore.local.jobs.shard_index import index_shards, sum_up
 from aistore.local.jobs.upkeep import make_copies, not_rechunked
 from aistore.local.names import check_prefix
+from aistore.local.numbers import whole_number
 
 if TYPE_CHECKING:
     from aistore.local.api.request import ActionMsg, Request
@@ -23,10 +24,10 @@ _KEPT = 1000
 
 
 async def _make_copies(req: Request, bucket: Bucket, msg: ActionMsg) -> Response:
-    text = str(msg.value)
-    if isinstance(msg.value, bool) or not text.isdecimal() or not 1 <= int(text) <= _MAX_COPIES:
+    copies = whole_number(str(msg.value))
+    if isinstance(msg.value, bool) or copies is None or not 1 <= copies <= _MAX_COPIES:
         raise InvalidRequest(f"{msg.action}: expecting a number of copies from 1 to 32, got {msg.value!r}")
-    return text_response((await req.state.run(make_copies, req.state, bucket, int(text))).id)
+    return text_response((await req.state.run(make_copies, req.state, bucket, copies)).id)
 
 
 async def _encode(req: Request, bucket: Bucket, msg: ActionMsg) -> Response:

@@ -12,6 +12,7 @@ from aistore.local.admin import ACCOUNTS
 from aistore.local.authn.identity import ROLE_MASKS
 from aistore.local.authn.passwords import hash_password, is_password
 from aistore.local.errors import LocalError
+from aistore.local.numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -372,7 +373,8 @@ def _without_aliases(role: Role) -> Role:
 
 def _check_masks(action: str, role: Role) -> None:
     for mask in (*(role.clusters or ()), *(role.buckets or ())):
-        if not (mask.perm.isascii() and mask.perm.isdigit()) or int(mask.perm) >= 2**64:
+        bits = whole_number(mask.perm)
+        if bits is None or bits >= 2**64:
             raise failed(action, f"invalid permissions {mask.perm[:40]!r}: expecting a decimal number", 400)
     for bucket in role.buckets or ():
         if not isinstance(bucket.bck.get("name"), str) or not bucket.bck["name"]:

@@ -21,7 +21,7 @@ MAX_CONTENT_KEY = 64 << 10
 
 Key = int | float | bytes
 
-_INT = re.compile(rb"[+-]?\d+")
+_INT = re.compile(rb"([+-]?)0*([0-9]{1,19})")
 _MAX_INT = 2**63
 _RANDOM_BITS = 62
 
@@ -90,8 +90,9 @@ def content_key(data: bytes, kind: str, path: str) -> Key:
         return data
     text = data.strip()
     if kind == "int":
-        if _INT.fullmatch(text) and -_MAX_INT <= int(text) < _MAX_INT:
-            return int(text)
+        found = _INT.fullmatch(text)
+        if found is not None and -_MAX_INT <= (whole := int(found[1] + found[2])) < _MAX_INT:
+            return whole
     elif b"_" not in text:
         try:
             number = float(text)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aistore.local import work
 from aistore.local.errors import InvalidRequest
 from aistore.local.jobs.template import Template, parse_template
 from aistore.local.names import check_object_name, check_prefix
+from aistore.local.numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,14 +59,18 @@ class Selection(NamedTuple):
             [span] = template.spans
             for found in self._below(store, bucket, template.prefix):
                 name = found.name
-                middle = name[len(template.prefix) :].removesuffix(span.gap)
-                if middle.isdecimal() and name == f"{template.prefix}{int(middle):0{span.width}d}{span.gap}":
+                number = whole_number(name[len(template.prefix) :].removesuffix(span.gap))
+                if number is not None and name == f"{template.prefix}{number:0{span.width}d}{span.gap}":
                     yield found
         else:
-            yield from (Found(name) for name in template.names() if store.exists(bucket, name))
+            for name in template.names():
+                work.check()  # there may be none for a long time
+                if store.exists(bucket, name):
+                    yield Found(name)
 
     def _below(self, store: Store, bucket: Bucket, prefix: str) -> Iterator[Found]:
         for page in store.catalog.objects.pages(bucket.id, prefix, batch=_PAGE):
+            work.check()
             known_until = time.monotonic() + _KNOWN_SECONDS
             for meta in page:
                 if self.since and meta.mtime > self.since:

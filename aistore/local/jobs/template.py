@@ -7,14 +7,17 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from aistore.local.errors import InvalidRequest
+from aistore.local.names import MAX_OBJECT_NAME
+from aistore.local.numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BASH = re.compile(r"\{([^{}]*)\}")
-_AT = re.compile(r"@(\d*)")
-_FMT = re.compile(r"%(?:0(\d+))?d")
-_NUMBER = re.compile(r"\d+")
+_AT = re.compile(r"@([0-9]*)")
+_FMT = re.compile(r"%(?:0([0-9]+))?d")
+_MAX_NUMBER = 2**63 - 1
+_MAX_SPANS = 100
 _EXPECTING = "(expecting e.g. 'prefix-{0001..0010..1}-suffix')"
 
 
@@ -93,35 +96,48 @@ def _parse_bash(text: str) -> Template:
         if len(parts) not in {2, 3}:
             raise _invalid("bash", text, _EXPECTING)
         for part in parts:
-            if part.startswith("-") and _NUMBER.fullmatch(part[1:]):
+            if part.startswith("-") and whole_number(part[1:]) is not None:
                 which = ("'start' is negative", "'end' is negative", "'step' is non-positive")[
                     parts.index(part)
                 ]
                 raise _invalid("bash", text, which)
-            if not _NUMBER.fullmatch(part):
-                raise InvalidRequest(f'strconv.ParseInt: parsing "{part}": invalid syntax', tcode="NumError")
-        start, stop = int(parts[0]), int(parts[1])
-        step = int(parts[2]) if len(parts) == 3 else 1
+        start, stop, step = map(_number, (*parts, "1")[:3])
         if start > stop:
             raise _invalid("bash", text, "'start' cannot be greater than 'end'")
         if step < 1:
             raise _invalid("bash", text, "'step' is non-positive")
         spans.append(Span(start, stop, step, min(len(parts[0]), len(parts[1])), gap))
-    return Template(pieces[0], tuple(spans))
+    return _bounded("bash", text, Template(pieces[0], tuple(spans)))
 
 
 def _parse_at(text: str) -> Template:
     pieces = _AT.split(text)
     spans = []
     for digits, gap in zip(pieces[1::2], pieces[2::2], strict=True):
-        if not digits:
-            raise InvalidRequest('strconv.ParseInt: parsing "": invalid syntax', tcode="NumError")
-        spans.append(Span(0, int(digits), 1, len(digits), gap))
-    return Template(pieces[0], tuple(spans))
+        spans.append(Span(0, _number(digits), 1, len(digits), gap))
+    return _bounded("at", text, Template(pieces[0], tuple(spans)))
 
 
 def _parse_fmt(text: str) -> Template:
     found = _FMT.search(text)
     if found is None or text.count("%") != 1:
         raise _invalid("fmt", text, "expecting e.g. 'prefix-%04d-suffix'")
-    return Template(text[: found.start()], (Span(0, None, 1, int(found[1] or 0), text[found.end() :]),))
+    span = Span(0, None, 1, _number(found[1] or "0"), text[found.end() :])
+    return _bounded("fmt", text, Template(text[: found.start()], (span,)))
+
+
+def _number(text: str) -> int:
+    number = whole_number(text)
+    if number is None or number > _MAX_NUMBER:
+        why = "invalid syntax" if number is None else "value out of range"
+        raise InvalidRequest(f'strconv.ParseInt: parsing "{text}": {why}', tcode="NumError")
+    return number
+
+
+def _bounded(style: str, text: str, template: Template) -> Template:
+    """Refuse what takes much memory or time and can't be the name of an object."""
+    if len(template.spans) > _MAX_SPANS:
+        raise _invalid(style, text, f"more than {_MAX_SPANS} ranges")
+    if any(span.width > MAX_OBJECT_NAME for span in template.spans):
+        raise _invalid(style, text, f"a number of more than {MAX_OBJECT_NAME} digits")
+    return template

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from wire import Wire
@@ -165,3 +165,51 @@ def test_key_maps(wire: Wire, lines: str, message: str) -> None:
     while not (status := json.loads(wire.ok("GET", "/v1/cluster?what=status", query).body))["end_time"]:
         pass
     assert message in status["err"]
+
+
+# ---- numbers and texts that are kept
+
+LONG = "9" * 5000
+
+
+def message(action: str, **value: str) -> str:
+    return json.dumps({"action": action, "value": value})
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body", "headers", "status"),
+    [
+        ("GET", "/v1/buckets/b", message("list", flags="²"), {}, 400),
+        ("DELETE", "/v1/buckets/b", message("delete-listrange", template=f"{{0..{LONG}}}"), {}, 400),
+        ("DELETE", "/v1/buckets/b", message("delete-listrange", template="{0..1}" * 20_000), {}, 400),
+        ("DELETE", "/v1/buckets/b", message("delete-listrange", template="{0..0}" * 20_000), {}, 400),
+        ("PATCH", "/v1/buckets/b", message("set-bprops", features=LONG), {}, 400),
+        ("POST", "/v1/buckets/b", json.dumps({"action": "make-n-copies", "value": LONG}), {}, 400),
+        ("GET", "/v1/objects/b/o", "", {"Range": f"bytes=0-{LONG}"}, 206),
+        ("GET", "/v1/objects/b/o", "", {"Range": f"bytes=-{LONG}"}, 206),
+        ("GET", "/v1/objects/b/o", "", {"Range": f"bytes={LONG}-"}, 416),
+        ("PUT", "/v1/objects/b/n.tar?archpath=m", "x", {"Ais-Pine": "\xb2"}, 400),
+    ],
+)
+def test_odd_numbers_are_refused(
+    wire: Wire, method: str, target: str, body: str, headers: dict[str, str], status: int
+) -> None:
+    answer = wire(method, quote(target, safe="/?=&|"), body.encode(), headers)
+    assert answer.status == status, answer.body[:200]
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "action", "value"),
+    [
+        ("PATCH", "/v1/buckets/b", "set-bprops", {"extra": {"aws": {"endpoint": "x" * 40_000}}}),
+        ("PATCH", "/v1/buckets/b", "set-bprops", {"lru": {"dont_evict_time": "x" * 40_000}}),
+        ("PUT", "/v1/cluster", "set-config", {"log": {"level": "x" * 40_000}}),
+        ("POST", "/v1/buckets/c?namespace=%23" + "n" * 40_000, "create-bck", None),
+    ],
+)
+def test_what_is_kept_in_memory_is_short(
+    wire: Wire, method: str, target: str, action: str, value: object
+) -> None:
+    answer = wire(method, target, {"action": action, "value": value})
+    assert answer.status == 400, answer.body[:200]
+    assert b"too long" in answer.body[-200:]

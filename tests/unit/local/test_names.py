@@ -18,6 +18,15 @@ def test_unames() -> None:
     assert str(Bck("b", "ais", "", "ns")) == "ais://@#ns/b"
 
 
+@pytest.mark.parametrize("namespace", ["#a/b", "#a#b", "@a/b", "@a@b", "#..", "@a b", "#" + "x" * 65, "@ü"])
+def test_a_namespace_is_no_part_of_another_name(namespace: str) -> None:
+    uuid, name = names.parse_namespace(namespace)
+    with pytest.raises(InvalidRequest, match="namespace"):
+        names.make_bck("b", "ais", namespace)
+    with pytest.raises(InvalidRequest, match="namespace"):
+        names.bck_from_dict({"name": "b", "namespace": {"uuid": uuid, "name": name}})
+
+
 @pytest.mark.parametrize("name", ["a", "-lead", "UPPER", "a.b_c-d", "x" * 64])
 def test_good_bucket_names(name: str) -> None:
     names.check_bucket_name(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aistore.local import work
 from aistore.local.errors import InvalidRequest
 from aistore.local.jobs.selection import parse_selection
 
@@ -58,3 +59,18 @@ def test_names_that_leave_the_bucket_are_refused(value):
 def test_a_template_of_too_many_names_is_refused():
     with pytest.raises(InvalidRequest, match="the limit is"):
         parse_selection({"template": "a-{0..99999}-{0..99999}"}, "copy-listrange")
+
+
+@pytest.mark.parametrize("template", ["n-{0..9999999}", "a-%04d", "a-"])
+def test_a_search_that_finds_nothing_ends_when_it_should(store, bucket, names, template):
+    def end():
+        raise work.AbandonedError
+
+    with work.until(end), pytest.raises(work.AbandonedError):
+        select(store, bucket, template=template)
+
+
+def test_names_with_thousands_of_digits_are_selected(store, bucket):
+    store.put(bucket, "n-" + "9" * 5000, b"x")
+    store.put(bucket, "n-7", b"x")
+    assert select(store, bucket, template="n-%d") == ["n-7"]

@@ -71,3 +71,22 @@ def test_malformed_ranges_are_refused_as_on_the_cluster(text, tcode, message):
 def test_any_text_is_a_template_or_one_of_our_errors(text):
     with contextlib.suppress(InvalidRequest):
         parse_template(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a-{0.." + "9" * 5000 + "}",
+        "a-{0..9223372036854775808}",
+        "a-{0..٣}",
+        "a-@" + "9" * 5000,
+        "a-%0" + "9" * 5000 + "d",
+        "a-%09999999d",
+        "a-{" + "0" * 9000 + ".." + "0" * 9000 + "1}",
+        "{0..0}" * 101,
+        "@0-" * 101,
+    ],
+)
+def test_what_takes_much_memory_or_is_no_number_is_refused(text):
+    with pytest.raises(InvalidRequest):
+        parse_template(text)
