@@ -27,10 +27,10 @@ def __getattr__(name: str) -> Any:
         from aistore.version import __version__
 
         return __version__
-    if name == "sdk":
+    if name in {"sdk", "version"}:
         from importlib import import_module
 
-        return import_module("aistore.sdk")
+        return import_module(f"aistore.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,6 +1,8 @@
 """What programs that were written for the 2.0.0 package, and their tests, pass, set and compare."""
 
 import pickle
+import subprocess
+import sys
 from unittest.mock import Mock
 
 import pytest
@@ -88,6 +90,12 @@ def test_pages_iterate_over_their_entries():
         "b",
     ]
     assert list(BucketList(UUID="u", ContinuationToken="", Flags=0)) == []
+
+
+def test_modules_are_attributes_of_their_packages():
+    # As after `import aistore` of the 2.0.0 package.
+    code = "import aistore; aistore.version.__version__; aistore.sdk.client.Client; aistore.sdk.etl.etl_const"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_a_bucket_does_not_iterate():
