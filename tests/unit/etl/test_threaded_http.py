@@ -5,9 +5,10 @@ import http.client
 import socket
 import threading
 import time
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+import requests
 
 from aistore.sdk.etl.webserver import threaded_http
 from aistore.sdk.etl.webserver.flask_server import FlaskServer
@@ -245,3 +246,36 @@ def test_a_method_that_fails_ends_its_connection():
         sock.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n")
         assert sock.recv(1) == b""
         assert health(server) == b"Running"
+
+
+def test_the_handler_serves_in_a_plain_http_server():
+    class Upper(HTTPMultiThreadedServer):
+        def transform(self, data, path, etl_args):
+            return data.upper()
+
+        def transform_stream(self, reader, path, etl_args):
+            yield b"first"
+            raise ValueError("no second")
+
+    etl_server = Upper()
+    with HTTPServer(("127.0.0.1", 0), etl_server.RequestHandler) as server:
+        server.etl_server = etl_server
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}"
+            with requests.Session() as kept:  # one thread serves: no connection may keep it
+                assert kept.get(f"{url}/health", timeout=10).status_code == 200
+                assert requests.put(f"{url}/b/o", data=b"abc", timeout=10).content == b"ABC"
+                etl_server.use_streaming = True
+                for version in (b"1.0", b"1.1"):
+                    with socket.create_connection(server.server_address, timeout=10) as raw:
+                        raw.sendall(b"PUT /b/o HTTP/%s\r\nHost: x\r\nContent-Length: 1\r\n\r\nx" % version)
+                        received = b""
+                        with contextlib.suppress(ConnectionResetError):
+                            while data := raw.recv(1 << 16):
+                                received += data
+                        assert b"0\r\n\r\n" not in received
+        finally:
+            server.shutdown()
+            thread.join()

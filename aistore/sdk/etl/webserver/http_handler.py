@@ -25,7 +25,7 @@ from aistore.sdk.etl.webserver.blocking import RequestIO
 from aistore.sdk.etl.webserver.blocking_stream import close_output, whole
 from aistore.sdk.etl.webserver.exchange import HEALTH_BODY, Output, Reply, decode_path
 from aistore.sdk.etl.webserver.http_source import RECEIVE_BYTES, RequestBody, Sink, Source
-from aistore.sdk.etl.webserver.threaded_http import IDLE_SECONDS, ThreadedHTTPServer
+from aistore.sdk.etl.webserver.threaded_http import IDLE_SECONDS, ThreadedHTTPServer, reset_when_closed
 from aistore.sdk.transport.waits import limit_waits
 from aistore.wire.http1.chunked import LAST_CHUNK, encode_size
 from aistore.wire.http1.parse import Headers, MalformedMessageError, request_length
@@ -71,7 +71,7 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
         self.connection = self.request
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         limit_waits(self.connection, IDLE_SECONDS)
-        self._claim = cast("ThreadedHTTPServer", self.server).claim_of(self.connection)
+        self._claim = self._own_server.claim_of(self.connection) if self._own_server is not None else None
         self._source = Source(self.connection)
         self.rfile = cast("Any", self._source)
         self.wfile = cast("Any", Sink(self.connection))
@@ -86,16 +86,25 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
         if not self.begins:
             super().finish()
 
+    @property
+    def _own_server(self) -> ThreadedHTTPServer | None:
+        return self.server if isinstance(self.server, ThreadedHTTPServer) else None
+
     def visit(self) -> bool:
         """Handle the requests that have arrived, or come next; False at the end of the connection."""
-        server = cast("ThreadedHTTPServer", self.server)
+        server, claim = self._own_server, self._claim
+        if server is None or claim is None:
+            # A plain `http.server` may have one thread for all connections: one request for each.
+            if self._has_request():
+                self.handle_one_request()
+            return False
         # Only from its first byte on is there a request that a stop has to wait for.
-        while self._has_request() and self._claim.take():
+        while self._has_request() and claim.take():
             self.handle_one_request()
             if self.close_connection:
                 return False
-            self._claim.offer()
-            if server.stopping and self._claim.take():
+            claim.offer()
+            if server.stopping and claim.take():
                 return False
             if not self._source.has_buffered:
                 return True
@@ -304,7 +313,11 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
         except Exception:
             self._etl.logger.exception("%s %s cut short", self.command, self.path.partition("?")[0])
             self.close_connection = True
-            cast("ThreadedHTTPServer", self.server).abort(self.connection)
+            if self._own_server is not None:
+                self._own_server.abort(self.connection)
+            else:
+                reset_when_closed(self.connection)
+                self.connection.close()  # before a plain server ends it in order
             return False
         else:
             return True

@@ -195,10 +195,9 @@ class ThreadedHTTPServer(ThreadingMixIn, HTTPServer):  # threads are its own: th
         return False
 
     def abort(self, connection: Any) -> None:
-        """Have a connection closed with a reset: an orderly close would end an HTTP/1.0 answer."""
+        """Let the server close a connection with a reset."""
         self._aborted.add(connection)
-        with contextlib.suppress(OSError):
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_when_closed(connection)
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection."""
@@ -231,6 +230,12 @@ class ThreadedHTTPServer(ThreadingMixIn, HTTPServer):  # threads are its own: th
         """Log a connection that failed; one that the client cut is not an error."""
         error = sys.exc_info()[1]
         self.etl_server.logger.debug("connection of %s failed: %r", client_address, error)
+
+
+def reset_when_closed(connection: socket.socket) -> None:
+    """Turn the close of a connection into a reset: an orderly one would end an HTTP/1.0 response."""
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def _end_input(connection: socket.socket) -> None:
