@@ -41,6 +41,22 @@ if TYPE_CHECKING:
     from aistore.sdk.types import Smap
 
 T = TypeVar("T")
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+_LEARNED_MAX = 1000
+
+
+class _Learned(dict[_Key, _Value]):
+    """Values that a client learnt from responses: at most 1,000, and none in a pickle."""
+
+    def __setitem__(self, key: _Key, value: _Value) -> None:
+        if len(self) >= _LEARNED_MAX:
+            self.clear()
+        super().__setitem__(key, value)
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return type(self), ()
 
 
 class RequestClient:
@@ -77,8 +93,8 @@ class RequestClient:
         validate_checksum: bool = True,
     ) -> None:
         self.validate_checksum = validate_checksum
-        self.checksum_types: dict[tuple[str, ...], str] = {}
-        self.etl_timeouts: dict[str, float] = {}
+        self.checksum_types: dict[tuple[str, ...], str] = _Learned()
+        self.etl_timeouts: dict[str, float] = _Learned()
         self.waits_by_default = False
         self._executor = RequestExecutor(parse_base(endpoint).url, session_manager, token, timeout)
         if direct:

@@ -183,6 +183,7 @@ def test_a_frozen_program_does_not_start_itself(
 
 
 def test_the_interpreter_of_a_program_that_python_is_embedded_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "multiprocessing.spawn", raising=False)  # it remembers the executable
     python = find_python()
     for executable in ("", "/usr/bin/env"):
         monkeypatch.setattr(sys, "executable", executable)
