@@ -18,7 +18,7 @@ from aistore.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 MAX_TARGETS = 64
 PROGRAM = "python -m aistore.local"

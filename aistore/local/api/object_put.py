@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Protocol
 
 from aistore.local.api.etl_inline import copy_transformed
@@ -48,7 +49,7 @@ def custom_metadata(req: Request) -> dict[str, str] | None:
     """The pairs of the `Ais-Custom-Md` headers, None if there are none.
 
     Raises:
-        InvalidRequest: A header without `=`.
+        InvalidRequest: A header without `=`, or not UTF-8.
     """
     values = req.header_values("Ais-Custom-Md")
     if not values:
@@ -61,6 +62,8 @@ def custom_metadata(req: Request) -> dict[str, str] | None:
                 f'invalid custom metadata "{pair}": expecting key=value, one pair per header'
             )
         custom[key.strip()] = value
+    if any(re.search("[\ud800-\udfff]", pair) for pair in values):
+        raise InvalidRequest("invalid custom metadata: it is not UTF-8")
     return custom
 
 

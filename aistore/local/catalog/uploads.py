@@ -83,6 +83,8 @@ class UploadTable:
 
     def find(self, upload: str) -> tuple[int, str] | None:
         """(bucket, object name) of an upload, or None."""
+        if not upload.isascii():  # an ID is; SQLite takes no text that is not UTF-8
+            return None
         rows = self._db.query("SELECT bucket, name FROM uploads WHERE id = ?", upload)
         return (rows[0][0], decode_name(rows[0][1])) if rows else None
 
@@ -98,7 +100,8 @@ class UploadTable:
             "SELECT id, name, created FROM uploads WHERE bucket = ? AND name >= ? AND name < ? "
             "AND (name, id) > (?, ?) ORDER BY name, id LIMIT ?"
         )
-        bounds = (raw, prefix_end(raw), encode_name(after[0]), after[1])
+        after_id = after[1].encode("utf-8", "replace").decode()
+        bounds = (raw, prefix_end(raw), encode_name(after[0]), after_id)
         rows = self._db.query(sql, bucket, *bounds, limit)
         return [Upload(id, decode_name(name), created) for id, name, created in rows]
 

@@ -15,7 +15,7 @@ def test_sizes(text: str, expected: int) -> None:
     assert parse_size(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "10 parsecs"])
+@pytest.mark.parametrize("text", ["", "x", "-1", "10 parsecs", "9" * 400, "9" * 5000, "٣"])
 def test_bad_sizes(text: str) -> None:
     with pytest.raises(ValueError, match="is not a size"):
         parse_size(text)

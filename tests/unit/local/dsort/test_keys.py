@@ -65,6 +65,7 @@ def test_content_keys(data: bytes, kind: str, expected: object) -> None:
         (b"1.5", "int"),
         (b"1_000", "int"),
         (b"9223372036854775808", "int"),
+        (b"9" * 5000, "int"),
         (b"1_0.5", "float"),
         (b"nan", "float"),
         (b"x\xff", "float"),
