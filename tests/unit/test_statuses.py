@@ -69,3 +69,21 @@ def test_a_head_without_a_length_is_no_size(read):
     with scripted(lambda _: Answer(iter(()), 200, headers)) as (_, client):
         with pytest.raises(ErrInvalidResponse, match="no Content-Length: expected the size"):
             read(Bucket("b", client).object("o"))
+
+
+def test_an_append_without_a_handle_is_none():
+    with scripted(lambda _: Answer(b"", 200)) as (_, client):
+        writer = Bucket("b", client).object("o").get_writer()
+        with pytest.raises(ErrInvalidResponse, match="no Ais-Append-Handle: expected the handle"):
+            writer.append_content(b"x")
+        with pytest.raises(ErrInvalidResponse, match="no Ais-Append-Handle"), writer.as_file("a") as file:
+            file.write(b"x")
+        assert writer.append_content(b"", handle="h", flush=True) == ""
+
+
+def test_a_multipart_upload_without_an_id_is_none():
+    with scripted(lambda _: Answer(b"", 200)) as (_, client):
+        upload = Bucket("b", client).object("o").multipart_upload()
+        with pytest.raises(ErrInvalidResponse, match="empty body: expected the ID of the upload"):
+            upload.create()
+        assert not upload.upload_id

@@ -14,7 +14,7 @@ from aistore.sdk.const import (
     QPARAM_MPT_PART_NO,
     QPARAM_MPT_UPLOAD_ID,
 )
-from aistore.sdk.errors import APIRequestError, InvalidArgument
+from aistore.sdk.errors import APIRequestError, ErrInvalidResponse, InvalidArgument
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.obj.obj_file.sinks import PartSink, Sink
 from aistore.sdk.obj.object_writer import ObjectWriter
@@ -69,6 +69,7 @@ class MultipartUpload:
 
         Raises:
             InvalidArgument: It is started already.
+            ErrInvalidResponse: The response has no ID of an upload.
         """
         if self.upload_id:
             raise InvalidArgument(f"multipart upload {self.upload_id} is created already")
@@ -78,6 +79,10 @@ class MultipartUpload:
             params=self.params,
             json=ActionMsg(action=ACT_MPT_UPLOAD).as_dict(),
         )
+        if not response.text:
+            raise ErrInvalidResponse(
+                "empty body: expected the ID of the upload", method=HTTP_METHOD_POST, url=response.url
+            )
         self.upload_id = response.text
         if validates(self.client):
             self._sums = PartSums(bucket_type(self.client, self.object_path, self.params or {}))

@@ -13,11 +13,12 @@ from aistore.sdk.const import (
     QPARAM_OBJ_APPEND,
     QPARAM_OBJ_APPEND_HANDLE,
 )
-from aistore.sdk.errors import InvalidArgumentType
+from aistore.sdk.errors import ErrInvalidResponse, InvalidArgumentType
 from aistore.sdk.lazy import lazy_names
 from aistore.sdk.obj.obj_file.object_file import ObjectFileWriter
 from aistore.sdk.obj.obj_file.sinks import AppendSink, ReplaceSink, Sink
 from aistore.sdk.obj.put_check import PutCheck, is_plain_put, validates
+from aistore.sdk.transport.response import Response as TransportResponse
 from aistore.sdk.types import ActionMsg
 from aistore.sdk.utils import validate_file
 
@@ -95,6 +96,9 @@ class ObjectWriter:
 
         Returns:
             The handle for the next call; "" after a flush.
+
+        Raises:
+            ErrInvalidResponse: The response has no handle, without which the bytes cannot become the object.
         """
         params = {
             **self.query_params,
@@ -104,7 +108,15 @@ class ObjectWriter:
         response = self._client.request(
             HTTP_METHOD_PUT, path=self._object_path, params=params, data=_to_body(content)
         )
-        return response.headers.get(HEADER_OBJECT_APPEND_HANDLE, "")
+        next_handle: str = response.headers.get(HEADER_OBJECT_APPEND_HANDLE, "")
+        if not (next_handle or flush) and type(response) is TransportResponse:
+            # The next call would start anew, without these bytes.
+            raise ErrInvalidResponse(
+                f"no {HEADER_OBJECT_APPEND_HANDLE}: expected the handle for the next append",
+                method=HTTP_METHOD_PUT,
+                url=response.url,
+            )
+        return next_handle
 
     def set_custom_props(self, custom_metadata: dict[str, str], replace_existing: bool = False) -> Response:
         """Set custom metadata of the object that is there.

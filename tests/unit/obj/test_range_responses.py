@@ -256,6 +256,31 @@ def test_range_past_the_end_of_the_whole_object(obj, stored, change, text):
         obj.get_reader(byte_range=text).read_all()
 
 
+def not_there(answer, request):
+    answer.body, answer.status = b"", 416
+
+
+def range_alone(answer, request):
+    answer.status = 200
+
+
+@pytest.mark.parametrize("change", [not_there, range_alone])
+@pytest.mark.parametrize("start", [START, -100])
+def test_bytes_are_missing_only_past_the_end(obj, stored, change, start):
+    change_ranges(stored, change)
+    if change is range_alone and start < 0:
+        assert obj.ais.cat_file("bck/obj", start) == DATA[start:]
+    else:
+        with pytest.raises(ErrRangeNotSatisfiable):
+            obj.ais.cat_file("bck/obj", start, None if start < 0 else END + 1)
+        with pytest.raises(ErrRangeNotSatisfiable):
+            obj.ais.cat_ranges(
+                ["bck/obj"] * 2, [start] * 2, [None if start < 0 else END + 1] * 2, on_error="raise"
+            )
+    stored.data = b""
+    assert obj.ais.cat_file("bck/obj", start) == b""
+
+
 def test_cut_of_pieces_at_every_offset():
     for size in (1, 3, 4, 9):
         pieces = [DATA[at : at + size] for at in range(0, 40, size)]
