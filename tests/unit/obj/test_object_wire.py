@@ -42,7 +42,9 @@ def test_request_is_the_recorded_one(record, tmp_path):
         }
         if request.method == "HEAD" and "Content-Length" in answer["headers"]:
             headers["Content-Length"] = answer["headers"]["Content-Length"]
-        status = answer["status"] if answer["status"] < 300 or answer["status"] >= 400 else 200
+        status = answer["status"]
+        if 300 <= status < 400:  # only the redirect was recorded: this stands in for what the target sends
+            status, headers["Ais-Append-Handle"] = 200, "handle"
         return Answer(body, status, headers)
 
     with scripted(script, tls=record["src"] == "https") as (server, client):
