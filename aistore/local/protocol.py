@@ -30,7 +30,8 @@ _CHECK_SECONDS = 4.0
 _LINGER_SECONDS = 1.0
 _PROBE_SECONDS = 0.5
 _ACCEPT_PAUSE = 0.2
-_READ_AHEAD = 1 << 20
+_READ_AHEAD = range(64 << 10, 1 << 20)
+_READ_AHEAD_TOGETHER = 64 << 20
 _INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -63,6 +64,12 @@ class Connections:
         self._by_client.setdefault(client, {})[connection] = None
         self._count += 1
         return True
+
+    @property
+    def read_ahead(self) -> int:
+        """Bytes of a body that a connection may hold unread: the less, the more connections there are."""
+        part = _READ_AHEAD_TOGETHER // (self._count or 1)
+        return max(_READ_AHEAD.start, min(_READ_AHEAD.stop, part))
 
     def _make_room(self, client: str) -> bool:
         greediest = max(self._by_client.values(), key=len, default={})
@@ -283,7 +290,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.cycle.response_complete:
             return
         self.cycle.body += body
-        if len(self.cycle.body) > _READ_AHEAD:
+        if len(self.cycle.body) > self.all.read_ahead:
             self.flow.pause_reading()
         self.cycle.message_event.set()
 

@@ -115,7 +115,7 @@ class State:
 
     @contextmanager
     def streaming(self) -> Iterator[Callable[[int], None]]:
-        """Send a response piece by piece; gives what must be called with the bytes that are held for it."""
+        """Transfer a body piece by piece; gives what must be called with the bytes that are held of it."""
         held = 0
 
         def hold(size: int) -> None:
@@ -129,9 +129,9 @@ class State:
             hold(0)
 
     def piece_size(self) -> int:
-        """How long the next piece of a response may be: the less, the more is held for responses under way.
+        """How long the next piece of a body may be: the less, the more is held for transfers under way.
 
-        Clients that stop reading then hold 32 MiB together, and beyond that the shortest piece each.
+        Clients that stop reading or sending then hold 32 MiB together, and the shortest piece each beyond.
         """
         return max(_SMALLEST_PIECE, min(_LARGEST_PIECE, (_AHEAD_BYTES - self._ahead) // 4))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
 
 from aistore.local.api.etl_inline import copy_transformed
@@ -10,10 +11,11 @@ from aistore.local.api.object_headers import object_headers
 from aistore.local.api.response import Response
 from aistore.local.bucket_props import check_type
 from aistore.local.errors import InvalidRequest
+from aistore.local.limits import SMALL_BODY
 from aistore.local.names import check_object_name, parse_uname
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from aistore.local.api.request import Request
     from aistore.local.catalog import Bucket
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 # Up to here writing costs less than a change of thread.
 _INLINE = 128 << 10
-_PIECE = 1 << 20
+# Writing takes more of what comes at a time than sending does of what goes.
+_PIECES = 2
 
 
 async def put(req: Request, bucket: Bucket, name: str) -> Response:
@@ -88,13 +91,19 @@ async def receive_into(req: Request, writer: Sink, chunks: AsyncIterator[bytes] 
     """
     pieces: list[bytes] = []
     size = 0
-    async for chunk in chunks or req.stream():
-        pieces.append(chunk)
-        size += len(chunk)
-        if size >= _PIECE:
-            await req.state.run(writer.write, b"".join(pieces))
-            pieces.clear()
-            size = 0
+    with ExitStack() as until_end:
+        hold: Callable[[int], None] | None = None
+        async for chunk in chunks or req.stream():
+            pieces.append(chunk)
+            size += len(chunk)
+            if size <= SMALL_BODY:
+                continue
+            hold = hold or until_end.enter_context(req.state.streaming())
+            if size >= _PIECES * req.state.piece_size():
+                await req.state.run(writer.write, b"".join(pieces))
+                pieces.clear()
+                size = 0
+            hold(size)
     data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     inline = writer.size + size <= _INLINE and not req.state.options.fsync
     if inline:

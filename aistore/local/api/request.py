@@ -253,13 +253,25 @@ class Request:
         Raises:
             LocalError: It is longer than `limit` bytes (413), or takes too long (408).
         """
-        if self._body is not None:
-            return self._body
+        if self._body is None:
+            self._body = await self.gather(self.stream(), limit)
+        return self._body
+
+    async def gather(self, content: AsyncIterator[bytes], limit: int) -> bytes:
+        """Join the content of the body. Larger ones wait until there is memory for them.
+
+        Args:
+            content (AsyncIterator[bytes]): The body, as it comes or unframed.
+            limit (int): Bytes that it may have.
+
+        Raises:
+            LocalError: It is longer (413), or takes too long (408).
+        """
         pieces = []
         size = 0
         deadline = time.monotonic() + BODY_SECONDS
         is_held = False
-        async for chunk in self.stream():
+        async for chunk in content:
             size += len(chunk)
             if size > limit:
                 raise LocalError(f"request body is too long: the limit is {limit} bytes", status=413)
@@ -269,8 +281,7 @@ class Request:
             elif time.monotonic() > deadline:
                 raise LocalError(f"request body takes longer than {BODY_SECONDS:g} s", status=408)
             pieces.append(chunk)
-        self._body = b"".join(pieces)
-        return self._body
+        return b"".join(pieces)
 
     async def action(self, kind: str = "apc.ActMsg") -> ActionMsg:
         """The control message in the body.

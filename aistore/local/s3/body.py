@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aistore.local.api.object_put import receive_into
+from aistore.local.errors import LocalError
 from aistore.local.s3 import digests, signature
 from aistore.local.s3.auth import CONTENT_HASH, SIGNED_STREAMS, STREAMS, content_hash
 from aistore.local.s3.aws_chunked import BadChunkSignature, BadFraming, ChunkSigner, Decoder
@@ -97,15 +98,16 @@ class Body:
         Raises:
             S3Error: It is not what was announced, or longer than a document may be.
         """
+        try:
+            document = await self._req.gather(self._content(), MAX_DOCUMENT)
+        except LocalError as err:
+            if err.status != 413:
+                raise
+            raise S3Error("MalformedXML", f"the document is longer than {MAX_DOCUMENT} bytes") from err
         counter = _Counter(None, self._algorithms())
-        pieces = []
-        async for piece in self._content():
-            counter.write(piece)
-            pieces.append(piece)
-            if counter.size > MAX_DOCUMENT:
-                raise S3Error("MalformedXML", f"the document is longer than {MAX_DOCUMENT} bytes")
+        counter.write(document)
         self._verify(counter)
-        return b"".join(pieces)
+        return document
 
     def _algorithms(self) -> set[str]:
         return {item.algorithm for item in self.expected} | set(self._late)

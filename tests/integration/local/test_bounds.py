@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import ssl
 from collections.abc import Iterator
@@ -85,6 +86,28 @@ def test_readers_that_stall_take_little_memory(cluster: LocalCluster, wire: Wire
             assert sock.recv(100).startswith(b"HTTP/1.1 200")
         assert len(wire.ok("GET", "/v1/objects/b/large").body) == 64 * MIB
         assert peak(cluster) - before < count * MIB
+
+
+def test_documents_that_stall_take_little_memory() -> None:
+    target, length, count, most = "POST /s3/b?delete", 8 * MIB - 1000, 60, 240 * MIB
+    with LocalCluster() as cluster, ExitStack() as stack:
+        wire = Wire(cluster.endpoint)
+        wire.create("b")
+        before = peak(cluster)
+        address = urlsplit(cluster.endpoint)
+        head = f"{target} HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: {8 * MIB}\r\n\r\n".encode()
+        left: dict[socket.socket, int] = {}
+        for _ in range(count):
+            sock = stack.enter_context(socket.create_connection((address.hostname, address.port), SECONDS))
+            sock.sendall(head)
+            sock.setblocking(False)
+            left[sock] = length
+        # Until everything is sent, or the server reads no more.
+        while ready := select.select([], [sock for sock in left if left[sock]], [], 0.5)[1]:
+            for sock in ready:
+                left[sock] -= sock.send(bytes(min(left[sock], MIB)))
+        wire.ok("PUT", "/v1/objects/b/o", b"bytes")
+        assert peak(cluster) - before < most
 
 
 def test_batches_that_nobody_fetches_block_nobody(wire: Wire) -> None:

@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from aistore.local.protocol import HEAD_SECONDS, IDLE_SECONDS, PACE_SECONDS, GuardedProtocol
+from aistore.local.protocol import HEAD_SECONDS, IDLE_SECONDS, PACE_SECONDS, Connections, GuardedProtocol
 
 
 class _Loop:
@@ -152,3 +152,14 @@ def test_a_reader_that_reads_byte_by_byte(connection: _Connection) -> None:
         assert not connection.after(1)
         connection.transport.unsent -= 1
     assert connection.after(1)
+
+
+def test_the_more_connections_the_less_is_read_ahead_for_each() -> None:
+    connections = Connections()
+    read_ahead = []
+    for number in range(4096):
+        read_ahead.append(connections.read_ahead)
+        assert connections.admit(number, "client")  # type: ignore[arg-type]  # anything that can be counted
+    assert read_ahead[0] == 1 << 20
+    assert connections.read_ahead == 64 << 10
+    assert sum(read_ahead) < 600 << 20
