@@ -24,6 +24,9 @@ _OK, _PARTIAL_CONTENT = 200, 206
 _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII)
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
 
+# What a cluster sends, with status 206, for the last bytes of an empty object.
+_OF_NOTHING = "bytes 0--1/0"
+
 
 def parse_byte_range(text: str) -> Bounds:
     """Return the bounds that a `Range` header names.
@@ -228,6 +231,8 @@ def locate_range(
 
 def _partial_length(name: str, bounds: Bounds, content_range: str | None, size: int | None) -> int:
     """Return how many bytes a 206 has that is the requested range."""
+    if content_range == _OF_NOTHING and bounds[0] is None and not size:
+        return 0
     found = parse_content_range(content_range or "")
     wanted = f"requested {format_byte_range(bounds)}"
     if found is None:

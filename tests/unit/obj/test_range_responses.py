@@ -281,6 +281,28 @@ def test_bytes_are_missing_only_past_the_end(obj, stored, change, start):
     assert obj.ais.cat_file("bck/obj", start) == b""
 
 
+def of_nothing(answer, request):
+    answer.body, answer.status = b"", 206
+    answer.headers["Content-Range"] = "bytes 0--1/0"
+
+
+def test_last_bytes_of_an_empty_object(obj, stored):
+    change_ranges(stored, of_nothing)
+    assert obj.get_reader(byte_range="bytes=-5").read_all() == b""
+    assert obj.ais.cat_file("bck/obj", -5) == b""
+    assert b"".join(obj.get_reader(byte_range="bytes=-5")) == b""
+    with pytest.raises(ErrRangeMismatch):
+        obj.get_reader(byte_range="bytes=0-4").read_all()
+
+
+def test_bytes_of_a_response_for_an_empty_object_are_an_error(obj, stored):
+    change_ranges(
+        stored, lambda answer, request: of_nothing(answer, request) or setattr(answer, "body", b"x")
+    )
+    with pytest.raises(ErrRangeMismatch):
+        obj.get_reader(byte_range="bytes=-5").read_all()
+
+
 def test_cut_of_pieces_at_every_offset():
     for size in (1, 3, 4, 9):
         pieces = [DATA[at : at + size] for at in range(0, 40, size)]
