@@ -1,6 +1,7 @@
 """Any bytes of a peer end in a response or in an error of the SDK."""
 
 import contextlib
+import gzip
 import json
 
 import msgspec
@@ -188,3 +189,21 @@ def test_headers_of_any_text():
     with scripted(lambda _: Answer(b"", 200, odd)) as (_, client):
         props = Bucket("b", client).object("o").head("version,copies")
         assert (props.mirror_copies, props.size, props.obj_version) == (0, 0, "\u00ff")
+
+
+@pytest.mark.parametrize("coding", [None, "gzip"])
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(
+    "call",
+    [lambda b: b.object("o").get_reader().read_all(), lambda b: b.list_objects()],
+    ids=["streamed", "at once"],
+)
+def test_the_text_of_an_error_is_bounded(call, chunked, coding):
+    text = b"x" * (8 << 20)
+    body = gzip.compress(text) if coding else text
+    headers = {"Content-Encoding": coding} if coding else {}
+    with scripted(lambda _: Answer(body, 400, headers, chunked=chunked)) as (_, client):
+        with pytest.raises(AISError) as caught:
+            call(Bucket("b", client))
+    assert 1 << 20 <= len(caught.value.message) < 1 << 21
+    assert set(caught.value.message) == {"x"}

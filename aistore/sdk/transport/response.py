@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from aistore.wire.http1.parse import ResponseHead
 
 
+ERROR_BODY = 1 << 20
+"""How much of the body of an error is kept, in bytes: what a peer sends must not fill the memory."""
+
 # Codecs of Python that are no character sets, and raise whatever they are told about errors.
 _NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})
 
@@ -202,16 +205,27 @@ class Response(requests.Response):
 
     @property
     def content(self) -> bytes:
-        """The whole body, content coding undone."""
+        """The whole body, content coding undone; of an error the first `ERROR_BODY` bytes."""
+        is_error = self._head.status >= 400
         if self._body is None:
             assert self._reader is not None
             if self._reader.tell():
                 raise RuntimeError("The content for this response was already consumed")
-            self._body = self._reader.read(decode_content=True)
-            self._decoded = True
+            if is_error:
+                with self._reader:
+                    self._body = self._reader.read(ERROR_BODY)
+                self._decoded = not is_coded(self._head.fields.get("content-encoding"))
+            else:
+                self._body = self._reader.read(decode_content=True)
+                self._decoded = True
         if not self._decoded:
             try:
-                self._body = b"".join(decode([self._body], self._head.fields["content-encoding"]))
+                decoded = bytearray()
+                for piece in decode([self._body], self._head.fields["content-encoding"]):
+                    decoded += piece
+                    if is_error and len(decoded) >= ERROR_BODY:
+                        break
+                self._body = bytes(decoded)
             except MalformedMessageError as err:
                 raise AISProtocolError(str(err), method=self._sent.method, url=self._sent.url) from err
             self._decoded = True

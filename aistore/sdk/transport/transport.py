@@ -28,7 +28,7 @@ from aistore.sdk.transport.members import Members
 from aistore.sdk.transport.pool import Pool
 from aistore.sdk.transport.recorder import Recorder
 from aistore.sdk.transport.redirect import REDIRECTS, SIGNED, TooManyHopsError, follow
-from aistore.sdk.transport.response import Response, Sent
+from aistore.sdk.transport.response import ERROR_BODY, Response, Sent
 from aistore.sdk.transport.stream import BodyReader
 from aistore.sdk.transport.url import Base, Origin, parse_origin
 from aistore.wire.http1.parse import MalformedMessageError, response_length
@@ -259,7 +259,7 @@ class Transport:
             reader = BodyReader(conn, self.pool, head, length, hop.method, hop.url, call.total, received)
             if not call.stream:
                 with reader:
-                    content = reader.read()
+                    content = reader.read(ERROR_BODY if head.status >= 400 else None)
                 reader = None
         if log.isEnabledFor(logging.DEBUG):
             size = "body streamed" if reader is not None else f"{len(content)} bytes"
