@@ -155,6 +155,7 @@ def _carry_out(session: Session, sides: Sides, changes: list[Change], *, upload:
         remove_objects(session, sides.uri, [sides.uri.folder + name for name in gone])
     elif gone:
         sides.folder.remove(gone)
-    moved = f"{plural(len(uploads) + len(downloads) - len(unfit), 'file')} ({human_size(total)})"
-    session.out.note(f"{moved} transferred, {len(gone):,} removed")
+    moved = [change for change in changes if change.action != "delete" and change.name not in unfit]
+    size = human_size(sum(change.size for change in moved))
+    session.out.note(f"{plural(len(moved), 'file')} ({size}) transferred, {len(gone):,} removed")
     return unfit

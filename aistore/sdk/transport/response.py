@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 ERROR_BODY = 1 << 20
-"""How much of the body of an error is kept, in bytes: what a peer sends must not fill the memory."""
+"""The most bytes of the body of an error that are kept: what a peer sends must not fill the memory."""
 
 # Codecs of Python that are no character sets, and raise whatever they are told about errors.
 _NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})

@@ -93,6 +93,7 @@ def test_what_cannot_be_files_here_is_named_and_all_others_come(aistore, uri, pu
         message = aistore.fails(*command, uri, "tree", code=1)
         assert "2 objects cannot be files below tree: 'd' is also a folder" in message
         assert "'x//y' has an empty path element" in message
+        assert ("4 files (10B) transferred" in message) is (command == ("sync",))
         tree = aistore.folder / "tree"
         files = {str(path.relative_to(tree)): path.read_text() for path in tree.rglob("*") if path.is_file()}
         assert files == {name: name for name in ("d/x", "x/y", "z1", "z2")}
