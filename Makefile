@@ -99,7 +99,7 @@ demo: $(VENV)/.run
 
 # All tests but those marked `full`, a process for each core (JOBS=1: one after the other).
 JOBS ?= auto
-PYTEST = -m pytest -n $(JOBS) --dist loadgroup
+PYTEST = -m pytest -q -n $(JOBS) --dist loadgroup --durations=25 --durations-min=5
 test: $(VENV)/.dev $(PEER)/.ready
 	$(PY) $(PYTEST)
 

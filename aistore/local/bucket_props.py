@@ -58,7 +58,6 @@ DEFAULTS: Props = {
 
 _SETTABLE = {"backend_bck", "versioning", "checksum", "lru", "mirror", "chunks", "ec", "access", "rate_limit"}
 _SETTABLE |= {"features", "write_policy", "extra", "force"}
-_NEW_BID = {"bid", "created"}
 
 
 def new_props(provider: str) -> Props:
