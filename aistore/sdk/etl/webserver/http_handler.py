@@ -71,6 +71,8 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
         self.connection = self.request
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         limit_waits(self.connection, IDLE_SECONDS)
+        is_own = hasattr(self.server, "claim_of")
+        self._own_server = cast("ThreadedHTTPServer", self.server) if is_own else None
         self._claim = self._own_server.claim_of(self.connection) if self._own_server is not None else None
         self._source = Source(self.connection)
         self.rfile = cast("Any", self._source)
@@ -85,10 +87,6 @@ class ETLRequestHandler(BaseHTTPRequestHandler):
         """Send what is left."""
         if not self.begins:
             super().finish()
-
-    @property
-    def _own_server(self) -> ThreadedHTTPServer | None:
-        return self.server if isinstance(self.server, ThreadedHTTPServer) else None
 
     def visit(self) -> bool:
         """Handle the requests that have arrived, or come next; False at the end of the connection."""
