@@ -169,7 +169,7 @@ def _measure_row(row: Row, origins: Origins, options: argparse.Namespace, second
             return Outcome(row, "", {}, origin)
         op, expected = origin.prepare(row, args)
         task, where = Task(row, op, expected=expected), origin.name
-        if row.work in ("put", "put_file", "put_parts", "direct_put"):
+        if row.work == "direct_put" or (origin.keeps_puts and row.work in ("put", "put_file", "put_parts")):
             task.verify = lambda: _check_stored(origin, op)
     else:
         task, where = Task(row, {"name": row.work, **args}), ""

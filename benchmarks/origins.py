@@ -31,9 +31,11 @@ class Origin:
         bucket: Bucket of the objects.
         pids: Processes of the server, when they are on this machine.
         listing_size: How many entries the bucket listed has.
+        keeps_puts: Whether objects of the rows that put can be read and compared afterwards.
     """
 
     name = ""
+    keeps_puts = True
     listing_size = 100_000
 
     def __init__(self, endpoint: str, bucket: str, pids: list[int]) -> None:
@@ -158,6 +160,7 @@ class NginxOrigin(Origin):
     """nginx with a prepared tree."""
 
     name = "nginx"
+    keeps_puts = False  # of the clients' PUT rows: see `nginx.py`
 
     def __init__(self, stack: ExitStack) -> None:
         self._nginx = stack.enter_context(Nginx())
