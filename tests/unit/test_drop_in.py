@@ -18,7 +18,7 @@ from aistore.sdk.obj.multipart_upload import MultipartUpload
 from aistore.sdk.provider import Provider
 from aistore.sdk.retry_config import RetryConfig
 from aistore.sdk.session_manager import SessionManager
-from aistore.sdk.types import BucketEntry, BucketList, ETLNodeLogs, JobSnap
+from aistore.sdk.types import AggregatedJobSnap, BucketEntry, BucketList, ETLNodeLogs, JobSnap
 from aistore.sdk.utils import get_provider_from_request
 
 
@@ -46,6 +46,12 @@ def test_words_and_bytes_in_models():
     assert ETLNodeLogs(target_id="t", logs=b"line").logs == "line"
     with pytest.raises(InvalidArgument, match="idle"):
         JobSnap(is_idle="perhaps")
+
+
+def test_a_list_of_models_that_is_none():
+    # Its type is no class: from Python 3.13 on issubclass() refuses that.
+    with pytest.raises(InvalidArgument, match="AggregatedJobSnap"):
+        AggregatedJobSnap.model_validate({"target": "no list"})
 
 
 def test_an_upload_before_it_is_created():

@@ -41,7 +41,7 @@ def _checked(data: Any, cls: type[T], name: str) -> T:
 
 def _from_texts(data: Any, cls: Any) -> Any:
     """Convert what programs wrote for the models of the 2.0.0 package: words for a bool, bytes for text."""
-    if not isinstance(data, dict) or not issubclass(cls, msgspec.Struct):
+    if not isinstance(data, dict) or not isinstance(cls, type(msgspec.Struct)):
         return data
     types = {field.encode_name: field.type for field in msgspec.structs.fields(cls)}
     loose = dict(data)
